@@ -1,0 +1,48 @@
+# Every target installs what it needs into .venv by itself; nothing but Python 3.11+ and make is expected.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: demo test check bench format lock clean help
+.DEFAULT_GOAL := help
+
+help: ## show this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+
+# The stamp holds the hash of what was installed, so a second call downloads nothing.
+$(READY): requirements.txt pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $(READY)
+
+demo: $(READY) ## a shop of 100,000 customers, 12 segments, a scheduled refresh and exports (CUSTOMERS=N)
+	$(BIN)/muster demo $(if $(CUSTOMERS),--customers $(CUSTOMERS))
+
+test: $(READY) ## every test: kernels, integration, acceptance, chaos smoke
+	$(BIN)/python -m pytest
+
+check: $(READY) ## format, lint, types, import contracts, unit tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest tests/unit
+
+bench: $(READY) ## time the refresh of many segments
+	$(BIN)/python -m benchmarks
+
+format: $(READY) ## put the code into the house format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+# Only releases that have been out for two weeks: registries and their mirrors have them all by then.
+# uv's own lock file names a registry's host, so only the exported, hash-locked list is kept.
+lock: ## renew requirements.txt from pyproject.toml (needs uv)
+	uv lock --upgrade --python 3.11 --exclude-newer "$$(date -u -d "-14 days" +%FT00:00:00Z)"
+	uv export --frozen --no-emit-project --all-extras --group dev --no-header --format requirements-txt -o requirements.txt
+	rm -f uv.lock
+
+clean: ## remove the virtual environment and caches
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

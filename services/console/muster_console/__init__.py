@@ -1,0 +1,1 @@
+"""The operator's side: the muster command line and the embedded parts of muster up."""

@@ -1,0 +1,1 @@
+"""The exporter: delivers published memberships to their destinations."""

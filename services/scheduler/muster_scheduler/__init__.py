@@ -1,0 +1,1 @@
+"""The beat scheduler: plans due runs, reaps lost leases, sends hints."""

@@ -1,0 +1,1 @@
+"""The worker: prepares sources, evaluates due segments as Spark jobs, publishes."""

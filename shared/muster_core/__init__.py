@@ -1,0 +1,1 @@
+"""What every Muster service knows: rules, catalog, kernels, store, runs and exports."""

@@ -1,0 +1,1 @@
+"""Tables, keys, time columns and relationships a workspace declares."""

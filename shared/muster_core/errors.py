@@ -1,0 +1,144 @@
+"""The tree of errors Muster raises; the docstring of a class is its default message.
+
+Below the root, `TransientError` is worth a retry and `TerminalError` is not; nothing else decides that.
+Foreign errors are translated where they enter, with ``from exc``.
+No message ever holds a secret or a member's data: keys and values are counted, not quoted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One thing wrong with an input: where (JSON pointer, file, line), what, and what to do."""
+
+    message: str
+    pointer: str = ""
+    file: str | None = None
+    line: int | None = None
+    column: int | None = None
+    hint: str | None = None
+
+    def __str__(self) -> str:
+        place = ":".join(str(p) for p in (self.file, self.line, self.column) if p is not None)
+        where = " ".join(p for p in (place, self.pointer) if p)
+        text = f"{where}: {self.message}" if where else self.message
+        return f"{text} ({self.hint})" if self.hint else text
+
+
+class MusterError(Exception):
+    """Muster could not do what it was asked to do."""
+
+    #: Stable name kept in the column `error_class` and in --json output.
+    code = "error"
+
+    def __init__(self, message: str | None = None, *, hint: str | None = None) -> None:
+        self.message = message or (type(self).__doc__ or "").splitlines()[0]
+        self.hint = hint
+        super().__init__(self.message)
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.hint}" if self.hint else self.message
+
+
+class TransientError(MusterError):
+    """Something outside failed in a way that may pass; the work will be tried again."""
+
+    code = "transient"
+
+
+class TerminalError(MusterError):
+    """The work cannot succeed until somebody changes something."""
+
+    code = "terminal"
+
+
+class InvalidInput(TerminalError):
+    """The input has problems; nothing was changed."""
+
+    code = "invalid_input"
+
+    def __init__(self, problems: list[Problem], message: str | None = None) -> None:
+        self.problems = problems
+        lead = message or f"{len(problems)} problem{'s' if len(problems) != 1 else ''} found"
+        super().__init__(f"{lead}; nothing was changed.")
+
+
+class NotFound(TerminalError):
+    """There is no such thing."""
+
+    code = "not_found"
+
+
+class Conflict(TerminalError):
+    """Somebody else changed this meanwhile, or its state does not allow it."""
+
+    code = "conflict"
+
+
+class SourceMissing(TerminalError):
+    """A source file or folder does not exist or holds no Parquet file."""
+
+    code = "source_missing"
+
+
+class SourceUnreadable(TerminalError):
+    """A source file is not readable Parquet or does not have the columns and types the catalog names."""
+
+    code = "source_unreadable"
+
+
+class DuplicateKeys(TerminalError):
+    """The profile table has several rows for one customer key."""
+
+    code = "duplicate_keys"
+
+
+class NullKeys(TerminalError):
+    """The profile table has rows without a customer key."""
+
+    code = "null_keys"
+
+
+class StoreDamaged(TerminalError):
+    """A file of the store or a matrix does not match its manifest."""
+
+    code = "store_damaged"
+
+
+class PoisonSegment(TerminalError):
+    """One segment alone made its evaluation fail."""
+
+    code = "poison_segment"
+
+
+class NoSpace(TransientError):
+    """There is no space left on the disk of the lake or of the data directory."""
+
+    code = "no_space"
+
+
+class PartUnavailable(TransientError):
+    """A part Muster stands on (PostgreSQL, Redis) does not answer."""
+
+    code = "part_unavailable"
+
+
+class EngineUnavailable(TransientError):
+    """The Spark engine does not answer or ended in the middle of a job."""
+
+    code = "engine_unavailable"
+
+
+class SnapshotMoved(TransientError):
+    """Another preparation published first; this one is tried again on top of it."""
+
+    code = "snapshot_moved"
+
+
+class LeaseLost(TransientError):
+    """The lease of this work was given to somebody else; nothing was written."""
+
+    code = "lease_lost"

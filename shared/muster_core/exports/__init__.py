@@ -1,0 +1,1 @@
+"""What an export and a delivery are, and their legal transitions."""

@@ -1,0 +1,1 @@
+"""Plans and kernels: pure NumPy and PyArrow, no I/O, no Spark."""

@@ -1,0 +1,1 @@
+"""Files of the store and of memberships, reached through manifests only."""

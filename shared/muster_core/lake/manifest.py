@@ -1,0 +1,142 @@
+"""Manifests: the only way to know which files a snapshot or a matrix consists of.
+
+A manifest is canonical JSON written last; its SHA-256 is kept in PostgreSQL and checked at every reading.
+Paths are relative to the lake's root. A file no manifest names does not exist for any reader.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from muster_core.catalog.document import Catalog
+
+STORE_FORMAT = 1
+MATRIX_FORMAT = 1
+
+#: Names of the columns Muster adds to prepared files.
+ORDINAL = "_ordinal"
+ALIVE = "_alive"
+KEY_HASH = "_key_hash"
+SOURCE_FILE = "_source_file"
+SOURCE_ROW = "_source_row"
+
+
+class Node(BaseModel):
+    """A manifest node: immutable, unknown fields refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SourceFile(Node):
+    """One source file as it was when it was read; `number` is what `_source_file` holds."""
+
+    number: int
+    path: str
+    size: int
+    #: Modification time in nanoseconds for local files, the etag for object stores, as text.
+    etag: str
+
+
+class StoreFile(Node):
+    """One prepared Parquet file of one partition.
+
+    A profile file holds one row per ordinal, in order. A table's file holds `_ordinal`, the columns,
+    `_source_file`, `_source_row`, newest first. `dead` names a bitmap file of dead rows (None: all live).
+    """
+
+    path: str
+    partition: int
+    rows: int
+    size: int
+    sha256: str
+    dead: str | None = None
+
+
+class KeyRange(Node):
+    """How many ordinals a partition has given out, and how many belong to an alive customer."""
+
+    partition: int
+    ordinals: int
+    alive: int
+
+
+class PreparedTable(Node):
+    """One related table of a snapshot."""
+
+    columns: dict[str, str]
+    #: SHA-256 over the table's catalog entry, path and source files: equal means nothing to do.
+    fingerprint: str
+    sources: list[SourceFile]
+    dead_sources: list[int] = []
+    files: list[StoreFile]
+    #: Rows whose customer or parent is not known yet, with their key; resolved when keys are added.
+    orphans: list[StoreFile] = []
+    rows: int
+    orphan_rows: int = 0
+    rows_without_customer: int = 0
+    rows_without_time: int = 0
+
+
+class SnapshotManifest(Node):
+    """Everything a reader needs of one snapshot of the customer store."""
+
+    format: Literal["muster.store"] = "muster.store"
+    version: int = STORE_FORMAT
+    generation: int
+    partitions: int
+    parent: str | None
+    catalog: Catalog
+    fingerprint: str
+    sources: list[SourceFile]
+    keys: list[KeyRange]
+    columns: dict[str, str]
+    profile: list[StoreFile]
+    tables: dict[str, PreparedTable]
+
+    @property
+    def customers(self) -> int:
+        """Return the number of alive customers."""
+        return sum(k.alive for k in self.keys)
+
+
+class MatrixFile(Node):
+    """The membership words of one partition: row i is ordinal i, columns ``w0 w1 ...`` are uint64."""
+
+    path: str
+    partition: int
+    rows: int
+    size: int
+    sha256: str
+
+
+class MatrixManifest(Node):
+    """One batch's memberships. `segments` gives the bit of each segment: word = bit // 64."""
+
+    format: Literal["muster.matrix"] = "muster.matrix"
+    version: int = MATRIX_FORMAT
+    #: Manifest path and SHA-256 of the snapshot it was computed from.
+    snapshot: str
+    snapshot_sha256: str
+    as_of: str
+    plan_sha256: str
+    words: int
+    segments: dict[str, int]
+    counts: dict[str, int]
+    files: list[MatrixFile]
+
+
+class Pointer(Node):
+    """Where the members of one published version are: a matrix manifest and a bit in it."""
+
+    manifest: str
+    manifest_sha256: str
+    bit: int
+
+
+def encode(manifest: SnapshotManifest | MatrixManifest) -> tuple[bytes, str]:
+    """Return a manifest's canonical bytes and their SHA-256 in hex."""
+    data = manifest.model_dump_json(by_alias=True).encode()
+    return data, hashlib.sha256(data).hexdigest()

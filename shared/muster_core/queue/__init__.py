@@ -1,0 +1,1 @@
+"""Hints through Celery and Redis: wake-ups that may be lost, repeated or forged."""

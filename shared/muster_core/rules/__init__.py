@@ -1,0 +1,1 @@
+"""The rule language: documents, checks and their canonical form."""

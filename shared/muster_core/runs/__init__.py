@@ -1,0 +1,1 @@
+"""What a refresh run is, its states and their legal transitions."""

@@ -1,0 +1,1 @@
+"""When things are due: the system schedule and a segment's own."""

@@ -1,0 +1,1 @@
+"""What a segment is and the states it can be in."""

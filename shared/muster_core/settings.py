@@ -1,0 +1,109 @@
+"""Where the parts are and how patient Muster is: environment variables, with defaults for one machine.
+
+Each address falls back to what a running ``muster up`` wrote into ``<home>/run/parts.json``, so every
+command started with the same `MUSTER_HOME` finds the embedded parts without being told.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from functools import cached_property
+from pathlib import Path
+
+from pydantic import AliasChoices, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from muster_core.errors import PartUnavailable
+
+
+def default_home() -> Path:
+    """Return the data directory used when `MUSTER_HOME` is not set."""
+    return Path.home() / ".muster"
+
+
+class Settings(BaseSettings):
+    """Everything a service reads from its environment; durations are seconds."""
+
+    model_config = SettingsConfigDict(env_prefix="MUSTER_", populate_by_name=True, frozen=True)
+
+    home: Path = Field(default_factory=default_home)
+    database_url: SecretStr | None = Field(
+        default=None, validation_alias=AliasChoices("DATABASE_URL", "database_url")
+    )
+    redis_url: SecretStr | None = Field(
+        default=None, validation_alias=AliasChoices("REDIS_URL", "redis_url")
+    )
+    engine: SecretStr | None = Field(
+        default=None, validation_alias=AliasChoices("ENGINE", "engine")
+    )
+    lake_url: str | None = Field(
+        default=None, validation_alias=AliasChoices("LAKE_URL", "lake_url")
+    )
+
+    lease_seconds: float = 60.0
+    heartbeat_seconds: float = 15.0
+    #: How long before the end of its lease a holder stops by itself.
+    trust_margin_seconds: float = 5.0
+    reaper_seconds: float = 5.0
+    sweep_seconds: float = 5.0
+    batch_limit: int = 1000
+    max_attempts: int = 5
+    backoff_seconds: float = 30.0
+    backoff_max_seconds: float = 3600.0
+    #: Hash partitions of a new store generation: a power of two; None = chosen from cores and customers.
+    partitions: int | None = None
+    log_format: str = "json"
+
+    @cached_property
+    def parts(self) -> dict[str, str]:
+        """Return the addresses a running ``muster up`` wrote down; empty where none is running."""
+        try:
+            written: dict[str, str] = json.loads(self.parts_file.read_text())
+        except FileNotFoundError:
+            return {}
+        return written
+
+    @property
+    def parts_file(self) -> Path:
+        """Return the file in which ``muster up`` writes the addresses of its parts (mode 0600)."""
+        return self.home / "run" / "parts.json"
+
+    @property
+    def lease(self) -> timedelta:
+        """Return how long a claim lasts without a heartbeat."""
+        return timedelta(seconds=self.lease_seconds)
+
+    def database(self) -> str:
+        """Return the SQLAlchemy URL of the control database, driver ``postgresql+psycopg``.
+
+        Raises:
+            PartUnavailable: nothing names a database and no ``muster up`` runs in this home.
+        """
+        url = self._address("database_url", self.database_url)
+        scheme, separator, rest = url.partition("://")
+        return (
+            f"postgresql+psycopg://{rest}" if separator and scheme.startswith("postgres") else url
+        )
+
+    def redis(self) -> str:
+        """Return the URL of the Redis-compatible server that carries hints."""
+        return self._address("redis_url", self.redis_url)
+
+    def engine_url(self) -> str:
+        """Return the Spark Connect URL, ``sc://host:port`` with its token parameter."""
+        return self._address("engine", self.engine)
+
+    def lake(self) -> str:
+        """Return the lake's URL or absolute path; default ``<home>/lake``."""
+        return self.lake_url or self.parts.get("lake_url") or str(self.home.absolute() / "lake")
+
+    def _address(self, name: str, given: SecretStr | None) -> str:
+        found = given.get_secret_value() if given else self.parts.get(name)
+        if not found:
+            variable = name.upper()
+            raise PartUnavailable(
+                f"No {variable} is set and nothing runs in {self.home}.",
+                hint=f"Start everything with `muster up`, or set {variable}.",
+            )
+        return found
