@@ -1,0 +1,1 @@
+"""A made-up shop, its catalog, segments and exports: what `muster demo` runs on."""
