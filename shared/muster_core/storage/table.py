@@ -198,6 +198,9 @@ refresh_run = Table(
     Column("rule_hash", Text),
     Column("as_of", Instant),
     Column("snapshot_id", BigInteger, ForeignKey("snapshot.id")),
+    # the evaluated matrix: kept per run, because the halves of a failing batch write one each
+    Column("manifest", Text),
+    Column("manifest_sha256", Text),
     Column("bit", Integer),
     Column("member_count", BigInteger),
     Column("joined", BigInteger),

@@ -1,0 +1,427 @@
+"""The queue of deliveries: claimed, leased and fenced rows; every move is one compare-and-set and one event.
+
+Functions take a connection inside a transaction of the caller's, do no other I/O, and are safe to repeat.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from muster_core.errors import LeaseLost, MusterError, TransientError
+from muster_core.exports.state import (
+    DeliveryState,
+    Event,
+    back_off,
+    failure,
+    lost_lease,
+    target,
+)
+from muster_core.lake.manifest import Pointer
+from muster_core.storage.delivery_event import NOW, apply_event
+from muster_core.storage.table import (
+    delivery,
+    delivery_chunk,
+    export,
+    fence_seq,
+    membership_pointer,
+    membership_version,
+    segment,
+    snapshot,
+)
+
+_NO_LEASE: Mapping[str, Any] = {"lease_owner": None, "lease_expires_at": None}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chunk:
+    """One file the destination has acknowledged."""
+
+    number: int
+    name: str
+    rows: int
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimedDelivery:
+    """Everything an exporter needs for one delivery, under one fence."""
+
+    id: int
+    fence: int
+    attempt: int
+    max_attempts: int
+    exporter: str
+    export: str
+    segment: str
+    version: int
+    #: As stored; whoever delivers parses it, so that an unreadable one fails alone.
+    document: Mapping[str, Any]
+    pointer: Pointer
+    snapshot: str
+    snapshot_sha256: str
+    as_of: datetime
+    published_at: datetime
+    member_count: int
+    chunks: tuple[Chunk, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredDelivery:
+    """A delivery as people look at it."""
+
+    id: int
+    export: str
+    segment: str
+    version: int
+    state: DeliveryState
+    reason: str | None
+    attempt: int
+    max_attempts: int
+    rows: int | None
+    bytes: int | None
+    location: str | None
+    error_class: str | None
+    error: str | None
+    exporter: str | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryHeartbeat:
+    """The answer to a heartbeat: whether the lease is still held, and whether to stop."""
+
+    held: bool
+    cancelled: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReapedDeliveries:
+    """How many expired deliveries went back to the queue, and how many failed for good."""
+
+    returned: int
+    failed: int
+
+
+def claim_delivery(
+    connection: Connection, *, exporter: str, lease: timedelta
+) -> ClaimedDelivery | None:
+    """Take the oldest deliverable delivery under a new fence, or return None.
+
+    The attempt is counted here, so a delivery that kills its exporter runs out of attempts.
+    """
+    delivery_id = connection.execute(
+        sa.select(delivery.c.id)
+        .where(
+            delivery.c.state == DeliveryState.PENDING,
+            delivery.c.available_at <= NOW,
+            delivery.c.attempt < delivery.c.max_attempts,
+        )
+        .order_by(delivery.c.id)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    ).scalar_one_or_none()
+    if delivery_id is None:
+        return None
+    fence = connection.execute(sa.select(fence_seq.next_value())).scalar_one()
+    apply_event(
+        connection,
+        delivery_id,
+        Event.CLAIMED,
+        actor=exporter,
+        new_fence=fence,
+        values={
+            "attempt": delivery.c.attempt + 1,
+            "lease_owner": exporter,
+            "lease_expires_at": NOW + lease,
+            "started_at": NOW,
+            "finished_at": None,
+            "cancel_requested": False,
+        },
+    )
+    return _claimed(connection, delivery_id)
+
+
+def heartbeat_delivery(
+    connection: Connection, claim: ClaimedDelivery, lease: timedelta
+) -> DeliveryHeartbeat:
+    """Extend the lease by `lease` from now, if the fence still holds."""
+    row = connection.execute(
+        delivery.update()
+        .where(*_held(claim))
+        .values(lease_expires_at=NOW + lease)
+        .returning(delivery.c.cancel_requested)
+    ).one_or_none()
+    return DeliveryHeartbeat(
+        held=row is not None, cancelled=row is not None and row.cancel_requested
+    )
+
+
+def checkpoint_chunk(connection: Connection, claim: ClaimedDelivery, chunk: Chunk) -> None:
+    """Record that the destination holds `chunk`: where a later attempt resumes.
+
+    Raises:
+        LeaseLost: the delivery belongs to somebody else now; nothing was written.
+    """
+    _lock_held(connection, claim)
+    values = {
+        "name": chunk.name,
+        "rows": chunk.rows,
+        "bytes": chunk.bytes,
+        "sha256": chunk.sha256,
+    }
+    updated = connection.execute(
+        delivery_chunk.update()
+        .where(delivery_chunk.c.delivery_id == claim.id, delivery_chunk.c.number == chunk.number)
+        .values(**values, acknowledged_at=NOW)
+    )
+    if updated.rowcount == 0:
+        connection.execute(
+            delivery_chunk.insert().values(delivery_id=claim.id, number=chunk.number, **values)
+        )
+
+
+def finish_delivery(
+    connection: Connection, claim: ClaimedDelivery, *, rows: int, size: int, location: str
+) -> None:
+    """Record that everything is at the destination: `rows` members, `size` bytes, at `location`.
+
+    Raises:
+        LeaseLost: the delivery belongs to somebody else now.
+    """
+    _lock_held(connection, claim)
+    apply_event(
+        connection,
+        claim.id,
+        Event.ACKNOWLEDGED,
+        actor=claim.exporter,
+        fence=claim.fence,
+        values={
+            **_NO_LEASE,
+            "rows": rows,
+            "bytes": size,
+            "location": location,
+            "finished_at": NOW,
+            "error_class": None,
+            "error": None,
+        },
+    )
+
+
+def fail_delivery(
+    connection: Connection,
+    claim: ClaimedDelivery,
+    error: MusterError,
+    *,
+    first: timedelta,
+    most: timedelta,
+) -> DeliveryState:
+    """Record a failed attempt: back to the queue after a back-off, or failed for good.
+
+    Raises:
+        LeaseLost: the delivery belongs to somebody else now.
+    """
+    _lock_held(connection, claim)
+    event = failure(
+        transient=isinstance(error, TransientError),
+        attempt=claim.attempt,
+        max_attempts=claim.max_attempts,
+    )
+    wait = back_off(attempt=claim.attempt, first=first, most=most)
+    ended = {"finished_at": NOW} if event is not Event.RETRY else {"available_at": NOW + wait}
+    apply_event(
+        connection,
+        claim.id,
+        event,
+        actor=claim.exporter,
+        fence=claim.fence,
+        values={**_NO_LEASE, **ended, "error_class": error.code, "error": str(error)},
+    )
+    return target(event)
+
+
+def release_delivery(connection: Connection, claim: ClaimedDelivery) -> bool:
+    """Give the delivery back without counting the attempt; return whether it was still held."""
+    return apply_event(
+        connection,
+        claim.id,
+        Event.RELEASED,
+        actor=claim.exporter,
+        fence=claim.fence,
+        values={**_NO_LEASE, "attempt": delivery.c.attempt - 1, "available_at": NOW},
+    )
+
+
+def cancel_delivery(connection: Connection, claim: ClaimedDelivery) -> bool:
+    """Acknowledge that somebody asked to cancel; return whether it was still held."""
+    return apply_event(
+        connection,
+        claim.id,
+        Event.CANCELLED,
+        actor=claim.exporter,
+        fence=claim.fence,
+        values={**_NO_LEASE, "finished_at": NOW},
+    )
+
+
+def reap_deliveries(connection: Connection, *, actor: str = "reaper") -> ReapedDeliveries:
+    """Put deliveries whose lease has ended back into the queue; chunks are kept, retry is at once."""
+    expired = connection.execute(
+        sa.select(
+            delivery.c.id,
+            delivery.c.fence,
+            delivery.c.attempt,
+            delivery.c.max_attempts,
+            delivery.c.cancel_requested,
+        )
+        .where(delivery.c.state == DeliveryState.RUNNING, delivery.c.lease_expires_at < NOW)
+        .order_by(delivery.c.id)
+        .with_for_update(skip_locked=True)
+    ).all()
+    returned = failed = 0
+    for row in expired:
+        event = (
+            Event.CANCELLED
+            if row.cancel_requested
+            else lost_lease(attempt=row.attempt, max_attempts=row.max_attempts)
+        )
+        values: dict[str, Any] = {**_NO_LEASE, "error_class": "lease_expired"}
+        values["error"] = "The exporter that delivered this stopped answering."
+        values |= {"available_at": NOW} if event is Event.LEASE_EXPIRED else {"finished_at": NOW}
+        apply_event(connection, row.id, event, actor=actor, fence=row.fence, values=values)
+        returned += event is Event.LEASE_EXPIRED
+        failed += event is Event.GAVE_UP
+    return ReapedDeliveries(returned=returned, failed=failed)
+
+
+def list_deliveries(
+    connection: Connection,
+    *,
+    export_name: str | None = None,
+    segment_name: str | None = None,
+    limit: int = 50,
+) -> list[StoredDelivery]:
+    """Return the newest deliveries, optionally of one export or one segment only."""
+    query = (
+        sa.select(
+            delivery,
+            export.c.name.label("export_name"),
+            segment.c.name.label("segment_name"),
+        )
+        .join_from(delivery, export, delivery.c.export_id == export.c.id)
+        .join(segment, delivery.c.segment_id == segment.c.id)
+        .order_by(delivery.c.id.desc())
+        .limit(limit)
+    )
+    if export_name is not None:
+        query = query.where(export.c.name == export_name)
+    if segment_name is not None:
+        query = query.where(segment.c.name == segment_name)
+    return [
+        StoredDelivery(
+            id=row.id,
+            export=row.export_name,
+            segment=row.segment_name,
+            version=row.version,
+            state=DeliveryState(row.state),
+            reason=row.reason,
+            attempt=row.attempt,
+            max_attempts=row.max_attempts,
+            rows=row.rows,
+            bytes=row.bytes,
+            location=row.location,
+            error_class=row.error_class,
+            error=row.error,
+            exporter=row.lease_owner,
+            created_at=row.created_at,
+            started_at=row.started_at,
+            finished_at=row.finished_at,
+        )
+        for row in connection.execute(query)
+    ]
+
+
+def _held(claim: ClaimedDelivery) -> tuple[sa.ColumnElement[bool], ...]:
+    return (
+        delivery.c.id == claim.id,
+        delivery.c.fence == claim.fence,
+        delivery.c.state == DeliveryState.RUNNING,
+    )
+
+
+def _lock_held(connection: Connection, claim: ClaimedDelivery) -> None:
+    row = connection.execute(
+        sa.select(delivery.c.id).where(*_held(claim)).with_for_update()
+    ).one_or_none()
+    if row is None:
+        raise LeaseLost
+
+
+def _claimed(connection: Connection, delivery_id: int) -> ClaimedDelivery:
+    row = connection.execute(
+        sa.select(
+            delivery,
+            export.c.name.label("export_name"),
+            segment.c.name.label("segment_name"),
+            membership_version.c.as_of,
+            membership_version.c.published_at,
+            membership_version.c.member_count,
+            membership_pointer.c.manifest,
+            membership_pointer.c.manifest_sha256,
+            membership_pointer.c.bit,
+            snapshot.c.manifest.label("snapshot_manifest"),
+            snapshot.c.manifest_sha256.label("snapshot_sha256"),
+        )
+        .join_from(delivery, export, delivery.c.export_id == export.c.id)
+        .join(segment, delivery.c.segment_id == segment.c.id)
+        .join(
+            membership_version,
+            sa.and_(
+                membership_version.c.segment_id == delivery.c.segment_id,
+                membership_version.c.version == delivery.c.version,
+            ),
+        )
+        .join(
+            membership_pointer,
+            sa.and_(
+                membership_pointer.c.segment_id == delivery.c.segment_id,
+                membership_pointer.c.version == delivery.c.version,
+            ),
+        )
+        .join(snapshot, membership_version.c.snapshot_id == snapshot.c.id)
+        .where(delivery.c.id == delivery_id)
+    ).one()
+    chunks = connection.execute(
+        sa.select(delivery_chunk)
+        .where(delivery_chunk.c.delivery_id == delivery_id)
+        .order_by(delivery_chunk.c.number)
+    )
+    return ClaimedDelivery(
+        id=row.id,
+        fence=row.fence,
+        attempt=row.attempt,
+        max_attempts=row.max_attempts,
+        exporter=row.lease_owner,
+        export=row.export_name,
+        segment=row.segment_name,
+        version=row.version,
+        document=row.document,
+        pointer=Pointer(manifest=row.manifest, manifest_sha256=row.manifest_sha256, bit=row.bit),
+        snapshot=row.snapshot_manifest,
+        snapshot_sha256=row.snapshot_sha256,
+        as_of=row.as_of,
+        published_at=row.published_at,
+        member_count=row.member_count,
+        chunks=tuple(
+            Chunk(number=c.number, name=c.name, rows=c.rows, bytes=c.bytes, sha256=c.sha256)
+            for c in chunks
+        ),
+    )

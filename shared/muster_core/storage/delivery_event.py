@@ -1,0 +1,105 @@
+"""The one way a delivery changes state: a legal move, compared with state and fence, and its event row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from muster_core.exports.state import DeliveryState, Event, sources, target
+from muster_core.storage.table import delivery, delivery_event
+
+#: The database's time, which alone decides about leases and waiting times.
+NOW: sa.ColumnElement[datetime] = sa.func.clock_timestamp(type_=sa.DateTime(timezone=True))
+
+
+def create_delivery(
+    connection: Connection,
+    *,
+    export_id: int,
+    segment_id: int,
+    version: int,
+    document: Mapping[str, Any],
+    actor: str,
+    reason: str = "published",
+) -> int | None:
+    """Queue the delivery of one version, unless it was queued before; return its id or None."""
+    # Read first: the unique constraint alone would also hold, but at the price of the transaction.
+    existing = connection.execute(
+        sa.select(delivery.c.id).where(
+            delivery.c.export_id == export_id,
+            delivery.c.segment_id == segment_id,
+            delivery.c.version == version,
+        )
+    ).one_or_none()
+    if existing is not None:
+        return None
+    created = connection.execute(
+        delivery.insert()
+        .values(
+            export_id=export_id,
+            segment_id=segment_id,
+            version=version,
+            document=dict(document),
+            reason=reason,
+        )
+        .returning(delivery.c.id)
+    ).scalar_one()
+    connection.execute(
+        delivery_event.insert().values(
+            delivery_id=created, to_state=DeliveryState.PENDING, actor=actor, reason=reason
+        )
+    )
+    return int(created)
+
+
+def apply_event(
+    connection: Connection,
+    delivery_id: int,
+    event: Event,
+    *,
+    actor: str,
+    fence: int | None = None,
+    new_fence: int | None = None,
+    values: Mapping[str, Any] | None = None,
+) -> bool:
+    """Make one legal move and write its event row; return False where the state or fence forbids it.
+
+    Args:
+        connection: inside a transaction.
+        delivery_id: which delivery.
+        event: what happens.
+        actor: who makes it happen, for the history.
+        fence: the fence the row must have, for moves of a holder.
+        new_fence: the fence the row gets, for a claim.
+        values: further columns to set.
+    """
+    before = connection.execute(
+        sa.select(delivery.c.state, delivery.c.fence)
+        .where(delivery.c.id == delivery_id)
+        .with_for_update()
+    ).one_or_none()
+    if before is None or before.state not in sources(event):
+        return False
+    if fence is not None and before.fence != fence:
+        return False
+    set_fence = {} if new_fence is None else {"fence": new_fence}
+    connection.execute(
+        delivery.update()
+        .where(delivery.c.id == delivery_id)
+        .values(state=target(event), reason=event, **set_fence, **(values or {}))
+    )
+    connection.execute(
+        delivery_event.insert().values(
+            delivery_id=delivery_id,
+            from_state=before.state,
+            to_state=target(event),
+            fence=new_fence if new_fence is not None else fence,
+            actor=actor,
+            reason=event,
+        )
+    )
+    return True
