@@ -35,6 +35,10 @@ from muster_core.storage.table import (
     snapshot,
 )
 
+_AS_STORED = (
+    *("id", "version", "reason", "attempt", "max_attempts", "rows", "bytes", "location"),
+    *("error_class", "error", "created_at", "started_at", "finished_at"),
+)
 _NO_LEASE: Mapping[str, Any] = {"lease_owner": None, "lease_expires_at": None}
 
 
@@ -327,23 +331,11 @@ def list_deliveries(
         query = query.where(segment.c.name == segment_name)
     return [
         StoredDelivery(
-            id=row.id,
             export=row.export_name,
             segment=row.segment_name,
-            version=row.version,
             state=DeliveryState(row.state),
-            reason=row.reason,
-            attempt=row.attempt,
-            max_attempts=row.max_attempts,
-            rows=row.rows,
-            bytes=row.bytes,
-            location=row.location,
-            error_class=row.error_class,
-            error=row.error,
             exporter=row.lease_owner,
-            created_at=row.created_at,
-            started_at=row.started_at,
-            finished_at=row.finished_at,
+            **{name: row._mapping[name] for name in _AS_STORED},
         )
         for row in connection.execute(query)
     ]

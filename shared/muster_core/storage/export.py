@@ -193,7 +193,7 @@ def delete_export(connection: Connection, name: str) -> int:
 
 
 def _request(
-    connection: Connection, stored: StoredExport, row: sa.Row[Any], actor: str
+    connection: Connection, stored: StoredExport, row: Any, actor: str
 ) -> RequestedDelivery:
     if row.published_version is None:
         return RequestedDelivery(segment=row.name, version=None, state=None, outdated=False)
@@ -255,7 +255,7 @@ def _ask_again(
     return not same
 
 
-def _stored(row: sa.Row[Any]) -> StoredExport:
+def _stored(row: Any) -> StoredExport:
     return StoredExport(
         id=row.id,
         document=parse_export(row.document),
