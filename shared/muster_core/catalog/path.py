@@ -1,0 +1,87 @@
+"""Ways from a related table to the profile, along many-to-one and one-to-one relationships.
+
+A table with one way is prepared under its own name; with several, once per way, each under a name that
+tells the relationships (`prepared_name`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from muster_core.catalog.document import Catalog, Relationship, Table
+
+MAX_HOPS = 20
+
+
+class PathError(ValueError):
+    """No way, or several, lead from a table to the profile; `choices` lists the ways by relationship names."""
+
+    def __init__(self, message: str, choices: Sequence[tuple[str, ...]] = ()) -> None:
+        super().__init__(message)
+        self.choices = tuple(choices)
+
+
+Path = tuple[Relationship, ...]
+
+
+def paths_to_profile(catalog: Catalog, table: str) -> list[Path]:
+    """Return every way from `table` to the profile that visits no table twice, shortest first."""
+    found: list[Path] = []
+    open_ways: list[Path] = [()]
+    while open_ways:
+        way = open_ways.pop(0)
+        here = way[-1].parent[0] if way else table
+        visited = {table, *(step.parent[0] for step in way)}
+        for relationship in catalog.relationships:
+            target = relationship.parent[0]
+            if relationship.child[0] != here or target in visited:
+                continue
+            longer = (*way, relationship)
+            if target == catalog.profile.name:
+                found.append(longer)
+            elif len(longer) < MAX_HOPS:
+                open_ways.append(longer)
+    return found
+
+
+def path_to_profile(catalog: Catalog, table: str, via: Sequence[str] | None = None) -> Path:
+    """Return the way from `table` to the profile, chosen by relationship names where several exist.
+
+    Raises:
+        PathError: no way exists, or several do and `via` does not name one of them.
+    """
+    ways = paths_to_profile(catalog, table)
+    if not ways:
+        raise PathError(f"no relationship leads from {table} to {catalog.profile.name}")
+    names = [tuple(step.name for step in way) for way in ways]
+    if via:
+        if tuple(via) in names:
+            return ways[names.index(tuple(via))]
+        raise PathError(
+            f"{' > '.join(via)} is no way from {table} to {catalog.profile.name}", names
+        )
+    if len(ways) > 1:
+        raise PathError(f"several ways lead from {table} to {catalog.profile.name}", names)
+    return ways[0]
+
+
+def prepared_name(catalog: Catalog, table: str, path: Path) -> str:
+    """Return the name under which `table`, reached by `path`, stands in the store."""
+    if len(paths_to_profile(catalog, table)) == 1:
+        return table
+    return f"{table}@{'/'.join(step.name for step in path)}"
+
+
+def tables_along(catalog: Catalog, path: Path) -> list[Table]:
+    """Return the tables between the path's first table and the profile, nearest first."""
+    between = (catalog.table(step.parent[0]) for step in path[:-1])
+    return [table for table in between if table is not None]
+
+
+def prepared_columns(catalog: Catalog, table: str, path: Path) -> dict[str, str]:
+    """Return name and type of every column the prepared table has: its own, then ``parent.column``."""
+    own = catalog.table(table)
+    columns = dict(own.columns) if own else {}
+    for parent in tables_along(catalog, path):
+        columns |= {f"{parent.name}.{name}": kind for name, kind in parent.columns.items()}
+    return columns

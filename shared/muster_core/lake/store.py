@@ -1,0 +1,246 @@
+"""Reading a snapshot of the customer store: only files its manifest names, only the columns asked for."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from muster_core.errors import StoreDamaged
+from muster_core.lake.location import Lake
+from muster_core.lake.manifest import (
+    ALIVE,
+    ORDINAL,
+    SOURCE_FILE,
+    STORE_FORMAT,
+    KeyRange,
+    MatrixFile,
+    PreparedTable,
+    SnapshotManifest,
+    StoreFile,
+    encode,
+)
+from muster_core.lake.matrix import Matrix
+
+Bits = NDArray[np.bool_]
+
+#: Rows handed out at once: large enough for vector speed, small enough to stay in the cache.
+CHUNK_ROWS = 65_536
+
+
+def write_snapshot(lake: Lake, directory: str, manifest: SnapshotManifest) -> tuple[str, str]:
+    """Write a snapshot's manifest, last of all its files; return its path and SHA-256."""
+    data, sha256 = encode(manifest)
+    path = f"{directory}/snapshot-{sha256[:16]}.json"
+    lake.write_bytes(path, data)
+    return path, sha256
+
+
+def verify(lake: Lake, file: StoreFile | MatrixFile) -> None:
+    """Check a data file against its manifest entry, byte for byte.
+
+    Raises:
+        StoreDamaged: the file is missing or is not the one that was written.
+    """
+    size, sha256 = lake.digest(file.path)
+    if (size, sha256) != (file.size, file.sha256):
+        raise StoreDamaged(f"The file {file.path} is not the one its manifest names.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Store:
+    """One snapshot, opened."""
+
+    lake: Lake
+    manifest: SnapshotManifest
+
+    @classmethod
+    def open(cls, lake: Lake, path: str, sha256: str) -> Store:
+        """Open the snapshot whose manifest is at `path`.
+
+        Raises:
+            StoreDamaged: the manifest is missing, is not the one named, or has an unknown format.
+        """
+        data = lake.read_bytes(path)
+        if hashlib.sha256(data).hexdigest() != sha256:
+            raise StoreDamaged(f"The snapshot manifest {path} is not the one that was published.")
+        try:
+            manifest = SnapshotManifest.model_validate_json(data)
+        except ValidationError as exc:
+            raise StoreDamaged(f"The snapshot manifest {path} cannot be read.") from exc
+        if manifest.version != STORE_FORMAT:
+            raise StoreDamaged(f"The snapshot {path} has format version {manifest.version}.")
+        return cls(lake=lake, manifest=manifest)
+
+    def partition(self, number: int) -> StorePartition:
+        """Return one hash partition for reading."""
+        return StorePartition(lake=self.lake, manifest=self.manifest, number=number)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StorePartition:
+    """One hash partition of a snapshot: a `muster_core.kernel.source.Partition`."""
+
+    lake: Lake
+    manifest: SnapshotManifest
+    number: int
+    _range: KeyRange = field(init=False)
+    _profile: StoreFile | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        number = self.number
+        ranges = (r for r in self.manifest.keys if r.partition == number)
+        empty = KeyRange(partition=number, ordinals=0, alive=0)
+        object.__setattr__(self, "_range", next(ranges, empty))
+        files = (f for f in self.manifest.profile if f.partition == number)
+        object.__setattr__(self, "_profile", next(files, None))
+
+    @property
+    def size(self) -> int:
+        """Return the number of ordinals given out."""
+        return self._range.ordinals
+
+    def alive(self) -> Bits:
+        """Return, per ordinal, whether the customer exists in this snapshot."""
+        if self._profile is None:
+            return np.zeros(0, dtype=np.bool_)
+        found: Bits = self.profile([ALIVE])[ALIVE].to_numpy()
+        return found
+
+    def profile(self, columns: Sequence[str]) -> Mapping[str, pa.ChunkedArray]:
+        """Return profile columns in ordinal order, text dictionary-encoded.
+
+        Raises:
+            StoreDamaged: the profile file is missing or does not have these columns.
+        """
+        if self._profile is None or not columns:
+            return {name: pa.chunked_array([], pa.null()) for name in columns}
+        with self.lake.open_input(self._profile.path) as source:
+            file = _open_parquet(source, self._profile, columns)
+            table: Any = file.read(list(columns), use_threads=False)
+        return {name: table.column(table.schema.get_field_index(name)) for name in columns}
+
+    def rows(
+        self, table: str, columns: Sequence[str], *, oldest: datetime | None = None
+    ) -> Iterator[pa.RecordBatch]:
+        """Yield the live rows of `table` in chunks, newest first within each file.
+
+        With `oldest`, row groups whose rows are all before it are not read; other rows before it may still
+        come, so the caller's own time test decides.
+
+        Raises:
+            StoreDamaged: a file is missing, unreadable or without these columns.
+        """
+        prepared = self.manifest.tables.get(table)
+        if prepared is None:
+            raise StoreDamaged(f"The snapshot has no table {table}.")
+        time = self._time_of(table) if oldest else None
+        for entry in prepared.files:
+            if entry.partition == self.number:
+                yield from self._rows_of(prepared, entry, columns, time, oldest)
+
+    def members(self, manifest: str, sha256: str, bit: int) -> Bits:
+        """Return an earlier version's members, padded with False to `size`.
+
+        A matrix of another generation numbers its customers differently: it has no bit for anyone here.
+
+        Raises:
+            StoreDamaged: the matrix is missing or not the one named.
+        """
+        padded = np.zeros(self.size, dtype=np.bool_)
+        matrix = Matrix.open(self.lake, manifest, sha256)
+        if self._generation_of(matrix) == self.manifest.generation:
+            known = matrix.bits(bit, self.number)
+            padded[: len(known)] = known
+        return padded
+
+    def _generation_of(self, matrix: Matrix) -> int:
+        basis = matrix.manifest
+        return Store.open(self.lake, basis.snapshot, basis.snapshot_sha256).manifest.generation
+
+    def _time_of(self, table: str) -> str | None:
+        known = self.manifest.catalog.table(table.partition("@")[0])
+        return known.time if known else None
+
+    def _rows_of(
+        self,
+        prepared: PreparedTable,
+        entry: StoreFile,
+        columns: Sequence[str],
+        time: str | None,
+        oldest: datetime | None,
+    ) -> Iterator[pa.RecordBatch]:
+        names = [ORDINAL, *columns]
+        wanted = [*names, SOURCE_FILE] if prepared.dead_sources else names
+        dead = self._dead_rows(entry)
+        with self.lake.open_input(entry.path) as source:
+            file = _open_parquet(source, entry, wanted)
+            groups = _groups_since(file, time, oldest)
+            at = 0
+            for batch in file.iter_batches(
+                CHUNK_ROWS, row_groups=groups, columns=wanted, use_threads=False
+            ):
+                size = batch.num_rows
+                live = _live_rows(batch, prepared.dead_sources, dead, at)
+                at += size
+                yield (batch if live is None else batch.filter(pa.array(live))).select(names)
+
+    def _dead_rows(self, entry: StoreFile) -> Bits | None:
+        if entry.dead is None:
+            return None
+        packed = np.frombuffer(self.lake.read_bytes(entry.dead), dtype=np.uint8)
+        return np.unpackbits(packed, count=entry.rows, bitorder="little").astype(np.bool_)
+
+
+def _open_parquet(source: Any, entry: StoreFile, columns: Sequence[str]) -> Any:
+    """Open a prepared file with its text columns read as dictionaries."""
+    try:
+        schema = pq.read_schema(source)
+        missing = [name for name in columns if schema.get_field_index(name) < 0]
+        if missing:
+            raise StoreDamaged(f"The file {entry.path} has no column {', '.join(missing)}.")
+        text = [name for name in columns if pa.types.is_string(schema.field(name).type)]
+        return pq.ParquetFile(source, read_dictionary=text)
+    except pa.ArrowException as exc:
+        raise StoreDamaged(f"The file {entry.path} cannot be read.") from exc
+
+
+def _groups_since(file: Any, time: str | None, oldest: datetime | None) -> list[int]:
+    """Return the leading row groups that may hold rows at or after `oldest`.
+
+    Row groups stand newest first, so the first one that is too old ends the reading: live rows keep their
+    positions in the file, as the bitmap of dead rows wants.
+    """
+    count = file.metadata.num_row_groups
+    if time is None or oldest is None:
+        return list(range(count))
+    column = file.schema_arrow.get_field_index(time)
+    if not pa.types.is_timestamp(file.schema_arrow.field(column).type):
+        return list(range(count))
+    leaf = next(
+        i for i in range(file.metadata.num_columns) if file.metadata.schema.column(i).path == time
+    )
+    for group in range(count):
+        statistics = file.metadata.row_group(group).column(leaf).statistics
+        if statistics is not None and statistics.has_min_max and statistics.max < oldest:
+            return list(range(group))
+    return list(range(count))
+
+
+def _live_rows(batch: Any, dead_sources: list[int], dead: Bits | None, at: int) -> Bits | None:
+    live: Bits | None = None
+    if dead is not None:
+        live = ~dead[at : at + batch.num_rows]
+    if dead_sources:
+        position = batch.schema.get_field_index(SOURCE_FILE)
+        kept = ~np.isin(batch.column(position).to_numpy(), dead_sources)
+        live = kept if live is None else live & kept
+    return live
