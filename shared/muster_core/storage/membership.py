@@ -1,0 +1,89 @@
+"""Where the members of a segment's latest published version are, and what they were computed from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from muster_core.errors import Conflict, NotFound
+from muster_core.lake.manifest import Pointer
+from muster_core.storage.table import membership_pointer, membership_version, segment, snapshot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Membership:
+    """One published version: its figures, its bits, and the snapshot whose ordinals they count."""
+
+    segment: str
+    version: int
+    run_id: int
+    as_of: datetime
+    published_at: datetime
+    member_count: int
+    joined: int
+    left: int
+    pointer: Pointer
+    snapshot: str
+    snapshot_sha256: str
+
+
+def published_membership(connection: Connection, name: str) -> Membership:
+    """Return the latest published version of the segment called `name`.
+
+    Raises:
+        NotFound: there is no such segment.
+        Conflict: it has never been published.
+    """
+    known = connection.execute(
+        sa.select(segment.c.id).where(segment.c.name == name, segment.c.deleted_at.is_(None))
+    ).one_or_none()
+    if known is None:
+        raise NotFound(f"There is no segment `{name}`.", hint="`muster segment list` shows all.")
+    row = connection.execute(
+        sa.select(
+            membership_version,
+            membership_pointer.c.manifest,
+            membership_pointer.c.manifest_sha256,
+            membership_pointer.c.bit,
+            snapshot.c.manifest.label("snapshot_manifest"),
+            snapshot.c.manifest_sha256.label("snapshot_sha256"),
+        )
+        .join_from(
+            segment,
+            membership_version,
+            sa.and_(
+                membership_version.c.segment_id == segment.c.id,
+                membership_version.c.version == segment.c.published_version,
+            ),
+        )
+        .join(
+            membership_pointer,
+            sa.and_(
+                membership_pointer.c.segment_id == membership_version.c.segment_id,
+                membership_pointer.c.version == membership_version.c.version,
+            ),
+        )
+        .join(snapshot, snapshot.c.id == membership_version.c.snapshot_id)
+        .where(segment.c.id == known.id)
+    ).one_or_none()
+    if row is None:
+        raise Conflict(
+            f"The segment `{name}` has no members yet: it was never refreshed.",
+            hint=f"Refresh it: `muster segment refresh {name} --wait`.",
+        )
+    return Membership(
+        segment=name,
+        version=row.version,
+        run_id=row.run_id,
+        as_of=row.as_of,
+        published_at=row.published_at,
+        member_count=row.member_count,
+        joined=row.joined,
+        left=row.left,
+        pointer=Pointer(manifest=row.manifest, manifest_sha256=row.manifest_sha256, bit=row.bit),
+        snapshot=row.snapshot_manifest,
+        snapshot_sha256=row.snapshot_sha256,
+    )
