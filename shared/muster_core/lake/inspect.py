@@ -1,0 +1,234 @@
+"""Checking a catalog against its data: what is written becomes a `Catalog` with types, or every problem.
+
+Footers are read first; key and reference columns are then streamed once, in eight bytes per key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from muster_core.catalog.document import Catalog, CatalogDocument, Source, Table, TableDocument
+from muster_core.catalog.path import paths_to_profile
+from muster_core.errors import (
+    DuplicateKeys,
+    InvalidInput,
+    NullKeys,
+    Problem,
+    SourceMissing,
+    SourceUnreadable,
+    TerminalError,
+)
+from muster_core.lake.coverage import KeyReport, ReferenceReport, Survey
+from muster_core.lake.fit import check_relationships, check_table, check_zone
+from muster_core.lake.manifest import SourceFile
+from muster_core.lake.source import Layout, list_source, read_layout
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableReport:
+    """What was found in one table: `nulls` by column, `coverage` (0 to 1) by relationship."""
+
+    name: str
+    files: int
+    rows: int
+    nulls: dict[str, int] = field(default_factory=dict)
+    coverage: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inspection:
+    """A catalog that fits its data, what was found, and what deserves a look."""
+
+    catalog: Catalog
+    tables: list[TableReport]
+    warnings: list[Problem]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """One table's files and layout."""
+
+    table: Table
+    files: list[SourceFile]
+    layout: Layout
+
+
+def resolve_catalog(
+    document: CatalogDocument,
+    *,
+    base: Path,
+    file: str | None = None,
+    progress: Progress | None = None,
+) -> Inspection:
+    """Check a catalog document against its data; relative source paths are taken from `base`.
+
+    Raises:
+        InvalidInput: names, types or relationships do not fit; all problems at once.
+        SourceMissing: a single source does not exist or holds no Parquet file.
+        SourceUnreadable: a single source is not readable Parquet.
+        DuplicateKeys: a key column repeats keys; only their number is told.
+        NullKeys: profile rows have no key.
+    """
+    problems: list[Problem] = []
+    warnings: list[Problem] = []
+    found = _find_tables(document, base, file, problems, warnings)
+    problems += check_zone(document.timezone, "/timezone", file)
+    if not problems:
+        problems += check_relationships(document, {n: f.table for n, f in found.items()}, file)
+    if problems:
+        raise InvalidInput(problems)
+    tables = {name: f.table for name, f in found.items()}
+    profile = tables.pop(document.profile.table)
+    catalog = Catalog(
+        timezone=document.timezone,
+        profile=profile,
+        key=document.profile.key,
+        tables=tables,
+        relationships=document.relationships,
+    )
+    warnings += _unreachable(catalog, file)
+    reports = _survey(catalog, found, file, warnings, progress or (lambda *_: None))
+    return Inspection(catalog=catalog, tables=reports, warnings=warnings)
+
+
+def _find_tables(
+    document: CatalogDocument,
+    base: Path,
+    file: str | None,
+    problems: list[Problem],
+    warnings: list[Problem],
+) -> dict[str, Found]:
+    found: dict[str, Found] = {}
+    written: list[tuple[str, str, TableDocument]] = [
+        (document.profile.table, "/profile", document.profile)
+    ]
+    written += [(name, f"/tables/{name}", table) for name, table in document.tables.items()]
+    failures: list[TerminalError] = []
+    for name, pointer, table in written:
+        source = Source(parquet=str((base / table.source.parquet).absolute()))
+        if "://" in table.source.parquet:
+            source = table.source
+        try:
+            files = list_source(source)
+            layout = read_layout(source, files)
+        except (SourceMissing, SourceUnreadable) as exc:
+            failures.append(exc)
+            problems.append(
+                Problem(
+                    message=exc.message,
+                    pointer=f"{pointer}/source/parquet",
+                    file=file,
+                    hint=exc.hint,
+                )
+            )
+            continue
+        resolved = check_table(
+            name,
+            table,
+            source,
+            layout,
+            pointer=pointer,
+            file=file,
+            key=document.profile.key if table is document.profile else None,
+            joins=_join_columns(document, name),
+            problems=problems,
+            warnings=warnings,
+        )
+        found[name] = Found(table=resolved, files=files, layout=layout)
+    if len(problems) == 1 and failures:
+        # The only problem keeps its own class: a script can tell a missing file from a wrong catalog.
+        raise type(failures[0])(f"{problems[0]}", hint=None) from failures[0]
+    return found
+
+
+def _join_columns(document: CatalogDocument, table: str) -> list[str]:
+    ends = [end for r in document.relationships for end in (r.child, r.parent)]
+    return [column for name, column in ends if name == table]
+
+
+def _unreachable(catalog: Catalog, file: str | None) -> list[Problem]:
+    return [
+        Problem(
+            message=f"no relationship leads from {name} to {catalog.profile.name}; "
+            "the table is not prepared and no rule can use it",
+            pointer=f"/tables/{name}",
+            file=file,
+        )
+        for name in catalog.tables
+        if not paths_to_profile(catalog, name)
+    ]
+
+
+def _survey(
+    catalog: Catalog,
+    found: dict[str, Found],
+    file: str | None,
+    warnings: list[Problem],
+    progress: Progress,
+) -> list[TableReport]:
+    survey = Survey(catalog, {name: f.files for name, f in found.items()})
+    names = list(found)
+    keys: dict[str, list[KeyReport]] = {}
+    for done, name in enumerate(names):
+        progress(f"keys of {name}", done, 2 * len(names))
+        keys[name] = survey.count_keys(name)
+        for report in keys[name]:
+            _refuse_bad_key(catalog, report, file)
+    reports = []
+    for done, name in enumerate(names):
+        progress(f"references of {name}", len(names) + done, 2 * len(names))
+        nulls, references = survey.check_references(name)
+        warnings += [w for r in references for w in _coverage_warning(catalog, r, file)]
+        reports.append(
+            TableReport(
+                name=name,
+                files=len(found[name].files),
+                rows=found[name].layout.rows,
+                nulls=nulls | {r.column: r.nulls for r in keys[name] if r.nulls},
+                coverage={r.relationship: r.coverage for r in references},
+            )
+        )
+    progress("checked", 2 * len(names), 2 * len(names))
+    return reports
+
+
+def _refuse_bad_key(catalog: Catalog, report: KeyReport, file: str | None) -> None:
+    is_profile = report.table == catalog.profile.name and report.column == catalog.key
+    pointer = "/profile/key" if is_profile else f"/tables/{report.table}"
+    place = f"{report.table}.{report.column}"
+    if report.duplicates:
+        problem = Problem(
+            message=f"{report.duplicates:,} rows repeat a key of {place}; every key must be unique",
+            pointer=pointer,
+            file=file,
+        )
+        raise DuplicateKeys(str(problem), hint="Remove the repeated rows from the source.")
+    if report.nulls and is_profile:
+        problem = Problem(
+            message=f"{report.nulls:,} of {report.rows:,} rows have no {place}",
+            pointer=pointer,
+            file=file,
+        )
+        raise NullKeys(
+            str(problem), hint="Every customer needs a key; remove or complete the rows."
+        )
+
+
+def _coverage_warning(catalog: Catalog, report: ReferenceReport, file: str | None) -> list[Problem]:
+    number = next(i for i, r in enumerate(catalog.relationships) if r.name == report.relationship)
+    asked = catalog.relationships[number].coverage
+    set_rows = report.rows - report.nulls
+    if not set_rows or report.coverage >= asked:
+        return []
+    return [
+        Problem(
+            message=f"{report.coverage:.1%} of the referring rows find their target, "
+            f"{asked:.1%} is expected ({set_rows - report.matched:,} rows do not)",
+            pointer=f"/relationships/{number}/coverage",
+            file=file,
+        )
+    ]

@@ -1,0 +1,108 @@
+"""Canonical key texts, and counting duplicates and unmatched references in eight bytes per key.
+
+The canonical text of a key is what is hashed into its partition: text is itself, integers are their decimal
+digits, decimals (scale up to 6) are plain with all their decimals, dates are ISO 8601.
+An empty text is no key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from muster_core.catalog.type import ColumnType, Kind
+
+Hashes = NDArray[np.uint64]
+
+#: Beyond this scale Arrow writes small decimals with an exponent.
+MAX_KEY_SCALE = 6
+
+_PRIME = np.uint64(0x100000001B3)
+_OFFSET = np.uint64(0xCBF29CE484222325)
+
+
+def has_key_text(kind: ColumnType) -> bool:
+    """Whether values of this type can be keys."""
+    if kind.kind is Kind.DECIMAL:
+        return kind.scale <= MAX_KEY_SCALE
+    return kind.kind in (Kind.TEXT, Kind.INTEGER, Kind.DATE)
+
+
+def key_text(array: Any) -> Any:
+    """Return the canonical texts of an Arrow array in a store type; null where there is no key."""
+    text = array.cast(pa.string())
+    return pc.if_else(pc.equal(text, ""), pa.scalar(None, pa.string()), text)
+
+
+def hash_texts(text: Any) -> Hashes:
+    """Return a 64-bit hash of every set text; only for counting, never stored."""
+    plain = text.drop_null()
+    offsets = np.frombuffer(plain.buffers()[1], dtype=np.int32)
+    offsets = offsets[plain.offset : plain.offset + len(plain) + 1].astype(np.int64)
+    if len(plain) == 0 or plain.buffers()[2] is None:
+        return np.full(len(plain), _OFFSET, dtype=np.uint64)
+    data = np.frombuffer(plain.buffers()[2], dtype=np.uint8)
+    lengths = np.diff(offsets)
+    found = np.full(len(plain), _OFFSET, dtype=np.uint64)
+    for position in range(int(lengths.max())):
+        rows = np.flatnonzero(lengths > position)
+        found[rows] = (found[rows] ^ data[offsets[:-1][rows] + position]) * _PRIME
+    found ^= found >> np.uint64(29)
+    return found
+
+
+class KeyCount:
+    """Counts the keys of a column: rows, rows without key, duplicates."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self.nulls = 0
+        self._parts: list[Hashes] = []
+        self._sorted: Hashes | None = None
+
+    def add(self, text: Any) -> None:
+        """Take in a chunk of canonical key texts."""
+        self.rows += len(text)
+        self.nulls += text.null_count
+        self._parts.append(hash_texts(text))
+
+    def hashes(self) -> Hashes:
+        """Return the hashes of all keys, sorted."""
+        if self._sorted is None:
+            joined = np.concatenate([np.zeros(0, dtype=np.uint64), *self._parts])
+            joined.sort()
+            self._sorted, self._parts = joined, []
+        return self._sorted
+
+    def duplicates(self, again: Callable[[], Iterable[Any]]) -> int:
+        """Return how many rows repeat the key of another; exact.
+
+        Equal hashes only make suspects: a second reading, `again`, compares these keys as texts.
+        """
+        hashes = self.hashes()
+        suspects = np.unique(hashes[1:][hashes[1:] == hashes[:-1]])
+        if not len(suspects):
+            return 0
+        kept = [pa.array([], pa.string()), *_suspected(again(), suspects)]
+        counts = pc.value_counts(pa.concat_arrays(kept)).field("counts")
+        return int(pc.sum(pc.subtract(counts, 1)).as_py() or 0)
+
+    def matching(self, text: Any) -> int:
+        """Return how many of these texts are keys counted here (a one in 2^64 chance of error)."""
+        hashes = self.hashes()
+        asked = hash_texts(text)
+        if not len(hashes):
+            return 0
+        at = np.minimum(np.searchsorted(hashes, asked), len(hashes) - 1)
+        return int(np.count_nonzero(hashes[at] == asked))
+
+
+def _suspected(chunks: Iterable[Any], suspects: Hashes) -> Iterator[Any]:
+    for text in chunks:
+        plain = text.drop_null()
+        yield plain.filter(pa.array(np.isin(hash_texts(plain), suspects)))

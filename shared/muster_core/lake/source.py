@@ -1,0 +1,229 @@
+"""Source files as they are found: a Parquet file, a folder of them, or a hive-partitioned folder.
+
+Names starting with ``_`` or ``.`` are left out at every level. Folders named ``key=value`` below the source
+become columns. Local paths only; the catalog holds them absolute.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from muster_core.catalog.document import Source
+from muster_core.catalog.type import ColumnType, Kind, parse_type
+from muster_core.errors import SourceMissing, SourceUnreadable, TerminalError
+from muster_core.lake.conversion import arrow_type, column_type, convert, wider_type
+from muster_core.lake.manifest import SourceFile
+
+_HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
+_INTEGER = re.compile(r"-?\d{1,18}")
+READ_ROWS = 65_536
+
+
+def list_source(source: Source) -> list[SourceFile]:
+    """Return the files of a source in path order, numbered from 0.
+
+    Raises:
+        SourceMissing: nothing is there, or the folder holds no Parquet file.
+        TerminalError: the address is not a local path.
+    """
+    if "://" in source.parquet:
+        raise TerminalError(
+            "A source at a URL is not supported yet.", hint="Name a local file or folder."
+        )
+    root = Path(source.parquet)
+    if not root.exists():
+        raise SourceMissing(f"The source {root} does not exist.", hint="Correct its path.")
+    files = [root] if root.is_file() else sorted(_walk(root))
+    if not files:
+        raise SourceMissing(f"The folder {root} holds no .parquet file.", hint="Correct its path.")
+    return [_describe(number, file) for number, file in enumerate(files)]
+
+
+def _walk(root: Path) -> Iterator[Path]:
+    for entry in root.iterdir():
+        if entry.name.startswith(("_", ".")):
+            continue
+        if entry.is_dir():
+            yield from _walk(entry)
+        elif entry.suffix == ".parquet":
+            yield entry
+
+
+def _describe(number: int, file: Path) -> SourceFile:
+    found = file.stat()
+    return SourceFile(
+        number=number, path=str(file), size=found.st_size, etag=str(found.st_mtime_ns)
+    )
+
+
+def open_source(path: str) -> Any:
+    """Return an open `pyarrow.parquet.ParquetFile`.
+
+    Raises:
+        SourceMissing: the file has gone.
+        SourceUnreadable: the file is not Parquet.
+    """
+    try:
+        return pq.ParquetFile(path, memory_map=False)
+    except FileNotFoundError as exc:
+        raise SourceMissing(f"The source file {path} has gone.") from exc
+    except (pa.ArrowException, OSError) as exc:
+        raise SourceUnreadable(
+            f"The source file {path} is not readable Parquet.",
+            hint="Replace the file, or name another source.",
+        ) from exc
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """What the files of one source have: columns by name (None: no catalog type) and rows per file."""
+
+    columns: dict[str, ColumnType | None]
+    left_out: dict[str, str]
+    rows: int
+    #: Rows of each row group, by file number.
+    groups: dict[int, list[int]]
+
+
+def read_layout(source: Source, files: Sequence[SourceFile]) -> Layout:
+    """Read the footers of all files of a source.
+
+    Raises:
+        SourceMissing: a file has gone meanwhile.
+        SourceUnreadable: a file is no Parquet, or two files disagree about a column's type.
+    """
+    columns: dict[str, ColumnType | None] = {}
+    left_out: dict[str, str] = {}
+    groups: dict[int, list[int]] = {}
+    for entry in files:
+        with open_source(entry.path) as file:
+            metadata, schema = file.metadata, file.schema_arrow
+        groups[entry.number] = [
+            metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)
+        ]
+        for field in schema:
+            if pa.types.is_null(field.type):
+                continue
+            kind = column_type(field.type)
+            if kind is None:
+                left_out[field.name] = str(field.type)
+            columns[field.name] = _agree(columns, field.name, kind, entry.path)
+    for name, kind in _folder_types(source, files).items():
+        columns.setdefault(name, kind)
+    return Layout(
+        columns=columns, left_out=left_out, rows=sum(map(sum, groups.values())), groups=groups
+    )
+
+
+def _agree(
+    known: dict[str, ColumnType | None], name: str, kind: ColumnType | None, path: str
+) -> ColumnType | None:
+    if name not in known:
+        return kind
+    before = known[name]
+    both = wider_type(before, kind) if before is not None and kind is not None else None
+    if both is None and before != kind:
+        raise SourceUnreadable(
+            f"The source file {path} has column {name} as {kind or 'another type'}, "
+            f"other files of the table as {before or 'another type'}.",
+            hint="Write all files of a table with one schema.",
+        )
+    return both
+
+
+def folder_values(source: Source, path: str) -> dict[str, str | None]:
+    """Return the ``key=value`` folders between a source and one of its files."""
+    between = Path(path).parent
+    root = Path(source.parquet)
+    parts = between.relative_to(root).parts if between.is_relative_to(root) else ()
+    pairs = (part.partition("=") for part in parts if "=" in part)
+    return {unquote(k): None if v == _HIVE_NULL else unquote(v) for k, _, v in pairs}
+
+
+def _folder_types(source: Source, files: Sequence[SourceFile]) -> dict[str, ColumnType]:
+    values: dict[str, set[str]] = {}
+    for entry in files:
+        for name, value in folder_values(source, entry.path).items():
+            values.setdefault(name, set()).update([] if value is None else [value])
+    return {name: ColumnType(kind=_kind_of(found)) for name, found in values.items()}
+
+
+def _kind_of(values: set[str]) -> Kind:
+    if values and all(_INTEGER.fullmatch(v) for v in values):
+        return Kind.INTEGER
+    return Kind.DATE if values and all(map(_is_date, values)) else Kind.TEXT
+
+
+def _is_date(text: str) -> bool:
+    try:
+        return len(text) == 10 and bool(date.fromisoformat(text))
+    except ValueError:
+        return False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceReader:
+    """Reads named columns of a source, converted to the store's types; travels to engine tasks."""
+
+    source: Source
+    columns: dict[str, str]
+    zone: str = "UTC"
+
+    def read(
+        self, path: str, groups: Sequence[int] | None = None, *, rows: int = READ_ROWS
+    ) -> Iterator[pa.RecordBatch]:
+        """Yield the rows of one file in file order, all row groups or the ones named.
+
+        A column the file does not have is null, or the value its folder says.
+
+        Raises:
+            SourceMissing: the file has gone.
+            SourceUnreadable: the file is damaged or a value does not fit its column's type.
+        """
+        folders = folder_values(self.source, path)
+        with open_source(path) as file:
+            present = [
+                name for name in self.columns if file.schema_arrow.get_field_index(name) >= 0
+            ]
+            chosen = range(file.num_row_groups) if groups is None else groups
+            try:
+                for batch in file.iter_batches(
+                    rows, row_groups=list(chosen), columns=present, use_threads=False
+                ):
+                    yield self._convert(batch, folders, path)
+            except (pa.ArrowException, OSError) as exc:
+                raise SourceUnreadable(
+                    f"The source file {path} is damaged.", hint="Replace the file."
+                ) from exc
+
+    def _convert(self, batch: Any, folders: dict[str, str | None], path: str) -> pa.RecordBatch:
+        arrays = []
+        for name, text in self.columns.items():
+            kind = parse_type(text)
+            position = batch.schema.get_field_index(name)
+            if position < 0 or pa.types.is_null(batch.column(position).type):
+                value = folders.get(name)
+                repeated = pa.repeat(pa.scalar(value, pa.string()), batch.num_rows)
+                arrays.append(
+                    repeated.cast(arrow_type(kind))
+                    if name in folders
+                    else pa.nulls(batch.num_rows, arrow_type(kind))
+                )
+                continue
+            try:
+                arrays.append(convert(batch.column(position), kind, self.zone))
+            except pa.ArrowException:
+                # Arrow's message quotes the value, which is member data: it must not reach any log.
+                raise SourceUnreadable(
+                    f"The source file {path} has a value in column {name} that {text} cannot hold."
+                ) from None
+        return pa.RecordBatch.from_arrays(arrays, names=list(self.columns))
