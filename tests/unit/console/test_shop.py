@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from muster_console.demo.shop import HISTORY, Shop, make_shop, write_shop
+from muster_console.demo.stage import set_stage
 
 UNTIL = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -73,3 +74,14 @@ def test_the_files_hold_what_was_made(shop: Shop, tmp_path: Path) -> None:
     assert len(list((tmp_path / "orders").glob("*.parquet"))) == 4
     assert pq.read_table(tmp_path / "orders").num_rows == shop.orders.num_rows
     assert pq.read_table(tmp_path / "customers.parquet").equals(shop.customers)
+
+
+def test_the_stage_keeps_fresh_data_and_renews_what_is_old(tmp_path: Path) -> None:
+    first = set_stage(tmp_path, customers=50, now=UNTIL)
+    assert first.made
+    assert first.segments.is_file()
+    again = set_stage(tmp_path, customers=50, now=UNTIL + timedelta(hours=1))
+    assert not again.made
+    assert again.rows == first.rows
+    assert set_stage(tmp_path, customers=60, now=UNTIL).rows["customers"] == 60
+    assert set_stage(tmp_path, customers=60, now=UNTIL + timedelta(days=2)).made
