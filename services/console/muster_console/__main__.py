@@ -1,0 +1,8 @@
+"""``python -m muster_console`` is the command ``muster``."""
+
+from __future__ import annotations
+
+from muster_console.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,19 @@
+"""Every command of ``muster``, registered in one place."""
+
+from __future__ import annotations
+
+import typer
+
+from muster_console.cli import up
+
+app = typer.Typer(
+    name="muster",
+    help="Keep customer segments fresh, and deliver them.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+app.command("up")(up.up)
+app.command("down")(up.down)
+app.command("status")(up.status)

@@ -1,0 +1,122 @@
+"""How every command speaks: tables for people, JSON with ``--json``, errors with an exit code.
+
+Exit codes: 0 done, 1 other, 2 the input is wrong, 3 no such thing, 4 conflict with the present state,
+5 a part does not answer or something else that may pass.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from muster_core import errors
+from muster_core.errors import InvalidInput, MusterError, Problem
+
+console = Console(highlight=False)
+error_console = Console(stderr=True, highlight=False)
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+
+_EXIT_CODES: tuple[tuple[type[MusterError], int], ...] = (
+    (errors.InvalidInput, 2),
+    (errors.SourceMissing, 2),
+    (errors.SourceUnreadable, 2),
+    (errors.DuplicateKeys, 2),
+    (errors.NullKeys, 2),
+    (errors.NotFound, 3),
+    (errors.Conflict, 4),
+    (errors.TransientError, 5),
+)
+
+
+def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print `rows` under `columns`; numbers stand right, everything else left."""
+    rows = [list(row) for row in rows]
+    table = Table(title=title or None, title_justify="left")
+    for index, column in enumerate(columns):
+        values = [row[index] for row in rows if row[index] is not None]
+        numeric = bool(values) and all(isinstance(v, int | float | Decimal) for v in values)
+        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(escape(_shown(value)) for value in row))
+    console.print(table)
+
+
+def print_json(value: object) -> None:
+    """Print `value` as one JSON document."""
+    sys.stdout.write(json.dumps(value, default=_plain, ensure_ascii=False, indent=2) + "\n")
+
+
+def exit_code(error: MusterError) -> int:
+    """Return the exit code that stands for this kind of error."""
+    return next((code for kind, code in _EXIT_CODES if isinstance(error, kind)), 1)
+
+
+@contextmanager
+def reported() -> Iterator[None]:
+    """Turn an error of Muster into a message and an exit code; ``--json`` makes the message JSON."""
+    try:
+        yield
+    except MusterError as error:
+        if "--json" in sys.argv:
+            print_json({"error": _as_json(error)})
+        else:
+            _print_error(error)
+        sys.exit(exit_code(error))
+
+
+def _print_error(error: MusterError) -> None:
+    # escape sequences of a hostile name must not reach the terminal
+    error_console.print(f"[red]Error:[/red] {escape(_clean(error.message))}", soft_wrap=True)
+    if isinstance(error, InvalidInput):
+        for problem in error.problems:
+            error_console.print(f"  {escape(_clean(str(problem)))}", soft_wrap=True)
+    if error.hint:
+        error_console.print(escape(_clean(error.hint)), soft_wrap=True)
+
+
+def _as_json(error: MusterError) -> dict[str, object]:
+    found: dict[str, object] = {"code": error.code, "message": error.message, "hint": error.hint}
+    if isinstance(error, InvalidInput):
+        found["problems"] = [_problem(problem) for problem in error.problems]
+    return found
+
+
+def _problem(problem: Problem) -> dict[str, object]:
+    names = ("message", "pointer", "file", "line", "column", "hint")
+    return {name: getattr(problem, name) for name in names}
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, datetime):
+        return value.isoformat(sep=" ", timespec="seconds")
+    return _clean(str(value))
+
+
+def _clean(text: str) -> str:
+    return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    if isinstance(value, Decimal | Path):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} has no JSON form")

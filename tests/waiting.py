@@ -1,0 +1,31 @@
+"""Waiting for a condition instead of sleeping."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def eventually(predicate: Callable[[], T], timeout: float = 10.0, *, every: float = 0.05) -> T:
+    """Call `predicate` until it returns something true, and return that.
+
+    Raises:
+        AssertionError: `timeout` seconds went by; the last error or value is named.
+    """
+    end = time.monotonic() + timeout
+    last: object = None
+    while True:
+        try:
+            found = predicate()
+        except AssertionError as exc:
+            last = exc
+        else:
+            if found:
+                return found
+            last = found
+        if time.monotonic() > end:
+            raise AssertionError(f"still not true after {timeout:g} s; last: {last!r}")
+        time.sleep(every)
