@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 from tests.container import docker_answers, postgres_container, redis_container
+from tests.running import Parts
 
 from muster_console.parts.engine import Engine
 from muster_console.parts.home import Home
@@ -112,6 +113,13 @@ def lake_url(tmp_path: Path) -> str:
     lake = tmp_path / "lake"
     lake.mkdir()
     return str(lake)
+
+
+@pytest.fixture
+def parts(tmp_path: Path) -> Iterator[Parts]:
+    """A whole Muster of the test's own: every part and service running, short leases."""
+    with Parts(tmp_path / "home") as parts:
+        yield parts
 
 
 @pytest.fixture(autouse=True)

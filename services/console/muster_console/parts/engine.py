@@ -59,7 +59,7 @@ class Engine:
             stop_seconds=10.0,
         )
 
-    def is_ready(self) -> bool:
+    def is_ready(self, pid: int) -> bool:
         """Tell whether the server listens, which is the last thing it does at start."""
         return answers(self._port)
 

@@ -6,11 +6,15 @@ import errno
 import json
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from muster_core.errors import MusterError, NoSpace, PartUnavailable
+
+#: A new PostgreSQL takes about 60 MiB; below this nothing is started.
+FREE_BYTES = 100 * 1024**2
 
 
 class Home:
@@ -34,7 +38,9 @@ class Home:
             for folder in (self.path, self.run, self.log, self.lake, self._secret):
                 folder.mkdir(parents=True, exist_ok=True)
             self._secret.chmod(0o700)
-            write_private(self.run / ".writable", "x" * 4096)
+            write_private(self.run / ".writable", "")
+        if shutil.disk_usage(self.path).free < FREE_BYTES:
+            raise no_space(self.path)
 
     def secret(self, name: str) -> str:
         """Return the secret called `name`, made on first use and kept."""
@@ -63,15 +69,16 @@ class Home:
         return ports
 
 
-def write_private(path: Path, text: str) -> None:
-    """Replace `path` by `text` in one step, readable by its owner only."""
+def write_private(path: Path, text: str, *, durable: bool = True) -> None:
+    """Replace `path` by `text` in one step, readable by its owner only; `durable` outlives a power cut."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w") as file:
             file.write(text)
             file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                os.fsync(file.fileno())
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -104,6 +111,6 @@ def disk_error(path: Path, exc: OSError) -> MusterError:
 def no_space(path: Path) -> NoSpace:
     """Return the error that says the disk of `path` is full."""
     return NoSpace(
-        f"There is no space left on the disk of {path}.",
-        hint="Free some space there, or set MUSTER_HOME to a folder on another disk.",
+        f"There is not enough space left on the disk of {path}.",
+        hint=f"Free at least {FREE_BYTES // 1024**2} MiB there, or set MUSTER_HOME to a folder on another disk.",
     )

@@ -44,8 +44,8 @@ class Part(Protocol):
     def launch(self) -> Launch:
         """Say how to start the process."""
 
-    def is_ready(self) -> bool:
-        """Tell whether it does its work; called again and again, so it is quick."""
+    def is_ready(self, pid: int) -> bool:
+        """Tell whether its process `pid` does its work; called again and again, so it is quick."""
 
     def advice(self, log: str) -> str:
         """Say what to do when it died at start, from the end of its log."""

@@ -7,9 +7,7 @@ import re
 import shutil
 import signal
 import subprocess
-import time
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -95,7 +93,7 @@ class Postgres:
             death_signal=signal.SIGQUIT,
         )
 
-    def is_ready(self) -> bool:
+    def is_ready(self, pid: int) -> bool:
         """Tell whether the database `muster` answers a query; it is created on the first start."""
         server = self.url.removesuffix(DATABASE) + "postgres"
         try:
@@ -173,23 +171,26 @@ class Postgres:
         )
 
     def _end_predecessor(self) -> None:
-        """Remove the lock file of a server that is gone; end one that outlived its supervisor."""
+        """End a server that outlived its supervisor, and a lock that names a stranger by now.
+
+        Any other lock is left for PostgreSQL to judge: it also knows whether old sessions still hold memory.
+        """
         lock = self._data / "postmaster.pid"
         try:
             pid = int(lock.read_text().split()[0])
-        except (FileNotFoundError, ValueError, IndexError):
-            return
-        with suppress(psutil.NoSuchProcess):
             process = psutil.Process(pid)
-            # the number may belong to a stranger by now; only a server on this very folder is ours
-            if str(self._data) in process.cmdline():
-                process.send_signal(signal.SIGQUIT)
-                try:
-                    process.wait(10)
-                except psutil.TimeoutExpired:
-                    process.kill()
-                    process.wait(10)
-        lock.unlink(missing_ok=True)
+            command = process.cmdline()
+        except (FileNotFoundError, ValueError, IndexError, psutil.NoSuchProcess):
+            return
+        if str(self._data) not in command:
+            lock.unlink(missing_ok=True)
+            return
+        process.send_signal(signal.SIGQUIT)
+        try:
+            process.wait(10)
+        except psutil.TimeoutExpired:
+            process.kill()
+            process.wait(10)
 
     def _own(self, path: Path) -> None:
         if os.geteuid() == 0:
@@ -200,13 +201,3 @@ class Postgres:
 def _environment() -> dict[str, str]:
     kept = {k: v for k, v in os.environ.items() if not re.match(r"PG|LC_|LANG", k)}
     return kept | {"LC_ALL": "C", "TZ": "UTC"}
-
-
-def wait_until_gone(pid: int, seconds: float) -> bool:
-    """Wait until no process has `pid`; tell whether that is so."""
-    end = time.monotonic() + seconds
-    while psutil.pid_exists(pid):
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.05)
-    return True

@@ -35,7 +35,7 @@ def wait_until_ready(part: Part, child: Child, *, start_seconds: float) -> None:
         PartUnavailable: it died, or was not ready within `start_seconds`.
     """
     end = time.monotonic() + start_seconds
-    while not part.is_ready():
+    while not part.is_ready(child.pid):
         if child.exit_code() is not None:
             raise died_at_start(part, child)
         if time.monotonic() > end:

@@ -8,6 +8,8 @@ import psutil
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from muster_console.parts.service import SERVICES
+
 _GIBIBYTE = 1024**3
 
 
@@ -28,10 +30,30 @@ class PartSettings(BaseSettings):
     engine_memory: str = Field(default_factory=default_memory, pattern=r"^\d+[mg]$")
     #: Tasks the engine runs at the same time.
     engine_cores: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1)
+    #: Which services this machine runs, separated by commas; `none` starts the parts alone.
+    services: str = "scheduler,worker,exporter"
     #: How long a part may take to become ready.
     start_seconds: float = 120.0
     #: How long a service may take to hand its work back.
     stop_seconds: float = 30.0
+
+    @property
+    def service_names(self) -> list[str]:
+        """The services to start, in their usual order."""
+        return [name for name in SERVICES if name in self._asked()]
+
+    def _asked(self) -> set[str]:
+        return {name.strip() for name in self.services.split(",")} - {"", "none"}
+
+    @field_validator("services")
+    @classmethod
+    def _known_services(cls, value: str) -> str:
+        unknown = {name.strip() for name in value.split(",")} - {"", "none", *SERVICES}
+        if unknown:
+            raise ValueError(
+                f"unknown service {', '.join(sorted(unknown))}; there are {', '.join(SERVICES)}"
+            )
+        return value
 
     @field_validator("postgres_port", "valkey_port", "engine_port", mode="before")
     @classmethod

@@ -83,7 +83,7 @@ class Valkey:
             stop_seconds=5.0,
         )
 
-    def is_ready(self) -> bool:
+    def is_ready(self, pid: int) -> bool:
         """Tell whether it answers PING."""
         client = redis.Redis.from_url(self.url, socket_timeout=1, socket_connect_timeout=1)
         try:

@@ -1,0 +1,75 @@
+"""Muster's own processes as children: scheduler, worker, exporter."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import psycopg
+
+from muster_console.parts.home import Home, no_space
+from muster_console.parts.part import Launch
+
+#: In the order they are shown and started.
+SERVICES = {
+    "scheduler": "muster_scheduler",
+    "worker": "muster_worker",
+    "exporter": "muster_exporter",
+}
+
+
+class Service:
+    """One service process; it is ready once it has signed on in the table `process`."""
+
+    address = ""
+
+    def __init__(
+        self,
+        name: str,
+        home: Home,
+        *,
+        addresses: Mapping[str, str],
+        database_url: str,
+        stop_seconds: float,
+    ) -> None:
+        self.name = name
+        self._home = home
+        self._addresses = addresses
+        self._database_url = database_url
+        self._stop_seconds = stop_seconds
+
+    def prepare(self) -> None:
+        """Nothing is needed before a service starts."""
+
+    def launch(self) -> Launch:
+        """Start the service's module with the addresses of all parts in its environment."""
+        return Launch(
+            command=(sys.executable, "-m", SERVICES[self.name]),
+            environment={
+                **os.environ,
+                **self._addresses,
+                "MUSTER_HOME": str(self._home.path),
+                "PYTHONUNBUFFERED": "1",
+            },
+            directory=Path.cwd(),
+            stop_signal=signal.SIGTERM,
+            stop_seconds=self._stop_seconds,
+        )
+
+    def is_ready(self, pid: int) -> bool:
+        """Tell whether process `pid` has signed on."""
+        try:
+            with psycopg.connect(self._database_url, connect_timeout=2) as connection:
+                found = connection.execute("SELECT 1 FROM process WHERE pid = %s", [pid]).fetchone()
+        except psycopg.OperationalError:
+            return False
+        return found is not None
+
+    def advice(self, log: str) -> str:
+        """Point to the log; a service has no settings that keep it from starting."""
+        if "No space left on device" in log:
+            raise no_space(self._home.path)
+        return "Read its log, mend what it names, and start again with `muster up`."
