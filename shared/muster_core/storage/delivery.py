@@ -14,15 +14,10 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from muster_core.errors import LeaseLost, MusterError, TransientError
-from muster_core.exports.state import (
-    DeliveryState,
-    Event,
-    back_off,
-    failure,
-    lost_lease,
-    target,
-)
+from muster_core.exports.claim import Chunk, ClaimedDelivery
+from muster_core.exports.state import DeliveryState, Event, failure, lost_lease, target
 from muster_core.lake.manifest import Pointer
+from muster_core.runs.backoff import Backoff
 from muster_core.storage.delivery_event import NOW, apply_event
 from muster_core.storage.table import (
     delivery,
@@ -40,40 +35,6 @@ _AS_STORED = (
     *("error_class", "error", "created_at", "started_at", "finished_at"),
 )
 _NO_LEASE: Mapping[str, Any] = {"lease_owner": None, "lease_expires_at": None}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Chunk:
-    """One file the destination has acknowledged."""
-
-    number: int
-    name: str
-    rows: int
-    bytes: int
-    sha256: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClaimedDelivery:
-    """Everything an exporter needs for one delivery, under one fence."""
-
-    id: int
-    fence: int
-    attempt: int
-    max_attempts: int
-    exporter: str
-    export: str
-    segment: str
-    version: int
-    #: As stored; whoever delivers parses it, so that an unreadable one fails alone.
-    document: Mapping[str, Any]
-    pointer: Pointer
-    snapshot: str
-    snapshot_sha256: str
-    as_of: datetime
-    published_at: datetime
-    member_count: int
-    chunks: tuple[Chunk, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,8 +162,7 @@ def finish_delivery(
     Raises:
         LeaseLost: the delivery belongs to somebody else now.
     """
-    _lock_held(connection, claim)
-    apply_event(
+    done = apply_event(
         connection,
         claim.id,
         Event.ACKNOWLEDGED,
@@ -218,6 +178,8 @@ def finish_delivery(
             "error": None,
         },
     )
+    if not done and not _is_finished(connection, claim):
+        raise LeaseLost
 
 
 def fail_delivery(
@@ -225,8 +187,7 @@ def fail_delivery(
     claim: ClaimedDelivery,
     error: MusterError,
     *,
-    first: timedelta,
-    most: timedelta,
+    backoff: Backoff,
 ) -> DeliveryState:
     """Record a failed attempt: back to the queue after a back-off, or failed for good.
 
@@ -239,7 +200,7 @@ def fail_delivery(
         attempt=claim.attempt,
         max_attempts=claim.max_attempts,
     )
-    wait = back_off(attempt=claim.attempt, first=first, most=most)
+    wait = backoff.delay(claim.attempt)
     ended = {"finished_at": NOW} if event is not Event.RETRY else {"available_at": NOW + wait}
     apply_event(
         connection,
@@ -347,6 +308,14 @@ def _held(claim: ClaimedDelivery) -> tuple[sa.ColumnElement[bool], ...]:
         delivery.c.fence == claim.fence,
         delivery.c.state == DeliveryState.RUNNING,
     )
+
+
+def _is_finished(connection: Connection, claim: ClaimedDelivery) -> bool:
+    """Whether this very claim was finished before: the answer to that commit was lost."""
+    row = connection.execute(
+        sa.select(delivery.c.state, delivery.c.fence).where(delivery.c.id == claim.id)
+    ).one()
+    return (row.state, row.fence) == (DeliveryState.DELIVERED, claim.fence)
 
 
 def _lock_held(connection: Connection, claim: ClaimedDelivery) -> None:

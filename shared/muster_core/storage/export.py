@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from muster_core.errors import Conflict, InvalidInput, NotFound, Problem
-from muster_core.exports.document import ExportDocument, parse_export
+from muster_core.exports.document import ExportDocument, layout, parse_export
 from muster_core.exports.state import DeliveryState, Event, sources
 from muster_core.exports.target import folder_fault
 from muster_core.storage.catalog import current_catalog
@@ -314,7 +314,7 @@ def _column_problems(connection: Connection, document: ExportDocument) -> list[P
         for number, column in enumerate(document.columns)
         if column.column not in profile.columns
     ]
-    headers = [current[1].key, *(c.header for c in document.columns if c.column != current[1].key)]
+    headers = [name for name, _ in layout(document, current[1].key)]
     if len(set(headers)) != len(headers):
         problems.append(
             Problem(

@@ -1,0 +1,270 @@
+"""Takes waiting runs for a worker: one batch under one fence, in one transaction.
+
+Segments are locked first, with SKIP LOCKED, so that workers never wait for each other nor for somebody who
+edits a segment; under the lock no other worker can claim a run of the segment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from pydantic import ValidationError
+from sqlalchemy import Connection, RowMapping, text
+from sqlalchemy.exc import IntegrityError
+
+from muster_core.errors import TerminalError
+from muster_core.lake.manifest import Pointer
+from muster_core.rules.document import SegmentDocument
+from muster_core.runs.selection import Ending, Selection, Waiting, select_runs
+from muster_core.runs.state import Reason, RunState
+from muster_core.storage.transition import Move, move_runs
+
+#: How often a claim that only settled runs looks again before it returns empty-handed.
+_ROUNDS = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimedRun:
+    """One run of a batch, with the segment as it was when it was claimed."""
+
+    run_id: int
+    segment_id: int
+    name: str
+    document: SegmentDocument
+    rule_rev: int
+    rule_hash: str
+    due_at: datetime
+    attempt: int
+    #: Where the version before has its members; None for the first.
+    previous: Pointer | None
+    previous_version: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A batch: every write of its holder names `fence`, and changes nothing once that is not the run's."""
+
+    batch_id: int
+    fence: int
+    worker: str
+    as_of: datetime
+    #: The snapshot an earlier batch of the same system refresh was evaluated on; None: the newest.
+    snapshot_id: int | None
+    system_refresh_id: int | None
+    runs: tuple[ClaimedRun, ...]
+
+    @property
+    def run_ids(self) -> list[int]:
+        """Return the ids of the runs, ascending."""
+        return sorted(run.run_id for run in self.runs)
+
+
+# LIMIT stands above the row locks in the plan: rows that others hold are passed over, not counted.
+_LOCK_SEGMENTS = text("""
+WITH waiting AS MATERIALIZED (
+    SELECT segment_id,
+           (array_agg(id ORDER BY due_at DESC, id DESC))[1] AS newest,
+           bool_or(cancel_requested) AS cancelled
+      FROM refresh_run WHERE state = 'pending' GROUP BY segment_id
+)
+SELECT s.id
+  FROM waiting w
+  JOIN refresh_run r ON r.id = w.newest
+  JOIN segment s ON s.id = w.segment_id
+ WHERE ((r.available_at <= clock_timestamp() AND r.attempt < r.max_attempts)
+        OR w.cancelled OR s.state <> 'active' OR s.deleted_at IS NOT NULL)
+   AND NOT EXISTS (SELECT 1 FROM refresh_run a
+                    WHERE a.segment_id = s.id AND a.state IN ('running', 'evaluated'))
+ ORDER BY r.priority, r.due_at, r.id
+ LIMIT :limit
+   FOR UPDATE OF s SKIP LOCKED
+""")
+
+# A statement of its own: it sees what was committed until the locks were taken.
+_WAITING = text("""
+SELECT r.id AS run_id, r.segment_id, r.due_at, r.trigger, r.priority,
+       r.available_at <= clock_timestamp() AS available,
+       r.attempt < r.max_attempts AS attempts_left,
+       r.cancel_requested, r.requested_as_of, r.system_refresh_id,
+       s.state AS segment_state, s.type AS segment_type, s.deleted_at IS NOT NULL AS deleted
+  FROM refresh_run r
+  JOIN segment s ON s.id = r.segment_id
+ WHERE r.state = 'pending' AND r.segment_id = ANY(:segments)
+   AND NOT EXISTS (SELECT 1 FROM refresh_run a
+                    WHERE a.segment_id = s.id AND a.state IN ('running', 'evaluated'))
+ ORDER BY r.id
+   FOR UPDATE OF r
+""")
+
+_END = text("""
+WITH ended AS (
+    UPDATE refresh_run r
+       SET state = e.state, reason = e.reason, finished_at = clock_timestamp()
+      FROM unnest(CAST(:ids AS bigint[]), CAST(:states AS text[]), CAST(:reasons AS text[]))
+           AS e(id, state, reason)
+     WHERE r.id = e.id AND r.state = 'pending'
+ RETURNING r.id, r.state, r.reason
+)
+INSERT INTO run_event (run_id, from_state, to_state, actor, reason)
+SELECT id, 'pending', state, :actor, reason FROM ended ORDER BY id
+""")
+
+_PIN_REFRESH = text("""
+UPDATE system_refresh SET as_of = coalesce(as_of, clock_timestamp())
+ WHERE id = :id RETURNING as_of, snapshot_id
+""")
+
+_OPEN_BATCH = text("""
+INSERT INTO batch (fence, worker, state, runs, as_of, snapshot_id)
+VALUES (nextval('fence_seq'), :worker, 'running', :runs,
+        coalesce(CAST(:as_of AS timestamptz), clock_timestamp()), :snapshot_id)
+RETURNING id, fence, as_of
+""")
+
+_TAKE = text("""
+WITH taken AS (
+    UPDATE refresh_run r
+       SET state = 'running', reason = NULL, attempt = r.attempt + 1, fence = :fence,
+           lease_owner = :worker, lease_expires_at = clock_timestamp() + :lease,
+           batch_id = :batch, rule_rev = s.rev, rule_hash = s.rule_hash, as_of = :as_of,
+           snapshot_id = :snapshot_id, started_at = clock_timestamp(),
+           error_class = NULL, error = NULL, manifest = NULL, manifest_sha256 = NULL, bit = NULL
+      FROM segment s
+     WHERE r.id = ANY(:ids) AND r.state = 'pending' AND s.id = r.segment_id
+ RETURNING r.id, r.segment_id, r.due_at, r.attempt, r.rule_rev, r.rule_hash,
+           s.name, s.document, s.published_version
+), noted AS (
+    INSERT INTO run_event (run_id, from_state, to_state, fence, actor)
+    SELECT id, 'pending', 'running', :fence, :worker FROM taken ORDER BY id
+)
+SELECT t.*, p.manifest, p.manifest_sha256, p.bit
+  FROM taken t
+  LEFT JOIN membership_pointer p
+    ON p.segment_id = t.segment_id AND p.version = t.published_version
+""")
+
+
+def claim_batch(
+    connection: Connection, *, worker: str, lease: timedelta, limit: int
+) -> Claim | None:
+    """Take up to `limit` runs for `worker`, or None where nothing is claimable.
+
+    Runs come together only where they share the instant asked for and the system refresh they belong to.
+    Older waiting runs of the same segments, and runs of segments that may not be refreshed, end here.
+    Attempts count from the claim, so that a run that kills its worker is not tried for ever.
+    """
+    try:
+        # The partial unique index `one_active` is the last word; losing that race claims nothing.
+        with connection.begin_nested():
+            for _ in range(_ROUNDS):
+                selection = _select(connection, limit)
+                _end(connection, selection.ended, worker)
+                if selection.claimed:
+                    return _take(connection, selection, worker, lease)
+                if not selection.ended:
+                    return None
+    except IntegrityError:
+        return None
+    return None
+
+
+def _select(connection: Connection, limit: int) -> Selection:
+    segments = connection.scalars(_LOCK_SEGMENTS, {"limit": limit}).all()
+    if not segments:
+        return Selection(claimed=(), ended=())
+    rows = connection.execute(_WAITING, {"segments": list(segments)})
+    return select_runs([Waiting(**row) for row in rows.mappings()], limit=limit)
+
+
+def _end(connection: Connection, ended: Sequence[Ending], actor: str) -> None:
+    if ended:
+        connection.execute(
+            _END,
+            {
+                "ids": [e.run_id for e in ended],
+                "states": [e.state.value for e in ended],
+                "reasons": [e.reason.value for e in ended],
+                "actor": actor,
+            },
+        )
+
+
+def _take(connection: Connection, selection: Selection, worker: str, lease: timedelta) -> Claim:
+    first = selection.claimed[0]
+    as_of, snapshot_id = first.requested_as_of, None
+    if first.system_refresh_id is not None:
+        pin = connection.execute(_PIN_REFRESH, {"id": first.system_refresh_id}).one()
+        as_of, snapshot_id = as_of or pin.as_of, pin.snapshot_id
+    opened = connection.execute(
+        _OPEN_BATCH,
+        {
+            "worker": worker,
+            "runs": len(selection.claimed),
+            "as_of": as_of,
+            "snapshot_id": snapshot_id,
+        },
+    ).one()
+    rows = connection.execute(
+        _TAKE,
+        {
+            "fence": opened.fence,
+            "worker": worker,
+            "lease": lease,
+            "batch": opened.id,
+            "as_of": opened.as_of,
+            "snapshot_id": snapshot_id,
+            "ids": [run.run_id for run in selection.claimed],
+        },
+    )
+    claimed: dict[int, ClaimedRun] = {}
+    unreadable: list[int] = []
+    for row in rows.mappings():
+        try:
+            claimed[row["id"]] = _claimed(row)
+        except ValidationError:
+            unreadable.append(row["id"])
+    _refuse(connection, unreadable, opened.fence, worker)
+    return Claim(
+        batch_id=opened.id,
+        fence=opened.fence,
+        worker=worker,
+        as_of=opened.as_of,
+        snapshot_id=snapshot_id,
+        system_refresh_id=first.system_refresh_id,
+        runs=tuple(claimed[r.run_id] for r in selection.claimed if r.run_id in claimed),
+    )
+
+
+def _refuse(connection: Connection, run_ids: Sequence[int], fence: int, worker: str) -> None:
+    """Fail the runs whose stored document this release cannot read; the others go on."""
+    move_runs(
+        connection,
+        [Move(run_id=i, state=RunState.FAILED, reason=Reason.ERROR) for i in run_ids],
+        fences=[fence],
+        actor=worker,
+        error=TerminalError(
+            "The stored definition cannot be read.", hint="Apply the segment again."
+        ),
+    )
+
+
+def _claimed(row: RowMapping) -> ClaimedRun:
+    previous = None
+    if row["manifest"] is not None:
+        previous = Pointer(
+            manifest=row["manifest"], manifest_sha256=row["manifest_sha256"], bit=row["bit"]
+        )
+    return ClaimedRun(
+        run_id=row["id"],
+        segment_id=row["segment_id"],
+        name=row["name"],
+        document=SegmentDocument.model_validate(row["document"]),
+        rule_rev=row["rule_rev"],
+        rule_hash=row["rule_hash"],
+        due_at=row["due_at"],
+        attempt=row["attempt"],
+        previous=previous,
+        previous_version=row["published_version"],
+    )

@@ -1,0 +1,264 @@
+"""Makes evaluated memberships visible: one transaction for a batch, each segment settled on its own.
+
+A segment's row is locked while its version is made, so versions count 1, 2, ... without gaps and their due
+instants only grow. Deliveries are queued in the same transaction: what is published is sent, and only that.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import Connection, text
+
+from muster_core.errors import LeaseLost
+from muster_core.runs.state import Reason, RunState
+from muster_core.storage.claim import Claim
+from muster_core.storage.lease import close_batch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What the evaluation of one run gave: its bit of the matrix and its counts."""
+
+    run_id: int
+    bit: int
+    member_count: int
+    joined: int
+    left: int
+    #: Members per pointer into the document, and running counts per rule.
+    node_counts: Mapping[str, object]
+
+
+_PIN_BATCH = text("""
+UPDATE batch SET snapshot_id = :snapshot WHERE id = :batch AND fence = :fence
+""")
+
+_PIN_REFRESH = text("""
+UPDATE system_refresh SET snapshot_id = coalesce(snapshot_id, :snapshot)
+ WHERE id = :id RETURNING snapshot_id
+""")
+
+_RECORD = text("""
+WITH held AS MATERIALIZED (
+    SELECT r.id, o.bit, o.members, o.joined, o.gone, o.nodes
+      FROM refresh_run r
+      JOIN unnest(CAST(:ids AS bigint[]), CAST(:bits AS int[]), CAST(:members AS bigint[]),
+                  CAST(:joined AS bigint[]), CAST(:gone AS bigint[]), CAST(:nodes AS text[]))
+           AS o(id, bit, members, joined, gone, nodes) ON o.id = r.id
+     WHERE r.fence = :fence AND r.state = 'running'
+     ORDER BY r.id FOR UPDATE OF r
+), moved AS (
+    UPDATE refresh_run r
+       SET state = 'evaluated', lease_expires_at = clock_timestamp() + :lease,
+           snapshot_id = :snapshot, manifest = :manifest, manifest_sha256 = :sha256,
+           bit = h.bit, member_count = h.members, joined = h.joined, "left" = h.gone,
+           node_counts = CAST(h.nodes AS jsonb)
+      FROM held h WHERE r.id = h.id
+ RETURNING r.id
+), noted AS (
+    INSERT INTO run_event (run_id, from_state, to_state, fence, actor)
+    SELECT id, 'running', 'evaluated', :fence, :worker FROM moved ORDER BY id
+)
+SELECT id FROM moved
+""")
+
+_RECORD_BATCH = text("""
+UPDATE batch SET snapshot_id = :snapshot, manifest = :manifest, manifest_sha256 = :sha256
+ WHERE id = :batch AND fence = :fence
+""")
+
+_LOCK_SEGMENTS = text("""
+SELECT id FROM segment WHERE id = ANY(:segments) ORDER BY id FOR UPDATE
+""")
+
+# Read after the locks are held, and the runs locked too: the reaper cannot take one away half-way.
+_EVALUATED = text("""
+SELECT r.id AS run_id, r.cancel_requested, s.deleted_at IS NOT NULL AS deleted,
+       coalesce(s.published_due_at >= r.due_at, false) AS stale
+  FROM refresh_run r JOIN segment s ON s.id = r.segment_id
+ WHERE r.id = ANY(:ids) AND r.fence = :fence AND r.state = 'evaluated'
+ ORDER BY r.id FOR UPDATE OF r
+""")
+
+_SETTLE = text("""
+WITH moved AS (
+    UPDATE refresh_run r
+       SET state = m.state, reason = m.reason, lease_expires_at = NULL,
+           finished_at = clock_timestamp(),
+           version = CASE WHEN m.state = 'published'
+                          THEN coalesce(s.published_version, 0) + 1 END
+      FROM unnest(CAST(:ids AS bigint[]), CAST(:states AS text[]), CAST(:reasons AS text[]))
+           AS m(id, state, reason), segment s
+     WHERE r.id = m.id AND r.fence = :fence AND r.state = 'evaluated' AND s.id = r.segment_id
+ RETURNING r.id, r.state, r.reason
+)
+INSERT INTO run_event (run_id, from_state, to_state, fence, actor, reason)
+SELECT id, 'evaluated', state, :fence, :worker, reason FROM moved ORDER BY id
+""")
+
+_VERSIONS = text("""
+INSERT INTO membership_version (segment_id, version, run_id, fence, due_at, as_of, rule_rev,
+                                rule_hash, snapshot_id, member_count, joined, "left")
+SELECT segment_id, version, id, fence, due_at, as_of, rule_rev, rule_hash, snapshot_id,
+       member_count, joined, "left"
+  FROM refresh_run WHERE id = ANY(:ids) ORDER BY id
+""")
+
+_POINTERS = text("""
+INSERT INTO membership_pointer (segment_id, version, manifest, manifest_sha256, bit)
+SELECT segment_id, version, manifest, manifest_sha256, bit FROM refresh_run WHERE id = ANY(:ids)
+""")
+
+_ADVANCE = text("""
+UPDATE segment s SET published_version = r.version, published_due_at = r.due_at
+  FROM refresh_run r WHERE r.id = ANY(:ids) AND s.id = r.segment_id
+""")
+
+_SUPERSEDE_DELIVERIES = text("""
+WITH older AS (
+    UPDATE delivery d SET state = 'superseded', reason = 'superseded',
+           finished_at = clock_timestamp()
+      FROM refresh_run r, export_segment es, export e
+     WHERE r.id = ANY(:ids) AND d.segment_id = r.segment_id AND d.version < r.version
+       AND d.state = 'pending' AND es.segment_id = d.segment_id AND es.export_id = d.export_id
+       AND e.id = d.export_id AND e.active
+ RETURNING d.id, d.fence
+)
+INSERT INTO delivery_event (delivery_id, from_state, to_state, fence, actor, reason)
+SELECT id, 'pending', 'superseded', fence, :worker, 'superseded' FROM older ORDER BY id
+""")
+
+_QUEUE_DELIVERIES = text("""
+WITH queued AS (
+    INSERT INTO delivery (export_id, segment_id, version, document, reason)
+    SELECT e.id, r.segment_id, r.version, e.document, 'published'
+      FROM refresh_run r
+      JOIN export_segment es ON es.segment_id = r.segment_id
+      JOIN export e ON e.id = es.export_id AND e.active
+     WHERE r.id = ANY(:ids)
+     ORDER BY r.id, e.id
+    ON CONFLICT (export_id, segment_id, version) DO NOTHING
+ RETURNING id
+)
+INSERT INTO delivery_event (delivery_id, to_state, actor, reason)
+SELECT id, 'pending', :worker, 'published' FROM queued ORDER BY id
+""")
+
+_SETTLED = text("""
+SELECT id, state FROM refresh_run
+ WHERE id = ANY(:ids) AND fence = :fence
+""")
+
+
+def pin_snapshot(connection: Connection, claim: Claim, snapshot_id: int) -> int:
+    """Name the snapshot `claim` is evaluated on, and return the one to use.
+
+    All batches of a system refresh use the snapshot the first of them pinned.
+    """
+    pinned = snapshot_id
+    if claim.system_refresh_id is not None:
+        pinned = connection.execute(
+            _PIN_REFRESH, {"snapshot": snapshot_id, "id": claim.system_refresh_id}
+        ).scalar_one()
+    connection.execute(
+        _PIN_BATCH, {"snapshot": pinned, "batch": claim.batch_id, "fence": claim.fence}
+    )
+    return pinned
+
+
+def record_evaluated(
+    connection: Connection,
+    claim: Claim,
+    *,
+    snapshot_id: int,
+    manifest: str,
+    manifest_sha256: str,
+    outcomes: Sequence[Outcome],
+    lease: timedelta,
+) -> frozenset[int]:
+    """Keep where the members are and how many; return the runs that were still held.
+
+    Raises:
+        LeaseLost: none was; nothing is written.
+    """
+    matrix = {"snapshot": snapshot_id, "manifest": manifest, "sha256": manifest_sha256}
+    holder = {"fence": claim.fence, "batch": claim.batch_id, "worker": claim.worker}
+    recorded = connection.scalars(
+        _RECORD,
+        {
+            **matrix,
+            "fence": claim.fence,
+            "worker": claim.worker,
+            "lease": lease,
+            "ids": [o.run_id for o in outcomes],
+            "bits": [o.bit for o in outcomes],
+            "members": [o.member_count for o in outcomes],
+            "joined": [o.joined for o in outcomes],
+            "gone": [o.left for o in outcomes],
+            "nodes": [json.dumps(dict(o.node_counts)) for o in outcomes],
+        },
+    ).all()
+    if not recorded:
+        raise LeaseLost
+    connection.execute(
+        _RECORD_BATCH, {**matrix, "batch": holder["batch"], "fence": holder["fence"]}
+    )
+    return frozenset(recorded)
+
+
+def publish(connection: Connection, claim: Claim) -> dict[int, str]:
+    """Settle every evaluated run of `claim`; return the state of each of its runs that is settled.
+
+    Safe to repeat after a commit whose answer was lost: what is published under this fence stays and is
+    reported again.
+
+    Raises:
+        LeaseLost: no run is held, or was settled, under this fence.
+    """
+    connection.execute(_LOCK_SEGMENTS, {"segments": sorted(r.segment_id for r in claim.runs)})
+    rows = connection.execute(_EVALUATED, {"ids": claim.run_ids, "fence": claim.fence}).all()
+    if rows:
+        endings = {
+            row.run_id: _ending(row.cancel_requested, row.deleted, row.stale) for row in rows
+        }
+        connection.execute(
+            _SETTLE,
+            {
+                "ids": list(endings),
+                "states": [state.value for state, _ in endings.values()],
+                "reasons": [reason and reason.value for _, reason in endings.values()],
+                "fence": claim.fence,
+                "worker": claim.worker,
+            },
+        )
+        published = [i for i, (state, _) in endings.items() if state is RunState.PUBLISHED]
+        _make_versions(connection, published, claim.worker)
+        close_batch(connection, claim)
+    known = connection.execute(_SETTLED, {"ids": claim.run_ids, "fence": claim.fence}).all()
+    if not any(row.state != RunState.PENDING for row in known):
+        raise LeaseLost
+    unsettled = (RunState.PENDING, RunState.RUNNING, RunState.EVALUATED)
+    return {row.id: row.state for row in known if row.state not in unsettled}
+
+
+def _ending(cancel: bool, deleted: bool, stale: bool) -> tuple[RunState, Reason | None]:
+    if deleted:
+        return RunState.CANCELLED, Reason.DELETED
+    if cancel:
+        return RunState.CANCELLED, Reason.REQUESTED
+    if stale:
+        return RunState.SUPERSEDED, Reason.NEWER_PUBLISHED
+    return RunState.PUBLISHED, None
+
+
+def _make_versions(connection: Connection, run_ids: Sequence[int], worker: str) -> None:
+    if not run_ids:
+        return
+    runs = {"ids": list(run_ids)}
+    for statement in (_VERSIONS, _POINTERS, _ADVANCE):
+        connection.execute(statement, runs)
+    for statement in (_SUPERSEDE_DELIVERIES, _QUEUE_DELIVERIES):
+        connection.execute(statement, {**runs, "worker": worker})

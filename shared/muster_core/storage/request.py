@@ -1,0 +1,129 @@
+"""Refreshes that people ask for, and their cancellation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, text
+
+from muster_core.errors import Conflict, InvalidInput, NotFound, Problem
+from muster_core.runs.state import RunState
+from muster_core.storage.nearest import require_segments
+from muster_core.storage.table import refresh_run
+
+#: What somebody waits for comes before what a schedule planned (5).
+MANUAL_PRIORITY = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestedRun:
+    """A run that was asked for."""
+
+    run_id: int
+    name: str
+
+
+# The segments are locked against an edit in between; one due instant for all, so they are taken together.
+_CHOSEN = text("""
+SELECT id, name, state FROM segment
+ WHERE deleted_at IS NULL
+   AND CASE WHEN CAST(:names AS text[]) IS NULL THEN state = 'active' AND type <> 'static'
+            ELSE name = ANY(CAST(:names AS text[])) END
+ ORDER BY id FOR SHARE
+""")
+
+_INSERT = text("""
+WITH now AS MATERIALIZED (SELECT clock_timestamp() AS at),
+created AS (
+    INSERT INTO refresh_run (segment_id, due_at, trigger, scheduler, requested_as_of, priority,
+                             max_attempts)
+    SELECT s.id, now.at, 'manual', :actor, :as_of, :priority, :attempts
+      FROM segment s, now WHERE s.id = ANY(:segments) ORDER BY s.id
+ RETURNING id, segment_id
+), noted AS (
+    INSERT INTO run_event (run_id, to_state, actor, reason)
+    SELECT id, 'pending', :actor, 'manual' FROM created ORDER BY id
+)
+SELECT c.id AS run_id, s.name FROM created c JOIN segment s ON s.id = c.segment_id ORDER BY s.name
+""")
+
+_CANCEL = text("""
+WITH chosen AS MATERIALIZED (
+    SELECT id, state FROM refresh_run WHERE id = :id FOR UPDATE
+), cancelled AS (
+    UPDATE refresh_run r
+       SET cancel_requested = true,
+           state = CASE WHEN c.state = 'pending' THEN 'cancelled' ELSE r.state END,
+           reason = CASE WHEN c.state = 'pending' THEN 'requested' ELSE r.reason END,
+           finished_at = CASE WHEN c.state = 'pending' THEN clock_timestamp() END
+      FROM chosen c WHERE r.id = c.id AND c.state IN ('pending', 'running', 'evaluated')
+ RETURNING r.id, c.state AS was, r.state
+), noted AS (
+    INSERT INTO run_event (run_id, from_state, to_state, actor, reason)
+    SELECT id, was, state, :actor, 'requested' FROM cancelled WHERE was <> state
+)
+SELECT state FROM cancelled
+""")
+
+
+def request_refresh(
+    connection: Connection,
+    *,
+    names: Sequence[str] | None,
+    as_of: datetime | None = None,
+    actor: str,
+    max_attempts: int = 5,
+) -> list[RequestedRun]:
+    """Queue a manual run for each named segment, or with None for every active one that is not static.
+
+    `as_of` is the instant the rules are evaluated at; None means the time of the claim.
+
+    Raises:
+        NotFound: a segment does not exist; nothing was queued.
+        Conflict: a segment is not active; nothing was queued.
+        InvalidInput: `as_of` has no offset.
+    """
+    if as_of is not None and as_of.tzinfo is None:
+        raise InvalidInput([Problem(message="the instant needs an offset, for example +00:00")])
+    if names is not None:
+        require_segments(connection, names)
+    chosen = connection.execute(
+        _CHOSEN, {"names": None if names is None else sorted(set(names))}
+    ).all()
+    idle = [row for row in chosen if row.state != "active"]
+    if idle:
+        listed = ", ".join(f"`{row.name}` ({row.state})" for row in idle[:10])
+        raise Conflict(
+            f"Only active segments are refreshed: {listed}{' and more' if len(idle) > 10 else ''}.",
+            hint="Set `state: active` in the document and apply it with `muster segment apply`.",
+        )
+    rows = connection.execute(
+        _INSERT,
+        {
+            "segments": [row.id for row in chosen],
+            "actor": actor,
+            "as_of": as_of,
+            "priority": MANUAL_PRIORITY,
+            "attempts": max_attempts,
+        },
+    )
+    return [RequestedRun(run_id=row.run_id, name=row.name) for row in rows]
+
+
+def cancel_run(connection: Connection, run_id: int, *, actor: str) -> str:
+    """Cancel a waiting run at once; ask the holder of a running one to stop. Return the run's state.
+
+    Raises:
+        NotFound: there is no such run.
+        Conflict: it has ended.
+    """
+    state: str | None = connection.scalar(_CANCEL, {"id": run_id, "actor": actor})
+    if state is not None:
+        return RunState(state)
+    found = connection.scalar(sa.select(refresh_run.c.state).where(refresh_run.c.id == run_id))
+    if found is None:
+        raise NotFound(f"There is no run {run_id}.", hint="`muster run list` shows the latest.")
+    raise Conflict(f"Run {run_id} has ended: it is {found}.")

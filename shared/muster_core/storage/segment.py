@@ -1,0 +1,188 @@
+"""Segments in the control database: their document, its revisions, and when they are due next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, text
+from sqlalchemy.dialects.postgresql import insert
+
+from muster_core.rules.canonical import rule_hash
+from muster_core.rules.document import SegmentDocument
+from muster_core.schedules.cron import next_due
+from muster_core.schedules.schedule import Schedule, read_schedule, stored_schedule
+from muster_core.storage.catalog import current_catalog
+from muster_core.storage.nearest import require_segments
+from muster_core.storage.table import segment, segment_revision
+
+Change = Literal["created", "changed", "unchanged"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentRecord:
+    """A segment with its latest published version and its latest run."""
+
+    id: int
+    name: str
+    type: str
+    state: str
+    document: SegmentDocument
+    rev: int
+    rule_hash: str
+    schedule: Schedule
+    schedule_error: str | None
+    next_due_at: datetime | None
+    version: int | None
+    member_count: int | None
+    #: When the members shown were published, and the instant they were evaluated at.
+    published_at: datetime | None
+    as_of: datetime | None
+    run_id: int | None
+    run_state: str | None
+    run_reason: str | None
+    run_attempt: int | None
+    run_error: str | None
+    created_at: datetime
+    updated_at: datetime
+
+
+def document_json(document: SegmentDocument) -> dict[str, Any]:
+    """Return the document as it is stored: what was written, without what was left to default."""
+    return document.model_dump(mode="json", by_alias=True, exclude_unset=True)
+
+
+def apply_segment(connection: Connection, document: SegmentDocument) -> Change:
+    """Create the segment or bring it to what `document` says; a document that says the same changes nothing.
+
+    Published members stay until the next refresh. A deleted segment of the same name comes back with its
+    history: versions go on counting.
+
+    Raises:
+        InvalidInput: its schedule is not one.
+    """
+    wanted = document_json(document)
+    schedule = read_schedule(
+        document.model_dump(mode="json", by_alias=True)["schedule"],
+        timezone=document.timezone or _default_zone(connection),
+    )
+    row = {
+        "type": str(document.type),
+        "state": str(document.state),
+        "document": wanted,
+        "rule_hash": rule_hash(document),
+        "schedule": schedule.to_json(),
+    }
+    created = connection.execute(
+        insert(segment)
+        .values(name=document.name, **row)
+        .on_conflict_do_nothing(index_elements=["name"])
+        .returning(segment.c.id)
+    ).one_or_none()
+    if created is not None:
+        _plan(connection, created.id, row, schedule)
+        _keep_revision(connection, created.id, 1, row)
+        return "created"
+    stored = connection.execute(
+        sa.select(segment).where(segment.c.name == document.name).with_for_update()
+    ).one()
+    if (
+        stored.deleted_at is None
+        and stored.document == wanted
+        and stored.schedule == row["schedule"]
+    ):
+        return "unchanged"
+    connection.execute(
+        segment.update()
+        .where(segment.c.id == stored.id)
+        .values(**row, rev=stored.rev + 1, updated_at=sa.func.clock_timestamp(), deleted_at=None)
+    )
+    _keep_revision(connection, stored.id, stored.rev + 1, row)
+    on_time = ("schedule", "state", "type")
+    if stored.deleted_at is not None or any(row[key] != getattr(stored, key) for key in on_time):
+        _plan(connection, stored.id, row, schedule)
+    return "created" if stored.deleted_at is not None else "changed"
+
+
+def delete_segment(connection: Connection, name: str) -> None:
+    """Mark the segment deleted: nothing of it is published any more, its waiting runs end as cancelled.
+
+    Raises:
+        NotFound: there is no such segment.
+    """
+    require_segments(connection, [name])
+    connection.execute(
+        segment.update()
+        .where(segment.c.name == name)
+        .values(deleted_at=sa.func.clock_timestamp(), next_due_at=None)
+    )
+
+
+def get_segment(connection: Connection, name: str) -> SegmentRecord:
+    """Return the segment called `name`.
+
+    Raises:
+        NotFound: there is none; the message names the nearest ones.
+    """
+    require_segments(connection, [name])
+    return _record(connection.execute(_RECORDS, {"name": name}).mappings().one())
+
+
+def list_segments(connection: Connection) -> list[SegmentRecord]:
+    """Return every segment that is not deleted, by name."""
+    rows = connection.execute(_RECORDS, {"name": None}).mappings()
+    return [_record(row) for row in rows]
+
+
+_RECORDS = text("""
+SELECT s.id, s.name, s.type, s.state, s.document, s.rev, s.rule_hash, s.schedule, s.schedule_error,
+       s.next_due_at, s.published_version AS version, v.member_count, v.published_at, v.as_of,
+       r.id AS run_id, r.state AS run_state, r.reason AS run_reason, r.attempt AS run_attempt,
+       r.error AS run_error, s.created_at, s.updated_at
+  FROM segment s
+  LEFT JOIN membership_version v ON v.segment_id = s.id AND v.version = s.published_version
+  LEFT JOIN LATERAL (
+        SELECT id, state, reason, attempt, error FROM refresh_run q
+         WHERE q.segment_id = s.id ORDER BY q.due_at DESC LIMIT 1) r ON true
+ WHERE s.deleted_at IS NULL AND (CAST(:name AS text) IS NULL OR s.name = :name)
+ ORDER BY s.name
+""")
+
+
+def _record(row: sa.RowMapping) -> SegmentRecord:
+    return SegmentRecord(
+        **{
+            **row,
+            "document": SegmentDocument.model_validate(row["document"]),
+            "schedule": stored_schedule(row["schedule"]),
+        }
+    )
+
+
+def _default_zone(connection: Connection) -> str:
+    catalog = current_catalog(connection)
+    return "UTC" if catalog is None else catalog[1].timezone
+
+
+def _plan(connection: Connection, segment_id: int, row: dict[str, Any], schedule: Schedule) -> None:
+    """Compute the next due instant from now, by the database's clock."""
+    due = None
+    cron = schedule.times()
+    if cron is not None and row["state"] == "active" and row["type"] != "static":
+        now: datetime = connection.scalar(text("SELECT clock_timestamp()"))
+        due = next_due(cron, now)
+    connection.execute(
+        segment.update()
+        .where(segment.c.id == segment_id)
+        .values(next_due_at=due, schedule_error=None)
+    )
+
+
+def _keep_revision(connection: Connection, segment_id: int, rev: int, row: dict[str, Any]) -> None:
+    connection.execute(
+        segment_revision.insert().values(
+            segment_id=segment_id, rev=rev, rule_hash=row["rule_hash"], document=row["document"]
+        )
+    )
