@@ -1,0 +1,158 @@
+"""The segment document: reading one from plain data, with every problem at its JSON pointer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
+
+from muster_core.errors import InvalidInput, Problem
+from muster_core.rules.condition import Condition, RowCondition
+from muster_core.rules.limit import DEFAULT_LIMITS, Limits, hostile_problem
+from muster_core.rules.value import Node
+
+SEGMENT_NAME = r"^[a-z][a-z0-9_]{0,99}$"
+_EXPRESSION = "rules written as an expression are not read yet; write the condition as a document"
+
+
+class Rule(Node):
+    """One rule; `combine` says how its members meet the result of the rules before it."""
+
+    combine: Literal["union", "intersect", "except"] | None = None
+    where: Condition
+    name: str | None = None
+
+    @field_validator("where", mode="before")
+    @classmethod
+    def _no_expression(cls, raw: Any) -> Any:
+        if isinstance(raw, str):
+            raise ValueError(_EXPRESSION)
+        return raw
+
+
+class Manual(Node):
+    """Customers added and removed by hand, applied last; remove wins."""
+
+    add: tuple[Annotated[str | int, Field(union_mode="left_to_right")], ...] = ()
+    remove: tuple[Annotated[str | int, Field(union_mode="left_to_right")], ...] = ()
+
+
+class CronSchedule(Node):
+    """A schedule of its own: five cron fields in a zone."""
+
+    cron: Annotated[str, Field(max_length=200)]
+    timezone: str | None = None
+
+
+class ProjectColumn(Node):
+    """An extra output column; several related values become a list."""
+
+    column: str
+    as_: str | None = Field(default=None, alias="as")
+    table: str | None = None
+    via: tuple[str, ...] = ()
+    where: RowCondition | None = None
+
+
+class SegmentDocument(Node):
+    """A whole segment as people define it."""
+
+    name: Annotated[str, Field(pattern=SEGMENT_NAME)]
+    display_name: Annotated[str, Field(max_length=200)] | None = None
+    description: Annotated[str, Field(max_length=2_000)] = ""
+    tags: Annotated[tuple[Annotated[str, Field(max_length=100)], ...], Field(max_length=20)] = ()
+    type: Literal["dynamic", "static", "expansion"] = "dynamic"
+    state: Literal["active", "inactive", "draft"] = "active"
+    schedule: Literal["system", "off"] | CronSchedule = "system"
+    timezone: str | None = None
+    rules: tuple[Rule, ...] = ()
+    project: tuple[ProjectColumn, ...] = ()
+    manual: Manual = Manual()
+    auto_cleanup: bool = True
+
+    @field_validator("rules", mode="before")
+    @classmethod
+    def _no_expression(cls, raw: Any) -> Any:
+        if isinstance(raw, str):
+            raise ValueError(_EXPRESSION)
+        return raw
+
+    @field_validator("rules")
+    @classmethod
+    def _combined(cls, rules: tuple[Rule, ...], info: ValidationInfo) -> tuple[Rule, ...]:
+        for index, rule in enumerate(rules):
+            if (rule.combine is None) != (index == 0):
+                raise ValueError(
+                    "the first rule has no combine, every later one has union, intersect or except "
+                    f"(rule {index + 1})"
+                )
+        return rules
+
+
+def parse_segment(
+    data: object,
+    *,
+    file: str | None = None,
+    lines: Mapping[str, int] | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+) -> SegmentDocument:
+    """Read one segment document from plain data; `lines` gives the line of each pointer, if known.
+
+    Raises:
+        InvalidInput: every problem of shape: unknown fields and kinds, wrong types, missing fields.
+    """
+    known = lines or {}
+    if problem := hostile_problem(data, limits):
+        raise InvalidInput([_placed(problem.message, problem.pointer, file, known)])
+    try:
+        return SegmentDocument.model_validate(data)
+    except ValidationError as exc:
+        raise InvalidInput(
+            [
+                _placed(_message(error), _pointer(data, error["loc"], error["type"]), file, known)
+                for error in exc.errors(include_url=False, include_input=False)
+            ]
+        ) from None
+
+
+def _placed(message: str, pointer: str, file: str | None, lines: Mapping[str, int]) -> Problem:
+    known = pointer
+    while known and known not in lines:
+        known = known.rpartition("/")[0]
+    return Problem(message=message, pointer=pointer, file=file, line=lines.get(known))
+
+
+def _message(error: Any) -> str:
+    context = error.get("ctx", {})
+    match error["type"]:
+        case "extra_forbidden":
+            return "this field does not exist here"
+        case "missing":
+            return "this field is required"
+        case "union_tag_invalid":
+            return f"unknown kind {context['tag'][:64]!r}; known are {context['expected_tags']}"
+        case "union_tag_not_found":
+            return "this needs a kind"
+        case "value_error":
+            return str(context["error"])
+        case _:
+            return str(error["msg"])
+
+
+def _pointer(data: object, location: tuple[int | str, ...], kind: str) -> str:
+    """Return the JSON pointer of a pydantic location, which also names union members on its way."""
+    pointer, here, tagged = "", data, False
+    for index, part in enumerate(location):
+        if isinstance(here, Mapping):
+            if here.get("kind") == part and not tagged:
+                tagged = True
+                continue
+            final = index == len(location) - 1
+            if part in here or (final and kind == "missing"):
+                pointer += "/" + str(part).replace("~", "~0").replace("/", "~1")
+                here, tagged = here.get(part), False
+        elif isinstance(here, list | tuple) and isinstance(part, int) and part < len(here):
+            pointer += f"/{part}"
+            here, tagged = here[part], False
+    return pointer

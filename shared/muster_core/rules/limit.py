@@ -1,0 +1,52 @@
+"""How large a document may be, and the walls against hostile ones that come before any reading."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from muster_core.errors import Problem
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Upper bounds of one document; all can be configured."""
+
+    rules: int = 20
+    conditions: int = 500
+    depth: int = 20
+    values: int = 10_000
+    text: int = 4_096
+    pattern: int = 256
+    first_year: int = 1900
+    last_year: int = 2200
+    manual: int = 100_000
+    #: Nesting of the raw data, a few levels a condition.
+    nesting: int = 100
+    #: Nodes of the raw data in one document.
+    nodes: int = 400_000
+
+
+DEFAULT_LIMITS = Limits()
+
+
+def hostile_problem(data: object, limits: Limits) -> Problem | None:
+    """Return why `data` is too deep or too large to be read at all; walks without recursion."""
+    open_nodes: list[tuple[object, int, str]] = [(data, 1, "")]
+    seen = 0
+    while open_nodes:
+        node, depth, pointer = open_nodes.pop()
+        if not isinstance(node, dict | list | tuple):
+            continue
+        seen += len(node)
+        if seen > limits.nodes:
+            return Problem(message=f"more than {limits.nodes} values in one document")
+        if depth > limits.nesting:
+            return Problem(message=f"nested deeper than {limits.depth} conditions")
+        if isinstance(node, dict):
+            for key, inner in node.items():
+                if not isinstance(key, str):
+                    return Problem(message="field names are texts", pointer=pointer)
+                open_nodes.append((inner, depth + 1, f"{pointer}/{key[:64]}"))
+        elif any(isinstance(inner, dict | list | tuple) for inner in node):
+            open_nodes += [(inner, depth + 1, f"{pointer}/{i}") for i, inner in enumerate(node)]
+    return None
