@@ -1,0 +1,132 @@
+"""The state machine of a refresh run: which states there are, and who may move a run between them.
+
+The control database enforces it with compare-and-set updates; this pure form is what those are tested against.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+
+class RunState(StrEnum):
+    """Where a run stands."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    EVALUATED = "evaluated"
+    PUBLISHED = "published"
+    SUPERSEDED = "superseded"
+    HELD = "held"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class Reason(StrEnum):
+    """Why a run is where it is; kept in `refresh_run.reason` and on the event that brought it there."""
+
+    OVERLAP = "overlap"
+    MISFIRE = "misfire"
+    INACTIVE = "inactive"
+    STATIC = "static"
+    DELETED = "deleted"
+    REQUESTED = "requested"
+    NEWER_PUBLISHED = "newer_published"
+    LEASE_LOST = "lease_lost"
+    RETRY = "retry"
+    RELEASED = "released"
+    ERROR = "error"
+    ATTEMPTS_EXHAUSTED = "attempts_exhausted"
+    GATE = "gate"
+
+
+#: States that hold a lease; at most one run of a segment is in one of them.
+ACTIVE = frozenset({RunState.RUNNING, RunState.EVALUATED})
+
+TRANSITIONS: dict[RunState, frozenset[RunState]] = {
+    RunState.PENDING: frozenset({RunState.RUNNING, RunState.SKIPPED, RunState.CANCELLED}),
+    RunState.RUNNING: frozenset(
+        {RunState.EVALUATED, RunState.PENDING, RunState.FAILED, RunState.CANCELLED}
+    ),
+    RunState.EVALUATED: frozenset(
+        {
+            RunState.PUBLISHED,
+            RunState.SUPERSEDED,
+            RunState.HELD,
+            RunState.CANCELLED,
+            RunState.PENDING,
+            RunState.FAILED,
+        }
+    ),
+    RunState.HELD: frozenset({RunState.PUBLISHED, RunState.SUPERSEDED, RunState.CANCELLED}),
+    RunState.FAILED: frozenset({RunState.PENDING}),
+    RunState.PUBLISHED: frozenset(),
+    RunState.SUPERSEDED: frozenset(),
+    RunState.SKIPPED: frozenset(),
+    RunState.CANCELLED: frozenset(),
+}
+
+#: States a run can be created in.
+INITIAL = frozenset({RunState.PENDING, RunState.SKIPPED})
+
+#: Nothing moves a run on from here by itself.
+SETTLED = frozenset(
+    {
+        RunState.PUBLISHED,
+        RunState.SUPERSEDED,
+        RunState.SKIPPED,
+        RunState.FAILED,
+        RunState.CANCELLED,
+    }
+)
+
+
+class IllegalTransition(ValueError):
+    """The state machine has no such step, or the fence is not the run's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunMachine:
+    """One run as the state machine sees it."""
+
+    state: RunState = RunState.PENDING
+    fence: int | None = None
+    attempt: int = 0
+    max_attempts: int = 5
+
+    def claim(self, fence: int) -> RunMachine:
+        """Return the run as claimed under `fence`; the attempt counts from here, not from its end."""
+        if self.attempt >= self.max_attempts or fence <= (self.fence or 0):
+            raise IllegalTransition(f"claim of attempt {self.attempt + 1} under fence {fence}")
+        moved = self._moved(RunState.RUNNING)
+        return replace(moved, fence=fence, attempt=self.attempt + 1)
+
+    def move(self, state: RunState, *, fence: int) -> RunMachine:
+        """Return the run as its holder moves it; a fence that is not the run's moves nothing."""
+        if fence != self.fence or self.state not in ACTIVE:
+            raise IllegalTransition(f"fence {fence} does not hold a run that is {self.state}")
+        return self._moved(state)
+
+    def fail(self, *, fence: int, transient: bool) -> RunMachine:
+        """Return the run after an error of its holder: pending again while attempts are left."""
+        again = transient and self.attempt < self.max_attempts
+        return self.move(RunState.PENDING if again else RunState.FAILED, fence=fence)
+
+    def expire(self, *, cancel_requested: bool = False) -> RunMachine:
+        """Return the run as the reaper leaves it once its lease has ended."""
+        if self.state not in ACTIVE:
+            raise IllegalTransition(f"a run that is {self.state} holds no lease")
+        if cancel_requested:
+            return self._moved(RunState.CANCELLED)
+        exhausted = self.attempt >= self.max_attempts
+        return self._moved(RunState.FAILED if exhausted else RunState.PENDING)
+
+    def release(self, *, fence: int) -> RunMachine:
+        """Return the run as a soft stop hands it back: the attempt does not count."""
+        return replace(self.move(RunState.PENDING, fence=fence), attempt=self.attempt - 1)
+
+    def _moved(self, state: RunState) -> RunMachine:
+        if state not in TRANSITIONS[self.state]:
+            raise IllegalTransition(f"{self.state} -> {state}")
+        return replace(self, state=state)
