@@ -120,6 +120,12 @@ class NoSpace(TransientError):
     code = "no_space"
 
 
+class TargetUnavailable(TransientError):
+    """The target of an export cannot be reached or does not take files."""
+
+    code = "target_unavailable"
+
+
 class PartUnavailable(TransientError):
     """A part Muster stands on (PostgreSQL, Redis) does not answer."""
 

@@ -155,6 +155,16 @@ class ExportDocument(Frozen):
         return self.model_dump(mode="json", by_alias=True)
 
 
+def layout(document: ExportDocument, key: str) -> list[tuple[str, str]]:
+    """Return (name in the files, profile column) of every column: the customer key is always first.
+
+    Naming the key among the columns gives it another name and no other place.
+    """
+    named = next((c for c in document.columns if c.column == key), None)
+    others = [(c.header, c.column) for c in document.columns if c is not named]
+    return [(named.header if named else key, key), *others]
+
+
 def parse_export(data: object, *, file: str | None = None) -> ExportDocument:
     """Read one export document.
 

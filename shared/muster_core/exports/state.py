@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from enum import StrEnum
 
 
@@ -84,9 +83,3 @@ def failure(*, transient: bool, attempt: int, max_attempts: int) -> Event:
 def lost_lease(*, attempt: int, max_attempts: int) -> Event:
     """Return what an expired lease means: attempts are counted when claimed, so a killer ends too."""
     return Event.LEASE_EXPIRED if attempt < max_attempts else Event.GAVE_UP
-
-
-def back_off(*, attempt: int, first: timedelta, most: timedelta) -> timedelta:
-    """Return how long to wait after failed attempt number `attempt`: doubled each time, up to `most`."""
-    doubled: timedelta = first * (1 << min(attempt - 1, 30))
-    return min(doubled, most)

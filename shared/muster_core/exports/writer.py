@@ -7,6 +7,7 @@ because the group bounds show in the bytes of Parquet and of compressed files.
 from __future__ import annotations
 
 import gzip
+import io
 from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO
 
@@ -32,6 +33,9 @@ CSV_DIALECT: dict[str, object] = {
     "missing": "empty without quotes",
     "lists": "json",
 }
+
+
+Output = BinaryIO | io.RawIOBase
 
 
 class RowFeed:
@@ -70,7 +74,7 @@ class RowFeed:
 
 
 def write_file(
-    output: BinaryIO, schema: Any, groups: Iterable[Any], *, form: Format, raw: bool = False
+    output: Output, schema: Any, groups: Iterable[Any], *, form: Format, raw: bool = False
 ) -> int:
     """Write one complete file of `form` to `output`, leave it open, and return the number of rows.
 
@@ -111,7 +115,7 @@ def _csv_lines(table: Any) -> Any:
     return buffer.getvalue()
 
 
-def _write_parquet(output: BinaryIO, schema: Any, groups: Iterable[Any]) -> int:
+def _write_parquet(output: Output, schema: Any, groups: Iterable[Any]) -> int:
     rows = 0
     with pq.ParquetWriter(
         pa.PythonFile(output, mode="w"),

@@ -6,7 +6,7 @@ One partition is in memory at a time, whatever the number of members, and no eng
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from muster_core.exports.document import Format
 from muster_core.exports.writer import RowFeed, write_file
 from muster_core.lake.conversion import arrow_type
 from muster_core.lake.location import Lake, lake_errors
-from muster_core.lake.manifest import Pointer
+from muster_core.lake.manifest import MatrixFile, Pointer, StoreFile
 from muster_core.lake.matrix import Matrix
 from muster_core.lake.store import Store, verify
 
@@ -60,16 +60,22 @@ class MemberList:
         """Return the name of the column with the customer key."""
         return self.store.manifest.catalog.key
 
-    def verify(self) -> None:
+    def verify(self, pause: Callable[[], None] | None = None) -> None:
         """Check every file this reads from, byte for byte, against its manifest.
+
+        `pause` is called between files and may raise to stop.
 
         Raises:
             StoreDamaged: a file is missing or is not the one that was written.
         """
-        for words in self.matrix.manifest.files:
-            verify(self.store.lake, words)
-        for profile in self.store.manifest.profile:
-            verify(self.store.lake, profile)
+        entries: list[MatrixFile | StoreFile] = [
+            *self.matrix.manifest.files,
+            *self.store.manifest.profile,
+        ]
+        for entry in entries:
+            verify(self.store.lake, entry)
+            if pause is not None:
+                pause()
 
     def count(self) -> int:
         """Return the number of members that exist in the snapshot."""

@@ -1,0 +1,133 @@
+"""The exporter's work: claim a delivery, deliver it, settle it, until nothing is left to deliver."""
+
+from __future__ import annotations
+
+import threading
+import traceback
+from datetime import timedelta
+
+import structlog
+from sqlalchemy import Connection, Engine
+
+from muster_core.clock import boottime
+from muster_core.errors import LeaseLost, MusterError, TransientError
+from muster_core.exports.claim import Chunk, ClaimedDelivery
+from muster_core.lake.location import Lake
+from muster_core.runs.backoff import Backoff
+from muster_core.settings import Settings
+from muster_core.storage.database import transaction
+from muster_core.storage.delivery import (
+    cancel_delivery,
+    checkpoint_chunk,
+    claim_delivery,
+    fail_delivery,
+    finish_delivery,
+    release_delivery,
+)
+from muster_exporter.delivery import Receipt, deliver
+from muster_exporter.lease import DeliveryCancelled, Interrupted, Lease
+
+log = structlog.get_logger()
+
+
+class Exporter:
+    """One exporter process; any number of them may run."""
+
+    def __init__(self, database: Engine, settings: Settings, *, name: str) -> None:
+        """Deliver from the lake of `settings` under the process name `name`."""
+        self._database = database
+        self._settings = settings
+        self._name = name
+        self._stop = threading.Event()
+        self._backoff = Backoff(
+            first=timedelta(seconds=settings.backoff_seconds),
+            longest=timedelta(seconds=settings.backoff_max_seconds),
+        )
+
+    def stop(self) -> None:
+        """End softly: the delivery in hand goes back to the queue, its attempt not counted."""
+        self._stop.set()
+
+    def work(self) -> int:
+        """Deliver everything that is due and return how many deliveries were taken.
+
+        Safe to call at any time and as often as one likes: the queue in PostgreSQL decides.
+
+        Raises:
+            PartUnavailable: PostgreSQL does not answer.
+        """
+        taken = 0
+        while not self._stop.is_set() and self._work_once():
+            taken += 1
+        return taken
+
+    def _work_once(self) -> bool:
+        claimed_at = boottime()
+        with transaction(self._database) as connection:
+            claim = claim_delivery(connection, exporter=self._name, lease=self._settings.lease)
+        if claim is None:
+            return False
+        names = {"delivery": claim.id, "export": claim.export, "segment": claim.segment}
+        with structlog.contextvars.bound_contextvars(**names, version=claim.version):
+            log.info("delivery.claimed", attempt=claim.attempt, resumed_files=len(claim.chunks))
+            with Lease(
+                self._database, claim, self._settings, claimed_at=claimed_at, stop=self._stop
+            ) as lease:
+                try:
+                    self._deliver(claim, lease)
+                except LeaseLost:
+                    log.warning("delivery.lease_lost")
+        return True
+
+    def _deliver(self, claim: ClaimedDelivery, lease: Lease) -> None:
+        try:
+            receipt = deliver(
+                claim,
+                lake=Lake(self._settings.lake()),
+                check=lease.check,
+                acknowledge=lambda chunk: _acknowledge(lease, claim, chunk),
+            )
+        except LeaseLost:
+            raise
+        except Interrupted:
+            lease.record(lambda connection: release_delivery(connection, claim))
+            log.info("delivery.released")
+        except DeliveryCancelled:
+            lease.record(lambda connection: cancel_delivery(connection, claim))
+            log.info("delivery.cancelled")
+        except MusterError as error:
+            self._fail(claim, lease, error)
+        except Exception as error:  # noqa: BLE001 - translated and recorded; one fault ends one delivery
+            self._fail(claim, lease, _unexpected(error))
+        else:
+            self._finish(claim, lease, receipt)
+
+    def _finish(self, claim: ClaimedDelivery, lease: Lease, receipt: Receipt) -> None:
+        def write(connection: Connection) -> None:
+            finish_delivery(
+                connection,
+                claim,
+                rows=receipt.rows,
+                size=receipt.size,
+                location=receipt.location,
+            )
+
+        lease.record(write)
+        log.info("delivery.delivered", rows=receipt.rows, files=receipt.files, kept=receipt.kept)
+
+    def _fail(self, claim: ClaimedDelivery, lease: Lease, error: MusterError) -> None:
+        state = lease.record(
+            lambda connection: fail_delivery(connection, claim, error, backoff=self._backoff)
+        )
+        log.warning("delivery.failed", error_class=error.code, error=str(error), state=state)
+
+
+def _acknowledge(lease: Lease, claim: ClaimedDelivery, chunk: Chunk) -> None:
+    lease.record(lambda connection: checkpoint_chunk(connection, claim, chunk))
+
+
+def _unexpected(error: Exception) -> TransientError:
+    """Return an error for a fault nobody foresaw: its text may hold member data, so only its place is told."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    place = f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno}"
+    return TransientError(f"The exporter failed with {type(error).__name__} at {place}.")

@@ -1,0 +1,254 @@
+"""Delivers into a local folder so that a reader never sees a partial file under a final name.
+
+Every file is written under a hidden name that carries the fence, made durable, renamed, and the rename made
+durable. Folders are opened one below the other without following links, and everything happens relative to
+these handles, so no name and no swapped folder leads out of the target.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import io
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any, Self
+
+from pydantic import ValidationError
+
+from muster_core.errors import NoSpace, TargetUnavailable
+from muster_core.exports.manifest import DeliveredFile, Latest
+from muster_core.exports.naming import (
+    CHUNK_PATTERN,
+    LATEST_NAME,
+    MANIFEST_NAME,
+    staged_fence,
+    staged_name,
+)
+from muster_core.exports.target import folder_fault
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+@contextmanager
+def folder_errors(path: str) -> Iterator[None]:
+    """Translate operating-system errors about the target folder `path`.
+
+    Raises:
+        NoSpace: the disk, the quota or the file-size limit is exhausted.
+        TargetUnavailable: anything else; the message says what the system said.
+    """
+    try:
+        yield
+    except OSError as exc:
+        if exc.errno in _FULL:
+            raise NoSpace(
+                f"No space is left in the folder {path}.", hint="Free space; it is tried again."
+            ) from exc
+        if exc.errno in (errno.ELOOP, errno.ENOTDIR):
+            raise TargetUnavailable(
+                f"The folder {path} holds a link or a file where Muster's own folder should be.",
+                hint="Remove it, or export to another folder.",
+            ) from exc
+        said = os.strerror(exc.errno) if exc.errno else type(exc).__name__
+        raise TargetUnavailable(
+            f"The folder {path} does not take files: {said}.",
+            hint="Check that it is mounted and writable; it is tried again.",
+        ) from exc
+
+
+class StagedFile(io.RawIOBase):
+    """A file under its hidden name, hashed while it is written."""
+
+    def __init__(self, descriptor: int, target: str) -> None:
+        super().__init__()
+        self._descriptor = descriptor
+        self._target = target
+        self._digest = hashlib.sha256()
+        self.size = 0
+
+    @property
+    def sha256(self) -> str:
+        """Return the SHA-256 of what was written so far, in hex."""
+        return self._digest.hexdigest()
+
+    def writable(self) -> bool:
+        """Return True."""
+        return True
+
+    def write(self, data: Any) -> int:
+        """Write all of `data`.
+
+        Raises:
+            NoSpace: the disk is full.
+            TargetUnavailable: the system refuses for another reason.
+        """
+        view = memoryview(data).cast("B")
+        self._digest.update(view)
+        done = 0
+        with folder_errors(self._target):
+            while done < len(view):
+                done += os.write(self._descriptor, view[done:])
+        self.size += done
+        return done
+
+
+class FolderSink:
+    """The folder of one version below a target folder; used as a context manager."""
+
+    def __init__(self, target: str, parts: tuple[str, ...], *, fence: int) -> None:
+        self._target = target
+        self._parts = parts
+        self._fence = fence
+        self._handles: list[int] = []
+        self._stack = ExitStack()
+
+    @property
+    def location(self) -> str:
+        """Return the path of the version's folder."""
+        return "/".join((self._target.rstrip("/"), *self._parts))
+
+    def __enter__(self) -> Self:
+        if fault := folder_fault(self._target):
+            raise TargetUnavailable(f"{fault[:1].upper()}{fault[1:]}.", hint="It is tried again.")
+        try:
+            with folder_errors(self._target):
+                # The target itself may be reached over links: the administrator chose it.
+                self._push(os.open(self._target, _FOLDER & ~os.O_NOFOLLOW))
+                for part in self._parts:
+                    self._push(_enter(self._handles[-1], part))
+        except BaseException:
+            self._stack.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def remove_stale(self) -> None:
+        """Remove what earlier holders of this delivery left half written."""
+        with folder_errors(self._target):
+            for name in os.listdir(self._handles[-1]):
+                fence = staged_fence(name)
+                if fence is not None and fence < self._fence:
+                    _remove(self._handles[-1], name)
+
+    def holds(self, file: DeliveredFile) -> bool:
+        """Whether the file stands there with exactly the bytes that were acknowledged."""
+        with folder_errors(self._target):
+            try:
+                descriptor = os.open(file.name, _READ, dir_fd=self._handles[-1])
+            except FileNotFoundError:
+                return False
+            with os.fdopen(descriptor, "rb") as found:
+                digest = hashlib.file_digest(found, "sha256").hexdigest()
+                return (found.tell(), digest) == (file.size, file.sha256)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[StagedFile]:
+        """Open a file to be written in the block; it gets its final name when the block ends well."""
+        with self._staged(self._handles[-1], name) as staged:
+            yield staged
+
+    def keep_only(self, names: frozenset[str]) -> None:
+        """Remove files of an earlier definition of this version that no manifest ever named."""
+        with folder_errors(self._target):
+            for name in os.listdir(self._handles[-1]):
+                if CHUNK_PATTERN.fullmatch(name) and name not in names:
+                    _remove(self._handles[-1], name)
+
+    def write_manifest(self, data: bytes) -> None:
+        """Put the manifest in place, in one step."""
+        with self.stage(MANIFEST_NAME) as staged:
+            staged.write(data)
+
+    def point_latest(self, latest: Latest) -> bool:
+        """Let the segment's pointer name this version, unless it names a newer one; return whether it does.
+
+        The folder is locked meanwhile, so of several exporters the one with the newest version wins.
+        """
+        folder = self._handles[-2]
+        with folder_errors(self._target):
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            try:
+                if _latest_version(folder) > latest.segment_version:
+                    return False
+                # Only the holder of the lock writes the pointer, so whatever is half written is dead.
+                for name in os.listdir(folder):
+                    if staged_fence(name) is not None:
+                        _remove(folder, name)
+                with self._staged(folder, LATEST_NAME) as staged:
+                    staged.write(latest.encode())
+                return True
+            finally:
+                fcntl.flock(folder, fcntl.LOCK_UN)
+
+    @contextmanager
+    def _staged(self, folder: int, name: str) -> Iterator[StagedFile]:
+        hidden = staged_name(name, self._fence)
+        # Only the system calls on the target are translated: what fails in the block keeps its own name.
+        with folder_errors(self._target):
+            descriptor = os.open(hidden, _NEW_FILE, 0o644, dir_fd=folder)
+        try:
+            try:
+                yield StagedFile(descriptor, self._target)
+                with folder_errors(self._target):
+                    os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            with folder_errors(self._target):
+                os.rename(hidden, name, src_dir_fd=folder, dst_dir_fd=folder)
+        except BaseException:
+            _remove(folder, hidden)
+            raise
+        with folder_errors(self._target):
+            _sync(folder)
+
+    def _push(self, handle: int) -> None:
+        self._handles.append(handle)
+        self._stack.callback(os.close, handle)
+
+
+def _enter(parent: int, name: str) -> int:
+    """Return a handle on the folder `name` in `parent`, made where it is missing."""
+    try:
+        os.mkdir(name, 0o755, dir_fd=parent)
+        _sync(parent)
+    except FileExistsError:
+        pass
+    return os.open(name, _FOLDER, dir_fd=parent)
+
+
+def _sync(folder: int) -> None:
+    """Make new names in `folder` durable, where the file system can."""
+    try:
+        os.fsync(folder)
+    except OSError as exc:
+        if exc.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+
+
+def _remove(folder: int, name: str) -> None:
+    try:
+        os.unlink(name, dir_fd=folder)
+    except FileNotFoundError:
+        # Somebody else, who also found it stale, was faster.
+        return
+
+
+def _latest_version(folder: int) -> int:
+    """Return the version the pointer names; 0 where there is no pointer or nobody can read it."""
+    try:
+        descriptor = os.open(LATEST_NAME, _READ, dir_fd=folder)
+    except FileNotFoundError:
+        return 0
+    with os.fdopen(descriptor, "rb") as file:
+        try:
+            return Latest.model_validate_json(file.read()).segment_version
+        except ValidationError:
+            return 0

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import gzip
+import io
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from muster_core.exports.document import Format
+from muster_core.exports.writer import GROUP_ROWS, RowFeed, write_file
+
+SCHEMA = pa.schema([("id", pa.string()), ("n", pa.int64())])
+
+
+def batches(rows: int, size: int) -> Any:
+    table = pa.table({"id": [f"C{i}" for i in range(rows)], "n": range(rows)}, SCHEMA)
+    return table.to_batches(max_chunksize=size)
+
+
+def written(rows: int, size: int, form: Format, skip: int = 0) -> bytes:
+    output = io.BytesIO()
+    feed = RowFeed(batch.slice(0) for batch in batches(rows, size))
+    for _ in feed.read(skip):
+        pass
+    write_file(output, SCHEMA, feed.read(), form=form)
+    return output.getvalue()
+
+
+@pytest.mark.parametrize("form", list(Format))
+def test_bytes_do_not_depend_on_how_the_rows_come_in(form):
+    rows = GROUP_ROWS + 1000
+
+    assert len({written(rows, size, form) for size in (777, 10_000, rows)}) == 1
+
+
+def test_a_gzip_file_names_neither_time_nor_file():
+    data = written(3, 3, Format.CSV_GZ)
+
+    assert data[:10] == b"\x1f\x8b\x08\x00\x00\x00\x00\x00" + data[8:10]
+    assert gzip.decompress(data) == written(3, 3, Format.CSV)
+
+
+@pytest.mark.parametrize("form", list(Format))
+def test_no_rows_are_a_file_with_columns(form):
+    output = io.BytesIO()
+
+    assert write_file(output, SCHEMA, [], form=form) == 0
+    if form is Format.PARQUET:
+        assert pq.read_schema(io.BytesIO(output.getvalue())) == SCHEMA
+    elif form is Format.CSV:
+        assert output.getvalue() == b'"id","n"\n'
+
+
+def test_parquet_reads_back_as_it_was():
+    data = written(1000, 64, Format.PARQUET)
+
+    assert pq.read_table(io.BytesIO(data)).equals(pa.Table.from_batches(batches(1000, 1000)))
+
+
+def test_a_feed_hands_out_exact_numbers():
+    feed = RowFeed(batches(10, 3))
+
+    assert [sum(t.num_rows for t in feed.read(n)) for n in (4, 4, 4)] == [4, 4, 2]
+
+
+def test_csv_ends_its_lines_with_line_feeds_alone():
+    assert b"\r" not in written(5, 5, Format.CSV)
+
+
+class FullDisk(io.RawIOBase):
+    def writable(self):
+        return True
+
+    def write(self, data):
+        raise OSError(28, "full")
+
+
+@pytest.mark.parametrize("form", list(Format))
+def test_an_error_of_the_output_comes_through_as_itself(form):
+    with pytest.raises(OSError, match="full") as caught:
+        write_file(FullDisk(), SCHEMA, [pa.Table.from_batches(batches(9, 9))], form=form)
+
+    assert caught.value.errno == 28
