@@ -45,6 +45,8 @@ class Settings(BaseSettings):
     heartbeat_seconds: float = 15.0
     #: How long before the end of its lease a holder stops by itself.
     trust_margin_seconds: float = 5.0
+    #: How long a worker that is told to stop goes on with its batch before it hands it back.
+    stop_grace_seconds: float = 15.0
     reaper_seconds: float = 5.0
     sweep_seconds: float = 5.0
     batch_limit: int = 1000

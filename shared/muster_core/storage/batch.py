@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, text
@@ -29,6 +29,14 @@ UPDATE batch
 """)
 
 _SNAPSHOT = text("SELECT id, generation, manifest, manifest_sha256 FROM snapshot WHERE id = :id")
+
+_COMPARABLE = text("""
+SELECT v.segment_id
+  FROM segment g
+  JOIN membership_version v ON v.segment_id = g.id AND v.version = g.published_version
+  JOIN snapshot s ON s.id = v.snapshot_id
+ WHERE g.id = ANY(:segments) AND s.generation = :generation
+""")
 
 _LEFT_OVER = text("""
 SELECT id, engine_session, engine_user FROM batch
@@ -89,6 +97,17 @@ def get_snapshot(connection: Connection, snapshot_id: int) -> SnapshotRow:
     """Return a published snapshot."""
     row = connection.execute(_SNAPSHOT, {"id": snapshot_id}).mappings().one()
     return SnapshotRow(**row)
+
+
+def comparable_segments(
+    connection: Connection, segment_ids: Sequence[int], generation: int
+) -> frozenset[int]:
+    """Return the segments whose last version was made in this store generation.
+
+    Only there does an ordinal still mean the same customer, so that versions compare position by position.
+    """
+    given = {"segments": list(segment_ids), "generation": generation}
+    return frozenset(connection.scalars(_COMPARABLE, given))
 
 
 def left_over_sessions(connection: Connection, address: str) -> list[LeftOver]:

@@ -1,0 +1,128 @@
+"""The evaluator process: claims due runs and works on them, batch after batch, on one engine session."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import sqlalchemy
+import structlog
+
+from muster_core.clock import boottime
+from muster_core.errors import LeaseLost, MusterError
+from muster_core.queue.hint import send_hint
+from muster_core.runs.state import RunState
+from muster_core.settings import Settings
+from muster_core.storage.batch import left_over_sessions
+from muster_core.storage.database import transaction
+from muster_core.storage.run import Claim, claim_batch
+from muster_core.telemetry import get_logger
+from muster_worker.batch import Batch
+from muster_worker.client import EngineClient
+from muster_worker.engine.session import interrupt_left_over
+from muster_worker.lease import Interruption
+
+
+class Worker:
+    """Claims and evaluates; `stop` may be called from a signal handler or another thread."""
+
+    def __init__(self, *, database: sqlalchemy.Engine, settings: Settings, name: str) -> None:
+        """Work under `name`, which is what runs, batches and events call this process."""
+        self._database = database
+        self._settings = settings
+        self._name = name
+        self._client = EngineClient(settings.engine_url)
+        self._stopping = threading.Event()
+        self._grace_over = threading.Event()
+        self._batch: Batch | None = None
+        self._interrupted: set[int] = set()
+
+    def work(self) -> None:
+        """Evaluate batches until nothing is claimable or a stop is asked for.
+
+        Safe at any time and any number of times: a hint that comes twice claims nothing the second time.
+
+        Raises:
+            PartUnavailable: PostgreSQL does not answer; what was claimed returns when its lease ends.
+        """
+        while not self._stopping.is_set():
+            self._interrupt_left_over()
+            if not self._work_once():
+                return
+
+    def stop(self) -> None:
+        """Claim nothing more; a batch that does not end within the grace is handed back."""
+        if self._stopping.is_set():
+            return
+        self._stopping.set()
+        timer = threading.Timer(self._settings.stop_grace_seconds, self._give_up)
+        timer.daemon = True
+        timer.start()
+
+    def close(self) -> None:
+        """Release the engine session."""
+        self._client.discard()
+
+    def _work_once(self) -> bool:
+        began = boottime()
+        with transaction(self._database) as connection:
+            claim = claim_batch(
+                connection,
+                worker=self._name,
+                lease=self._settings.lease,
+                limit=self._settings.batch_limit,
+            )
+        if claim is None:
+            return False
+        with _bound(claim):
+            self._evaluate(claim, began)
+        return True
+
+    def _evaluate(self, claim: Claim, began: float) -> None:
+        get_logger().info("batch claimed", runs=len(claim.runs), as_of=claim.as_of.isoformat())
+        batch = self._batch = Batch(
+            claim,
+            database=self._database,
+            client=self._client,
+            settings=self._settings,
+            began=began,
+        )
+        if self._grace_over.is_set():
+            batch.lease.stop(Interruption.STOPPED)
+        try:
+            states = batch.run()
+        except LeaseLost:
+            get_logger().warning("lease lost, nothing written")
+            return
+        finally:
+            self._batch = None
+        if RunState.PUBLISHED in states.values():
+            send_hint("deliver")
+
+    def _give_up(self) -> None:
+        self._grace_over.set()
+        batch = self._batch
+        if batch is not None:
+            batch.lease.stop(Interruption.STOPPED)
+
+    def _interrupt_left_over(self) -> None:
+        """Stop in the engine what workers left there whose batches were lost."""
+        try:
+            with transaction(self._database) as connection:
+                lost = left_over_sessions(connection, self._client.address)
+            for left in lost:
+                if left.batch_id not in self._interrupted:
+                    # once: a session that cannot be opened any more runs nothing
+                    self._interrupted.add(left.batch_id)
+                    interrupt_left_over(self._settings.engine_url(), left.session, left.user)
+                    get_logger().info("left-over job interrupted", batch=left.batch_id)
+        except MusterError as exc:
+            # the work itself will say what is wrong; old jobs only take its processors
+            get_logger().warning("left-over jobs not interrupted", error=exc.code)
+
+
+@contextmanager
+def _bound(claim: Claim) -> Iterator[None]:
+    with structlog.contextvars.bound_contextvars(batch=claim.batch_id, fence=claim.fence):
+        yield

@@ -1,0 +1,315 @@
+"""The way of one batch: prepare, pin the snapshot, evaluate in one engine job, record, publish.
+
+Nothing is visible before the publish transaction. Whatever fails on the way leaves the last published
+members as they are, and stray files that no manifest names.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from typing import TypeVar
+
+import sqlalchemy
+from pyspark.sql import SparkSession
+from sqlalchemy import Connection
+
+from muster_core.errors import (
+    EngineUnavailable,
+    LeaseLost,
+    MusterError,
+    PartUnavailable,
+    PoisonSegment,
+    TransientError,
+)
+from muster_core.kernel.evaluate import Tally
+from muster_core.lake.location import Lake
+from muster_core.runs.backoff import Backoff
+from muster_core.runs.state import RunState
+from muster_core.settings import Settings
+from muster_core.storage.batch import (
+    SnapshotRow,
+    comparable_segments,
+    get_snapshot,
+    record_job,
+    record_progress,
+    record_seconds,
+)
+from muster_core.storage.database import transaction
+from muster_core.storage.run import (
+    Claim,
+    ClaimedRun,
+    Outcome,
+    pin_snapshot,
+    publish,
+    record_evaluated,
+    release,
+    settle_cancelled,
+    settle_failure,
+)
+from muster_core.telemetry import get_logger
+from muster_worker.client import USER, EngineClient
+from muster_worker.evaluate.evaluator import Basis, Evaluated, Evaluator
+from muster_worker.evaluate.failure import describe
+from muster_worker.lease import Interruption, Lease
+from muster_worker.prepare.lease import ensure_prepared
+
+T = TypeVar("T")
+
+#: Between two tries of a short transaction while PostgreSQL is away.
+_RETRY_SECONDS = 0.25
+
+
+class Batch:
+    """One claim on its way to being published; used once."""
+
+    def __init__(
+        self,
+        claim: Claim,
+        *,
+        database: sqlalchemy.Engine,
+        client: EngineClient,
+        settings: Settings,
+        began: float,
+    ) -> None:
+        """Work on `claim`, whose claiming began at `began` (boottime)."""
+        self._claim = claim
+        self._database = database
+        self._client = client
+        self._settings = settings
+        self._seconds: dict[str, float] = {}
+        self._plan: str | None = None
+        self._jobs = 0
+        self._progress = self._written = (0, 0)
+        self._pause = threading.Event()
+        self.lease = Lease(
+            database,
+            claim,
+            settings,
+            began=began,
+            interrupt=client.interrupt,
+            tick=self._write_progress,
+        )
+
+    def run(self) -> Mapping[int, str]:
+        """Do the work and settle every run of the claim; return the state of each settled run.
+
+        Never raises for what happens to the work: it is recorded on the runs. A lost lease writes nothing.
+
+        Raises:
+            LeaseLost: somebody else may hold the runs now.
+        """
+        with self.lease:
+            try:
+                states = self._work()
+            except MusterError as exc:
+                states = self._settle(exc)
+            except Exception as exc:  # noqa: BLE001 - the runs must not wait for the lease to end
+                get_logger().error("batch broke", error=describe(exc), exc_info=True)
+                states = self._settle(TransientError(f"The worker met {describe(exc)}."))
+        self._note_seconds()
+        get_logger().info("batch ended", runs=len(self._claim.runs), seconds=self._seconds)
+        return states
+
+    def _work(self) -> Mapping[int, str]:
+        self.lease.check()
+        with self._stage("prepare"):
+            snapshot = self._snapshot()
+        with self._stage("evaluate"):
+            evaluated = self._evaluate(snapshot)
+        self._plan = evaluated.matrix.plan_sha256 if evaluated.matrix else None
+        with self._stage("publish"):
+            return self._publish(snapshot, evaluated)
+
+    def _snapshot(self) -> SnapshotRow:
+        claim = self._claim
+        if claim.snapshot_id is not None:
+            pinned = claim.snapshot_id
+            return self._persist(lambda connection: get_snapshot(connection, pinned))
+        prepared = ensure_prepared(
+            self._database,
+            lambda: self._session(None),
+            self._settings,
+            owner=claim.worker,
+            progress=lambda *_: self.lease.check(),
+        )
+
+        def pin(connection: Connection) -> SnapshotRow:
+            return get_snapshot(connection, pin_snapshot(connection, claim, prepared.id))
+
+        return self._persist(pin)
+
+    def _evaluate(self, snapshot: SnapshotRow) -> Evaluated:
+        claim = self._claim
+        evaluator = Evaluator(
+            lake=Lake(self._settings.lake()),
+            directory=f"matrix/batch-{claim.batch_id}-{claim.fence}-{uuid.uuid4().hex}",
+            basis=Basis(
+                snapshot=snapshot.manifest,
+                snapshot_sha256=snapshot.manifest_sha256,
+                as_of=claim.as_of,
+            ),
+            begin_job=self._begin_job,
+            progress=self._note_progress,
+        )
+        try:
+            return evaluator.evaluate(self._comparable_runs(snapshot))
+        finally:
+            self._seconds["plan"] = evaluator.plan_seconds
+
+    def _comparable(self, snapshot: SnapshotRow) -> list[ClaimedRun]:
+        """Return the runs, without their version before where it numbers customers otherwise."""
+        segments = [run.segment_id for run in self._claim.runs]
+        same = self._persist(
+            lambda connection: comparable_segments(connection, segments, snapshot.generation)
+        )
+        return [
+            run if run.segment_id in same else replace(run, previous=None)
+            for run in self._claim.runs
+        ]
+
+    def _publish(self, snapshot: SnapshotRow, evaluated: Evaluated) -> Mapping[int, str]:
+        for run, error in evaluated.guilty:
+            self._fail(run, error)
+        matrix = evaluated.matrix
+        if matrix is None:
+            return {run.run_id: RunState.FAILED.value for run, _ in evaluated.guilty}
+        found = matrix.evaluation
+        outcomes = [
+            _outcome(run, found.bits[run.segment_id], found.tallies[run.segment_id])
+            for run in self._claim.runs
+            if run.segment_id in found.bits
+        ]
+        self._persist(
+            lambda connection: record_evaluated(
+                connection,
+                self._claim,
+                snapshot_id=snapshot.id,
+                manifest=matrix.manifest,
+                manifest_sha256=matrix.manifest_sha256,
+                outcomes=outcomes,
+                lease=self._settings.lease,
+            )
+        )
+        return self._persist(lambda connection: publish(connection, self._claim))
+
+    def _fail(self, run: ClaimedRun, error: MusterError) -> None:
+        poison = PoisonSegment(
+            f"The segment {run.name} alone made its evaluation fail: {error.message}",
+            hint="Look at its rules and at the columns they read; the last published members stay.",
+        )
+        get_logger().warning("segment failed", segment=run.name, error=error.code)
+        self._persist(
+            lambda connection: settle_failure(connection, self._claim, [run.run_id], poison)
+        )
+
+    def _settle(self, error: MusterError) -> Mapping[int, str]:
+        """Settle what is still held after `error` stopped the batch."""
+        claim = self._claim
+        why = self.lease.interruption
+        get_logger().warning("batch stopped", error=error.code, why=why)
+        if isinstance(error, EngineUnavailable) or why is not None:
+            # what an interrupt or a death leaves behind is not worth finding out
+            self._client.discard()
+        if why is Interruption.LOST or isinstance(error, LeaseLost):
+            raise LeaseLost() from error
+        if why is Interruption.STOPPED:
+            self._persist(lambda connection: release(connection, claim))
+            return {}
+        if why is Interruption.CANCELLED:
+            self._persist(lambda connection: settle_cancelled(connection, claim, claim.run_ids))
+            return dict.fromkeys(claim.run_ids, RunState.CANCELLED.value)
+        backoff = Backoff(
+            first=timedelta(seconds=self._settings.backoff_seconds),
+            longest=timedelta(seconds=self._settings.backoff_max_seconds),
+        )
+        return self._persist(
+            lambda connection: settle_failure(
+                connection, claim, claim.run_ids, error, backoff=backoff
+            )
+        )
+
+    def _session(self, job: str | None) -> SparkSession:
+        spark = self._client.session()
+        client = self._client
+        self._persist(
+            lambda connection: record_job(
+                connection,
+                self._claim,
+                engine=f"{client.address} spark {client.version}",
+                session=client.session_id,
+                user=USER,
+                job=job,
+            )
+        )
+        return spark
+
+    def _begin_job(self) -> SparkSession:
+        self.lease.check()
+        self._jobs += 1
+        tag = f"muster-batch-{self._claim.batch_id}-{self._claim.fence}-{self._jobs}"
+        spark = self._session(tag)
+        spark.clearTags()
+        spark.addTag(tag)
+        get_logger().info("engine job begins", job=tag, session=self._client.session_id)
+        return spark
+
+    def _persist(self, step: Callable[[Connection], T]) -> T:
+        """Run one short transaction, again while PostgreSQL is away and the lease can be trusted.
+
+        Every step is safe to repeat: it compares fence and state.
+
+        Raises:
+            LeaseLost: the trust ended before PostgreSQL was back.
+        """
+        while True:
+            if not self.lease.held:
+                raise LeaseLost()
+            try:
+                with transaction(self._database) as connection:
+                    return step(connection)
+            except PartUnavailable as exc:
+                get_logger().warning("database away", error=exc.code)
+                self._pause.wait(_RETRY_SECONDS)
+
+    @contextmanager
+    def _stage(self, name: str) -> Iterator[None]:
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            self._seconds[name] = time.monotonic() - began
+
+    def _note_seconds(self) -> None:
+        try:
+            with transaction(self._database) as connection:
+                record_seconds(connection, self._claim, self._seconds, plan=self._plan)
+                self._write_progress(connection)
+        except PartUnavailable as exc:
+            # the runs are settled; durations are not worth waiting for
+            get_logger().warning("durations not recorded", error=exc.code)
+
+    def _note_progress(self, tasks: int, done: int) -> None:
+        self._progress = (tasks, done)
+
+    def _write_progress(self, connection: Connection) -> None:
+        now = self._progress
+        if now != self._written:
+            record_progress(connection, self._claim, tasks=now[0], done=now[1])
+            self._written = now
+
+
+def _outcome(run: ClaimedRun, bit: int, tally: Tally) -> Outcome:
+    return Outcome(
+        run_id=run.run_id,
+        bit=bit,
+        member_count=tally.count,
+        joined=tally.joined,
+        left=tally.left,
+        node_counts={"nodes": dict(tally.nodes), "running": list(tally.running)},
+    )

@@ -1,0 +1,73 @@
+"""The worker's one session on the engine: opened when first needed, kept over batches, made anew when it died."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+
+from pyspark.sql import SparkSession
+
+from muster_core.errors import EngineUnavailable
+from muster_core.telemetry import get_logger
+from muster_worker.engine.session import close, connect, engine_address, engine_errors
+
+#: Who the engine takes Muster's workers for; a successor opens a dead worker's session under the same name.
+USER = "muster"
+
+
+class EngineClient:
+    """Holds the session; only `interrupt` may be called from another thread."""
+
+    def __init__(self, url: Callable[[], str]) -> None:
+        """Use the engine that `url` names at each new session."""
+        self._url = url
+        self._session: SparkSession | None = None
+        self.session_id = ""
+        self.version = ""
+
+    @property
+    def address(self) -> str:
+        """Return the engine's host and port."""
+        return engine_address(self._url())
+
+    def session(self) -> SparkSession:
+        """Return the living session.
+
+        Raises:
+            EngineUnavailable: the engine does not answer.
+        """
+        if self._session is not None and not self._lives(self._session):
+            self.discard()
+        if self._session is None:
+            self.session_id = str(uuid.uuid4())
+            self._session = connect(self._url(), session_id=self.session_id, user_id=USER)
+            with engine_errors():
+                self.version = self._session.version
+        return self._session
+
+    def discard(self) -> None:
+        """Forget the session, and release it where the engine still knows it."""
+        session, self._session = self._session, None
+        if session is not None:
+            close(session)
+
+    def interrupt(self) -> None:
+        """Stop whatever runs in the session."""
+        session = self._session
+        if session is None:
+            return
+        try:
+            with engine_errors():
+                session.interruptAll()
+        except EngineUnavailable as exc:
+            # an engine that is gone runs nothing
+            get_logger().warning("interrupt not delivered", error=exc.code)
+
+    def _lives(self, session: SparkSession) -> bool:
+        # the engine closes a session after an hour without work, and knows none after a restart
+        try:
+            with engine_errors():
+                session.conf.get("spark.sql.session.timeZone")
+        except EngineUnavailable:
+            return False
+        return True

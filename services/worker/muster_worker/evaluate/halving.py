@@ -1,0 +1,57 @@
+"""Finding the segment that makes a batch fail: halve until the guilty one stands alone.
+
+All parts of one batch share snapshot and `as_of`, so a member list does not depend on how it was cut.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from muster_core.errors import MusterError, TerminalError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+#: Failures in a row, beyond those it takes to reach one segment, after which the data is to blame.
+_PATIENCE = 4
+
+
+@dataclass(slots=True)
+class Halved(Generic[Item, Result]):
+    """What came of a batch: results of the parts that succeeded, and who stood alone with which error."""
+
+    results: list[Result] = field(default_factory=list)
+    guilty: list[tuple[Item, MusterError]] = field(default_factory=list)
+
+
+def halve(
+    items: Sequence[Item], evaluate: Callable[[Sequence[Item]], Result]
+) -> Halved[Item, Result]:
+    """Evaluate `items` together, and in ever smaller halves what fails together.
+
+    Raises:
+        TransientError: evaluation met a fault that is nobody's guilt.
+        TerminalError: every part failed: not one segment but what all of them read is the cause.
+    """
+    found: Halved[Item, Result] = Halved()
+    limit = math.ceil(math.log2(max(len(items), 1))) + 1 + _PATIENCE
+    failures = 0
+    waiting = [list(items)]
+    while waiting:
+        part = waiting.pop()
+        try:
+            found.results.append(evaluate(part))
+            failures = 0
+        except TerminalError as exc:
+            failures += 1
+            if failures >= limit and not found.results:
+                raise
+            if len(part) == 1:
+                found.guilty.append((part[0], exc))
+            else:
+                middle = len(part) // 2
+                waiting += [part[middle:], part[:middle]]
+    return found

@@ -1,0 +1,121 @@
+"""One engine job: a plan evaluated over all partitions of a snapshot, one task each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pyspark.sql import SparkSession
+
+from muster_core.errors import TerminalError
+from muster_core.kernel.evaluate import Tally
+from muster_core.kernel.plan import Plan
+from muster_core.lake.location import Lake
+from muster_core.lake.manifest import MatrixFile
+from muster_worker.engine.session import engine_errors
+from muster_worker.evaluate.task import SCHEMA, EvaluateTask, TaskInput
+
+#: Told as (tasks, tasks done) while a job runs.
+Progress = Callable[[int, int], None]
+
+_CRASHED = "Python worker exited unexpectedly"
+
+
+class TaskCrashed(TerminalError):
+    """A Python process of the engine died while it evaluated."""
+
+    code = "task_crashed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """What a job found: the files it wrote and, per segment, its bit and tallies over all partitions."""
+
+    words: int
+    bits: Mapping[int, int]
+    tallies: Mapping[int, Tally]
+    files: tuple[MatrixFile, ...]
+
+
+def plan_path(plan: Plan) -> str:
+    """Return where `plan` stands in the lake: its name is its content."""
+    return f"plans/{plan.sha256}.json"
+
+
+def write_plan(lake: Lake, plan: Plan) -> None:
+    """Put `plan` into the lake, where it is not there yet.
+
+    Raises:
+        NoSpace: the disk is full.
+    """
+    if not lake.exists(plan_path(plan)):
+        lake.write_bytes(plan_path(plan), plan.to_json())
+
+
+def run_job(
+    spark: SparkSession,
+    plan: Plan,
+    given: TaskInput,
+    *,
+    partitions: int,
+    progress: Progress,
+) -> Evaluation:
+    """Evaluate `plan` on every partition and return what came back.
+
+    Raises:
+        EngineUnavailable: the engine was lost, or the job was interrupted.
+        NoSpace: a task found the disk full.
+        TaskCrashed: a Python process of the engine died.
+        TerminalError: a task raised an error; a Muster error keeps its class.
+    """
+    handler = _Watch(partitions, progress)
+    spark.registerProgressHandler(handler)
+    try:
+        rows = _collect(spark, EvaluateTask(given), partitions)
+    except TerminalError as exc:
+        if _CRASHED in str(exc.__cause__):
+            raise TaskCrashed() from exc
+        raise
+    finally:
+        spark.removeProgressHandler(handler)
+    progress(partitions, partitions)
+    return _gather(plan, rows, partitions)
+
+
+def _collect(spark: SparkSession, task: EvaluateTask, partitions: int) -> list[dict[str, Any]]:
+    with engine_errors():
+        numbers = spark.range(0, partitions, 1, partitions)
+        rows: list[dict[str, Any]] = numbers.mapInArrow(task, SCHEMA).toArrow().to_pylist()
+    return rows
+
+
+def _gather(plan: Plan, rows: Iterable[Mapping[str, Any]], partitions: int) -> Evaluation:
+    files: dict[int, MatrixFile] = {}
+    tallies: dict[int, Tally] = {}
+    for row in rows:
+        files[row["partition"]] = MatrixFile.model_validate_json(row["file"])
+        for text, data in json.loads(row["tallies"]).items():
+            segment, tally = int(text), Tally.from_json(data)
+            tallies[segment] = tallies[segment] + tally if segment in tallies else tally
+    if sorted(files) != list(range(partitions)):
+        raise TerminalError(f"The engine returned {len(files)} partitions instead of {partitions}.")
+    return Evaluation(
+        words=plan.words,
+        bits=plan.bits,
+        tallies=tallies,
+        files=tuple(files[number] for number in range(partitions)),
+    )
+
+
+class _Watch:
+    """Turns the engine's progress reports into (tasks, tasks done)."""
+
+    def __init__(self, tasks: int, progress: Progress) -> None:
+        self._tasks = tasks
+        self._progress = progress
+
+    def __call__(self, stages: Iterable[Any] | None, **_: object) -> None:
+        done = sum(stage.num_completed_tasks for stage in stages or ())
+        self._progress(self._tasks, min(done, self._tasks))

@@ -1,0 +1,157 @@
+"""Keeps the lease of a batch alive while its work goes on elsewhere, and stops the work when it is lost."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from enum import StrEnum
+from types import TracebackType
+from typing import Self
+
+from sqlalchemy import Connection, Engine
+
+from muster_core.clock import boottime
+from muster_core.errors import LeaseLost, MusterError, TransientError
+from muster_core.settings import Settings
+from muster_core.storage.claim import Claim
+from muster_core.storage.database import transaction
+from muster_core.storage.lease import heartbeat
+from muster_core.telemetry import get_logger
+
+#: How often progress is written and a stop is noticed, between heartbeats.
+_TICK_SECONDS = 0.5
+
+
+class Interruption(StrEnum):
+    """Why a batch was stopped before its end."""
+
+    LOST = "lost"
+    STOPPED = "stopped"
+    CANCELLED = "cancelled"
+
+
+class Interrupted(TransientError):
+    """The work was stopped before its end."""
+
+    code = "interrupted"
+
+
+class Lease:
+    """The lease of one claim, renewed by a thread with a connection of its own until the block ends.
+
+    The holder trusts its lease until `boottime` says that the last successful heartbeat began too long
+    ago; that clock counts a suspended machine's sleep. Then, or when the database says that the fence is
+    somebody else's, `interrupt` is called until the block ends, and nothing may be written any more.
+    """
+
+    def __init__(
+        self,
+        database: Engine,
+        claim: Claim,
+        settings: Settings,
+        *,
+        began: float,
+        interrupt: Callable[[], None],
+        tick: Callable[[Connection], None],
+    ) -> None:
+        """Take over `claim`, whose claiming began at `began` (boottime).
+
+        `tick` is called now and then on the heartbeat's connection, to write progress.
+        """
+        self._database = database
+        self._claim = claim
+        self._lease = settings.lease
+        self._heartbeat_seconds = settings.heartbeat_seconds
+        self._window = settings.lease_seconds - settings.trust_margin_seconds
+        self._trusted_until = began + self._window
+        self._interrupt = interrupt
+        self._tick = tick
+        self._why: Interruption | None = None
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._keep, name="heartbeat", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._done.set()
+        self._thread.join()
+
+    @property
+    def interruption(self) -> Interruption | None:
+        """Return why the work was stopped, None while it may go on."""
+        return self._why
+
+    @property
+    def held(self) -> bool:
+        """Whether the holder may still write."""
+        return self._why is not Interruption.LOST and boottime() < self._trusted_until
+
+    def check(self) -> None:
+        """Let the holder begin something long.
+
+        Raises:
+            LeaseLost: the lease is lost, or too old to be trusted.
+            Interrupted: somebody asked for a stop.
+        """
+        if not self.held:
+            self.stop(Interruption.LOST)
+            raise LeaseLost()
+        if self._why is not None:
+            raise Interrupted()
+
+    def stop(self, why: Interruption) -> None:
+        """Have the heartbeat thread interrupt the work; a lost lease outweighs every other reason."""
+        if self._why is None or why is Interruption.LOST:
+            self._why = why
+
+    def _keep(self) -> None:
+        try:
+            self._beat_until_done()
+        except Exception as exc:  # noqa: BLE001 - nothing may end this thread and leave the work running
+            get_logger().error("heartbeat broke", error=type(exc).__name__, exc_info=True)
+            self.stop(Interruption.LOST)
+            self._interrupt()
+
+    def _beat_until_done(self) -> None:
+        due = boottime() + self._heartbeat_seconds
+        while not self._done.wait(min(_TICK_SECONDS, self._heartbeat_seconds)):
+            beats = boottime() >= due
+            if self._renew(beats) and beats:
+                due = boottime() + self._heartbeat_seconds
+            if not self.held:
+                self.stop(Interruption.LOST)
+            if self._why is not None:
+                # again at every tick: what starts while the first call is on its way is stopped too
+                self._interrupt()
+
+    def _renew(self, beats: bool) -> bool:
+        """Send the heartbeat where it is due, and progress; return whether the database answered."""
+        began = boottime()
+        if self._why is Interruption.LOST:
+            return False
+        try:
+            with transaction(self._database) as connection:
+                if beats:
+                    self._beat(connection)
+                self._tick(connection)
+        except MusterError as exc:
+            # the trust window decides how long an unreachable database is borne
+            get_logger().warning("heartbeat failed", error=exc.code)
+            return False
+        if beats:
+            self._trusted_until = began + self._window
+        return True
+
+    def _beat(self, connection: Connection) -> None:
+        answer = heartbeat(connection, self._claim, self._lease)
+        if not answer.held:
+            self.stop(Interruption.LOST)
+        elif answer.cancelled.issuperset(self._claim.run_ids):
+            self.stop(Interruption.CANCELLED)
