@@ -1,0 +1,86 @@
+"""What changed since a snapshot: fingerprints of tables over their catalog entries and source files."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from muster_core.catalog.document import Catalog, Table
+from muster_core.catalog.path import Path, paths_to_profile, prepared_name, tables_along
+from muster_core.lake.manifest import SnapshotManifest, SourceFile
+from muster_core.lake.source import list_source
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One related table as it will stand in the store."""
+
+    name: str
+    table: str
+    path: Path
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Present:
+    """The sources as they are now."""
+
+    listing: dict[str, list[SourceFile]]
+    profile: str
+    parts: dict[str, Part]
+
+
+def look(catalog: Catalog) -> Present:
+    """List every source and take the fingerprints; no file is opened.
+
+    Raises:
+        SourceMissing: a source has gone.
+    """
+    ways = {name: paths_to_profile(catalog, name) for name in catalog.tables}
+    tables = [catalog.profile, *(catalog.tables[n] for n, paths in ways.items() if paths)]
+    listing = {table.name: list_source(table.source) for table in tables}
+    parts = {}
+    for name, paths in ways.items():
+        for path in paths:
+            involved = [catalog.tables[name], *tables_along(catalog, path)]
+            parts[prepared_name(catalog, name, path)] = Part(
+                name=prepared_name(catalog, name, path),
+                table=name,
+                path=path,
+                fingerprint=_fingerprint(involved, path, listing),
+            )
+    return Present(
+        listing=listing,
+        profile=_fingerprint([catalog.profile], (), listing, catalog.key),
+        parts=parts,
+    )
+
+
+def is_unchanged(catalog: Catalog, present: Present, manifest: SnapshotManifest) -> bool:
+    """Whether a preparation would give the snapshot `manifest` again."""
+    return (
+        catalog == manifest.catalog
+        and present.profile == manifest.fingerprint
+        and {n: p.fingerprint for n, p in present.parts.items()}
+        == {n: t.fingerprint for n, t in manifest.tables.items()}
+    )
+
+
+def _fingerprint(
+    tables: Iterable[Table], path: Path, listing: dict[str, list[SourceFile]], key: str = ""
+) -> str:
+    content = {
+        "tables": [_entry(table) for table in tables],
+        "path": [[step.from_, step.to] for step in path],
+        "sources": [[f.model_dump() for f in listing[table.name]] for table in tables],
+        "key": key,
+    }
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _entry(table: Table) -> dict[str, object]:
+    """Return what of a table's entry decides the prepared rows; who may see a column does not."""
+    return table.model_dump(exclude={"personal"})

@@ -1,0 +1,258 @@
+"""One preparation: the next snapshot of the store, from the sources and the snapshot before it."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from pyspark.sql import SparkSession
+from pyspark.sql.connect import functions as F
+
+from muster_core.catalog.document import Catalog
+from muster_core.catalog.path import prepared_columns
+from muster_core.errors import TerminalError, TransientError
+from muster_core.lake.location import Lake
+from muster_core.lake.manifest import PreparedTable, SnapshotManifest, StoreFile
+from muster_core.lake.store import Store, write_snapshot
+from muster_worker.engine.session import engine_errors
+from muster_worker.prepare.change import Part, Present, is_unchanged, look
+from muster_worker.prepare.orphan import resolve_orphans
+from muster_worker.prepare.profile import PreparedProfile, prepare_profile
+from muster_worker.prepare.read import checked_layout
+from muster_worker.prepare.table import prepare_table
+
+#: About as many customers as one partition should hold.
+PARTITION_CUSTOMERS = 250_000
+
+#: Called with what is being prepared, how many tables are done, and how many there are.
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preparation:
+    """A finished preparation, not yet published; `unchanged` means it is the parent itself."""
+
+    manifest_path: str
+    sha256: str
+    manifest: SnapshotManifest
+    unchanged: bool
+    report: dict[str, Any]
+
+
+def prepare(
+    spark: SparkSession,
+    lake: Lake,
+    catalog: Catalog,
+    *,
+    parent: tuple[str, str] | None,
+    partitions: int | None = None,
+    progress: Progress | None = None,
+    directory: str | None = None,
+) -> Preparation:
+    """Prepare the sources of `catalog` on top of the snapshot `parent` (manifest path and SHA-256).
+
+    Files go to `directory` under names of their own; the manifest, written last, names those that count.
+
+    Raises:
+        SourceMissing: a source has gone.
+        SourceUnreadable: a source is damaged or no longer fits the catalog.
+        DuplicateKeys: customers or parents repeat keys.
+        NullKeys: customers have no key.
+        TransientError: the engine failed, the disk is full, or a source changed while it was read.
+    """
+    present = look(catalog)
+    before = Store.open(lake, *parent).manifest if parent else None
+    if parent and before and is_unchanged(catalog, present, before):
+        return Preparation(
+            manifest_path=parent[0], sha256=parent[1], manifest=before, unchanged=True, report={}
+        )
+    work = _Work(
+        spark=spark,
+        lake=lake,
+        catalog=catalog,
+        present=present,
+        before=before if before and _continues(before, catalog) else None,
+        directory=directory or f"store/{uuid.uuid4().hex}",
+        progress=progress or (lambda *_: None),
+    )
+    generation = 1 if before is None else before.generation + (0 if work.before else 1)
+    count = work.before.partitions if work.before else _partition_count(work, partitions)
+    manifest, report = work.run(generation, count, parent[0] if parent else None)
+    path, sha256 = write_snapshot(lake, work.directory, manifest)
+    return Preparation(
+        manifest_path=path, sha256=sha256, manifest=manifest, unchanged=False, report=report
+    )
+
+
+def _continues(before: SnapshotManifest, catalog: Catalog) -> bool:
+    """Whether the customers are still told apart by the same key, so that ordinals stay."""
+    known, now = before.catalog, catalog
+    return (known.key, known.profile.name, known.profile.columns.get(known.key)) == (
+        now.key,
+        now.profile.name,
+        now.profile.columns.get(now.key),
+    )
+
+
+def _partition_count(work: _Work, asked: int | None) -> int:
+    """Return a power of two: as asked, else twice the cores and enough for the customers."""
+    if asked is not None:
+        if asked < 1 or asked & (asked - 1):
+            raise TerminalError(
+                f"{asked} is no power of two.", hint="Set MUSTER_PARTITIONS to 1, 2, 4, 8, ..."
+            )
+        return asked
+    profile = work.catalog.profile
+    customers = checked_layout(profile, work.present.listing[profile.name]).rows
+    with engine_errors():
+        cores = work.spark.range(1 << 16).select(F.spark_partition_id()).distinct().count()
+    wanted = max(2 * cores, -(-customers // PARTITION_CUSTOMERS))
+    return 1 << (wanted - 1).bit_length()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Work:
+    """What the steps of one preparation share."""
+
+    spark: SparkSession
+    lake: Lake
+    catalog: Catalog
+    present: Present
+    before: SnapshotManifest | None
+    directory: str
+    progress: Progress
+
+    def run(
+        self, generation: int, partitions: int, parent: str | None
+    ) -> tuple[SnapshotManifest, dict[str, Any]]:
+        """Prepare the profile, then every table, and return manifest and report."""
+        started = time.monotonic()
+        with engine_errors():
+            self.spark.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", "65536")
+            self.spark.conf.set("spark.sql.shuffle.partitions", str(partitions))
+        total = 1 + len(self.present.parts)
+        self.progress(self.catalog.profile.name, 0, total)
+        profile, fresh = self._profile(partitions)
+        report: dict[str, Any] = {
+            "partitions": partitions,
+            "customers": {
+                "alive": sum(k.alive for k in profile.keys),
+                "added": sum(profile.added.values()),
+                "gone": profile.vanished,
+                "taken_over": not fresh,
+                "seconds": round(time.monotonic() - started, 3),
+            },
+            "tables": {},
+        }
+        tables = self._taken_over(profile)
+        report["tables"] = {name: _account(table, 0.0, True) for name, table in tables.items()}
+        for done, part in enumerate(self.present.parts.values(), start=1):
+            self.progress(part.name, done, total)
+            if part.name not in tables:
+                began = time.monotonic()
+                table = self._table(part, partitions, profile.files)
+                tables[part.name] = table
+                report["tables"][part.name] = _account(table, time.monotonic() - began, False)
+        if look(self.catalog) != self.present:
+            raise TransientError("A source changed while it was read; it will be read again.")
+        self.progress("prepared", total, total)
+        report["seconds"] = round(time.monotonic() - started, 3)
+        return self._manifest(generation, partitions, parent, profile, tables), report
+
+    def _manifest(
+        self,
+        generation: int,
+        partitions: int,
+        parent: str | None,
+        profile: PreparedProfile,
+        tables: dict[str, PreparedTable],
+    ) -> SnapshotManifest:
+        return SnapshotManifest(
+            generation=generation,
+            partitions=partitions,
+            parent=parent,
+            catalog=self.catalog,
+            fingerprint=self.present.profile,
+            sources=self.present.listing[self.catalog.profile.name],
+            keys=profile.keys,
+            columns=self.catalog.profile.columns,
+            profile=profile.files,
+            tables={name: tables[name] for name in self.present.parts},
+        )
+
+    def _profile(self, partitions: int) -> tuple[PreparedProfile, bool]:
+        before = self.before
+        if before and before.fingerprint == self.present.profile:
+            gone = sum(k.ordinals - k.alive for k in before.keys)
+            same = PreparedProfile(keys=before.keys, files=before.profile, added={}, vanished=gone)
+            return same, False
+        table = self.catalog.profile
+        files = self.present.listing[table.name]
+        prepared = prepare_profile(
+            self.spark,
+            self.lake,
+            table,
+            self.catalog.key,
+            files,
+            checked_layout(table, files),
+            directory=self.directory,
+            partitions=partitions,
+            before=before.profile if before else [],
+        )
+        return prepared, True
+
+    def _taken_over(self, profile: PreparedProfile) -> dict[str, PreparedTable]:
+        """Return the tables whose sources are as they were, orphans of new customers resolved."""
+        known = self.before.tables if self.before else {}
+        same = {
+            name: known[name]
+            for name, part in self.present.parts.items()
+            if name in known and known[name].fingerprint == part.fingerprint
+        }
+        return resolve_orphans(
+            self.spark,
+            self.lake,
+            same,
+            directory=self.directory,
+            key=self.catalog.key,
+            added=set(profile.added),
+            profile=profile.files,
+        )
+
+    def _table(self, part: Part, partitions: int, profile: list[StoreFile]) -> PreparedTable:
+        found = prepare_table(
+            self.spark,
+            self.lake,
+            self.catalog,
+            part.table,
+            part.path,
+            self.present.listing,
+            directory=self.directory,
+            partitions=partitions,
+            profile=profile,
+        )
+        return PreparedTable(
+            columns=prepared_columns(self.catalog, part.table, part.path),
+            fingerprint=part.fingerprint,
+            sources=self.present.listing[part.table],
+            files=found.files,
+            orphans=found.orphans,
+            rows=sum(f.rows for f in found.files),
+            orphan_rows=sum(f.rows for f in found.orphans),
+            rows_without_customer=found.rows_without_customer,
+            rows_without_time=found.rows_without_time,
+        )
+
+
+def _account(table: PreparedTable, seconds: float, taken_over: bool) -> dict[str, Any]:
+    return {
+        "rows": table.rows,
+        "orphans": table.orphan_rows,
+        "without_customer": table.rows_without_customer,
+        "without_time": table.rows_without_time,
+        "taken_over": taken_over,
+        "seconds": round(seconds, 3),
+    }

@@ -1,0 +1,116 @@
+"""Reading sources inside engine tasks with PyArrow, alike on every engine and cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.connect import functions as F
+
+from muster_core.catalog.document import Table
+from muster_core.catalog.type import parse_type
+from muster_core.errors import SourceUnreadable
+from muster_core.lake.conversion import wider_type
+from muster_core.lake.key import key_text
+from muster_core.lake.manifest import SourceFile
+from muster_core.lake.source import Layout, SourceReader, read_layout
+from muster_worker.prepare.interchange import FILE, ROW, ddl_columns, pack, position
+
+#: Rows one reading task takes at a time: whole row groups up to about this many.
+UNIT_ROWS = 500_000
+
+
+def checked_layout(table: Table, files: Sequence[SourceFile]) -> Layout:
+    """Return the layout of a source after making sure it still has the catalog's columns.
+
+    Raises:
+        SourceUnreadable: a column has gone or has another type than the catalog says.
+    """
+    layout = read_layout(table.source, files)
+    for name, text in table.columns.items():
+        kind, found = parse_type(text), layout.columns.get(name)
+        if found is None or wider_type(kind, found) != kind:
+            raise SourceUnreadable(
+                f"The source of {table.name} has column {name} as {found or 'nothing usable'}, "
+                f"the catalog as {kind}.",
+                hint="Apply the catalog again, or correct the source.",
+            )
+    return layout
+
+
+def read_frame(
+    spark: SparkSession,
+    table: Table,
+    files: Sequence[SourceFile],
+    layout: Layout,
+    *,
+    keys: Sequence[str],
+    start: int,
+    tasks: int,
+) -> DataFrame:
+    """Return a source's rows: key texts ``j0 j1 ...`` of `keys`, columns from number `start`, `f`, `r`."""
+    reader = SourceReader(source=table.source, columns=table.columns, zone=table.timezone)
+    units = _units(files, layout, tasks)
+    schema = [f"j{i} string" for i in range(len(keys))]
+    schema += ddl_columns(list(table.columns.values()), start)
+    schema += [f"{FILE} int", f"{ROW} bigint"]
+    count = max(1, min(tasks, units.num_rows))
+    listed = spark.createDataFrame(units).repartitionById(count, F.col("task"))
+    read = ReadUnits(reader=reader, keys=tuple(keys), start=start)
+    return listed.mapInArrow(read, ", ".join(schema))
+
+
+def _units(files: Sequence[SourceFile], layout: Layout, tasks: int) -> Any:
+    """Cut the files into runs of row groups; neighbours go to different tasks."""
+    units: list[tuple[int, str, list[int], int]] = []
+    for entry in files:
+        first = row = 0
+        groups: list[int] = []
+        for number, rows in enumerate(layout.groups[entry.number]):
+            groups.append(number)
+            row += rows
+            if row - first >= UNIT_ROWS:
+                units.append((entry.number, entry.path, groups, first))
+                first, groups = row, []
+        if groups:
+            units.append((entry.number, entry.path, groups, first))
+    return pa.table(
+        {
+            "task": pa.array([i % tasks for i in range(len(units))], pa.int32()),
+            "number": pa.array([u[0] for u in units], pa.int32()),
+            "path": pa.array([u[1] for u in units], pa.string()),
+            "groups": pa.array([u[2] for u in units], pa.list_(pa.int32())),
+            "first": pa.array([u[3] for u in units], pa.int64()),
+        }
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadUnits:
+    """The task: units of a source in, rows as they travel out."""
+
+    reader: SourceReader
+    keys: tuple[str, ...]
+    start: int
+
+    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Yield the rows of every unit in `batches`."""
+        for batch in batches:
+            for unit in batch.to_pylist():
+                row = unit["first"]
+                for rows in self.reader.read(unit["path"], unit["groups"]):
+                    yield self._pack(rows, unit["number"], row)
+                    row += rows.num_rows
+
+    def _pack(self, rows: Any, number: int, first: int) -> pa.RecordBatch:
+        size = rows.num_rows
+        columns = {f"j{i}": key_text(rows.column(name)) for i, name in enumerate(self.keys)}
+        for index, (name, text) in enumerate(self.reader.columns.items()):
+            columns[position(self.start + index)] = pack(rows.column(name), parse_type(text))
+        columns[FILE] = pa.array(np.full(size, number, dtype=np.int32))
+        columns[ROW] = pa.array(np.arange(first, first + size, dtype=np.int64))
+        return pa.RecordBatch.from_pydict(columns)

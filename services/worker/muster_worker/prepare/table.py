@@ -1,0 +1,278 @@
+"""Preparing a related table: joined along its path, sent to its customers' partitions, newest first."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql.connect import functions as F
+
+from muster_core.catalog.document import Catalog, Table
+from muster_core.catalog.path import Path, prepared_columns, tables_along
+from muster_core.catalog.type import parse_type
+from muster_core.errors import DuplicateKeys, TerminalError
+from muster_core.lake.location import Lake
+from muster_core.lake.manifest import ORDINAL, SOURCE_FILE, SOURCE_ROW, SourceFile, StoreFile
+from muster_worker.engine.session import engine_errors
+from muster_worker.prepare.interchange import (
+    FATE,
+    FILE,
+    KEY,
+    ORDINARY,
+    PARENT_UNKNOWN,
+    PARTITION,
+    ROW,
+    WITHOUT_CUSTOMER,
+    position,
+    unpack,
+)
+from muster_worker.prepare.keyfile import read_keys
+from muster_worker.prepare.read import checked_layout, read_frame
+from muster_worker.prepare.writer import (
+    GROUP_ROWS,
+    ORPHAN_KEY,
+    StoreWriter,
+    orphan_schema,
+    table_schema,
+)
+
+Listing = dict[str, list[SourceFile]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableFiles:
+    """What came back of one table."""
+
+    files: list[StoreFile]
+    orphans: list[StoreFile]
+    rows_without_customer: int
+    rows_without_time: int
+
+
+def prepare_table(
+    spark: SparkSession,
+    lake: Lake,
+    catalog: Catalog,
+    name: str,
+    path: Path,
+    listing: Listing,
+    *,
+    directory: str,
+    partitions: int,
+    profile: Sequence[StoreFile],
+) -> TableFiles:
+    """Write the rows of table `name`, reached by `path`, beside the customers of `profile`.
+
+    Raises:
+        DuplicateKeys: a table along the path repeats a key that rows refer to.
+        TerminalError: rows were lost or doubled on the way, which must never be published.
+    """
+    table = catalog.table(name)
+    assert table is not None
+    layout = checked_layout(table, listing[name])
+    columns = prepared_columns(catalog, name, path)
+    task = WriteRows(
+        lake=lake,
+        directory=directory,
+        columns=columns,
+        time=table.time,
+        key=catalog.key,
+        profile={f.partition: f for f in profile},
+    )
+    with engine_errors():
+        first = read_frame(
+            spark,
+            table,
+            listing[name],
+            layout,
+            keys=[path[0].child[1]],
+            start=0,
+            tasks=partitions,
+        ).withColumn(FATE, F.lit(ORDINARY))
+        joined = _joined(spark, catalog, first, path, listing, len(table.columns), partitions)
+        ordered = joined.transform(lambda frame: _ordered(frame, table, partitions))
+        answers = [
+            json.loads(row["result"]) for row in ordered.mapInArrow(task, "result string").collect()
+        ]
+    files = _gather(answers)
+    seen = sum(f.rows for f in (*files.files, *files.orphans))
+    seen += files.rows_without_customer + files.rows_without_time
+    if seen != layout.rows:
+        raise TerminalError(
+            f"The sources of {name} hold {layout.rows:,} rows but {seen:,} came through.",
+            hint="Sources must not change while they are read; try again.",
+        )
+    return files
+
+
+def _joined(
+    spark: SparkSession,
+    catalog: Catalog,
+    rows: DataFrame,
+    path: Path,
+    listing: Listing,
+    start: int,
+    partitions: int,
+) -> DataFrame:
+    """Carry the columns of every table along the path; what is unknown on the way becomes an orphan."""
+    carried = start
+    reference = F.col("j0")
+    partner = reference
+    for hop, table in enumerate(tables_along(catalog, path)):
+        target, onward = path[hop].parent[1], path[hop + 1].child[1]
+        parents = read_frame(
+            spark,
+            table,
+            listing[table.name],
+            checked_layout(table, listing[table.name]),
+            keys=[target, onward],
+            start=carried,
+            tasks=partitions,
+        ).drop(FILE, ROW)
+        _refuse_duplicates(parents, table.name, target)
+        parents = parents.withColumnsRenamed({"j0": f"t{hop}", "j1": f"o{hop}"})
+        rows = rows.join(parents, reference == F.col(f"t{hop}"), "left")
+        lost = reference.isNotNull() & F.col(f"t{hop}").isNull()
+        # remember what the row refers to: it says in which partition the orphan waits
+        partner = F.when(F.col(FATE) == PARENT_UNKNOWN, partner).otherwise(reference)
+        rows = rows.withColumn(FATE, F.when(lost, PARENT_UNKNOWN).otherwise(F.col(FATE)))
+        reference = F.col(f"o{hop}")
+        carried += len(table.columns)
+    known = F.col(FATE) == ORDINARY
+    missing = known & reference.isNull()
+    return rows.select(
+        F.when(known, reference).alias(KEY),
+        F.coalesce(reference, partner).alias("w"),
+        F.when(missing, WITHOUT_CUSTOMER).otherwise(F.col(FATE)).alias(FATE),
+        *(position(i) for i in range(carried)),
+        FILE,
+        ROW,
+    )
+
+
+def _refuse_duplicates(parents: DataFrame, table: str, column: str) -> None:
+    repeated = (
+        parents.where(F.col("j0").isNotNull())
+        .groupBy("j0")
+        .count()
+        .where(F.col("count") > 1)
+        .agg(F.sum(F.col("count") - 1).alias("n"))
+        .collect()[0]["n"]
+    )
+    if repeated:
+        raise DuplicateKeys(
+            f"{repeated:,} rows of {table} repeat a key ({column}) that other tables refer to.",
+            hint="Remove the repeated rows from the source.",
+        )
+
+
+def _ordered(rows: DataFrame, table: Table, partitions: int) -> DataFrame:
+    """Bring rows to their customer's partition, in the exact reverse of time, row key, file and row."""
+    mask = F.lit(partitions - 1)
+    # rows of nobody are only counted: they are spread evenly, for guests may own half a table
+    by_key = F.xxhash64(F.col("w")).bitwiseAND(mask)
+    placed = F.when(F.col(FATE) == WITHOUT_CUSTOMER, F.col(ROW).bitwiseAND(mask)).otherwise(by_key)
+    names = list(table.columns)
+    order: list[Column] = [
+        F.col(position(names.index(name))).desc_nulls_last()
+        for name in [*([table.time] if table.time else []), *table.row_key]
+    ]
+    return (
+        rows.withColumn(PARTITION, placed.cast("int"))
+        .drop("w")
+        .repartitionById(partitions, F.col(PARTITION))
+        .sortWithinPartitions(FATE, *order, F.col(FILE).desc(), F.col(ROW).desc())
+    )
+
+
+def _gather(answers: list[dict[str, Any]]) -> TableFiles:
+    answers.sort(key=lambda a: int(a["partition"]))
+    return TableFiles(
+        files=[StoreFile(**a["file"]) for a in answers if a["file"]],
+        orphans=[StoreFile(**a["orphans"]) for a in answers if a["orphans"]],
+        rows_without_customer=sum(a["without_customer"] for a in answers),
+        rows_without_time=sum(a["without_time"] for a in answers),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriteRows:
+    """The task of one partition: streams sorted rows into its file and its orphan file."""
+
+    lake: Lake
+    directory: str
+    columns: dict[str, str]
+    time: str | None
+    key: str
+    profile: dict[int, StoreFile]
+
+    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Yield one JSON answer: the files and how many rows belong to nobody or have no time."""
+        batches = iter(batches)
+        first = next(batches, None)
+        while first is not None and not first.num_rows:
+            first = next(batches, None)
+        if first is None:
+            return
+        partition = first.column(PARTITION)[0].as_py()
+        keys = read_keys(self.lake, self.profile.get(partition), self.key)
+        schemas = table_schema(self.columns), orphan_schema(self.columns)
+        lost = {"without_customer": 0, "without_time": 0}
+        with (
+            StoreWriter(self.lake, self.directory, partition, schemas[0]) as kept,
+            StoreWriter(self.lake, self.directory, partition, schemas[1]) as orphans,
+        ):
+            for rows in _grouped(first, batches):
+                placed = self._place(rows, keys, lost)
+                split_rows(placed, kept, orphans)
+            file, orphan = kept.close(), orphans.close()
+        answer = {
+            "partition": partition,
+            "file": file and file.model_dump(),
+            "orphans": orphan and orphan.model_dump(),
+            **lost,
+        }
+        yield pa.RecordBatch.from_pydict({"result": [json.dumps(answer)]})
+
+    def _place(self, rows: Any, keys: Any, lost: dict[str, int]) -> Any:
+        """Return the rows somebody may own as the store holds them, with ordinal and key."""
+        nobody = pc.equal(rows.column(FATE), WITHOUT_CUSTOMER)
+        lost["without_customer"] += pc.sum(nobody).as_py() or 0
+        rows = rows.filter(pc.invert(nobody))
+        if self.time is not None:
+            at = rows.column(position(list(self.columns).index(self.time)))
+            lost["without_time"] += at.null_count
+            rows = rows.filter(at.is_valid())
+        columns = {
+            ORDINAL: pc.index_in(rows.column(KEY), keys, skip_nulls=True),
+            ORPHAN_KEY: rows.column(KEY),
+        }
+        for index, (name, text) in enumerate(self.columns.items()):
+            columns[name] = unpack(rows.column(position(index)), parse_type(text))
+        columns[SOURCE_FILE] = rows.column(FILE)
+        columns[SOURCE_ROW] = rows.column(ROW)
+        return pa.table(columns)
+
+
+def split_rows(placed: Any, kept: StoreWriter, orphans: StoreWriter) -> None:
+    """Write rows with an ordinal to `kept`, the others with their key to `orphans`, order unchanged."""
+    known = placed.column(ORDINAL).is_valid()
+    kept.write(placed.filter(known))
+    orphans.write(placed.filter(pc.invert(known)))
+
+
+def _grouped(first: Any, rest: Iterator[Any]) -> Iterator[Any]:
+    """Join small batches into tables of about one row group, so that lookups and files stay efficient."""
+    waiting, size = [first], first.num_rows
+    for batch in rest:
+        if size >= GROUP_ROWS:
+            yield pa.Table.from_batches(waiting)
+            waiting, size = [], 0
+        waiting.append(batch)
+        size += batch.num_rows
+    yield pa.Table.from_batches(waiting)
