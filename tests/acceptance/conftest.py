@@ -40,6 +40,7 @@ class Muster:
     def __call__(self, *words: str | Path, timeout: float = 180) -> Answer:
         done = subprocess.run(
             [sys.executable, "-m", "muster_console", *map(str, words)],
+            check=False,
             cwd=self.folder,
             env=os.environ | {"MUSTER_HOME": str(self.home), "COLUMNS": "200"},
             capture_output=True,

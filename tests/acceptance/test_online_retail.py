@@ -4,7 +4,6 @@ import csv
 import gzip
 import hashlib
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -17,10 +16,10 @@ COUNTS = {"united_kingdom": 3_950, "valid_buyers": 4_338, "all_customers": 4_372
 
 
 @pytest.fixture(scope="module")
-def retail(muster: Muster, real_data: Path) -> Iterator[Muster]:
+def retail(muster: Muster, real_data: Path) -> Muster:
     muster.ok("catalog", "apply", RETAIL / "catalog.yaml")
     muster.ok("segment", "apply", RETAIL / "segments.yaml")
-    yield muster
+    return muster
 
 
 @pytest.fixture(scope="module")

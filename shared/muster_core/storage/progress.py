@@ -9,7 +9,14 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from muster_core.storage.table import batch, delivery, export, refresh_run, segment
+from muster_core.storage.table import (
+    batch,
+    delivery,
+    export,
+    refresh_run,
+    segment,
+    system_refresh,
+)
 
 #: States a run or a delivery never leaves by itself.
 _WAITING = ("pending", "running", "evaluated")
@@ -113,6 +120,11 @@ def delivery_progress(connection: Connection, run_ids: Sequence[int]) -> list[De
         .order_by(export.c.name, segment.c.name)
     )
     return [DeliveryProgress(**row._mapping) for row in rows]
+
+
+def latest_system_refresh_id(connection: Connection) -> int:
+    """Return the id of the latest system refresh, 0 where there was none."""
+    return connection.scalar(sa.select(sa.func.max(system_refresh.c.id))) or 0
 
 
 def runs_of_system_refresh(connection: Connection, system_refresh_id: int) -> list[int]:

@@ -1,0 +1,148 @@
+"""``muster export``: where members are delivered to."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from muster_console.cli.output import JsonOption, print_json, print_table
+from muster_console.operation import export as operation
+from muster_console.operation.workspace import open_workspace
+from muster_core.storage.delivery import StoredDelivery
+from muster_core.storage.export import StoredExport
+
+app = typer.Typer(help="Where members are delivered to, and how far that is.", no_args_is_help=True)
+
+Name = Annotated[str, typer.Argument(help="The export's name.", metavar="NAME")]
+Limit = Annotated[int, typer.Option(help="Show so many, the newest first.", min=1, max=10_000)]
+
+
+@app.command("apply")
+def apply(
+    path: Annotated[Path, typer.Argument(help="A YAML file or a folder.", metavar="FILE")],
+    *,
+    json: JsonOption = False,
+) -> None:
+    """Create or change the exports of a file or folder: all of them or none."""
+    with open_workspace() as workspace:
+        changes = operation.apply_exports(workspace, path)
+    if json:
+        print_json([{"name": name, "change": change} for name, change in changes])
+    else:
+        print_table("", ("export", "change"), changes)
+
+
+@app.command("list")
+def list_(*, json: JsonOption = False) -> None:
+    """List every export."""
+    with open_workspace() as workspace:
+        exports = operation.list_exports(workspace)
+    if json:
+        print_json([_export(e) for e in exports])
+        return
+    rows = [
+        (e.name, e.document.format, len(e.document.segments), e.document.connection.path, e.active)
+        for e in exports
+    ]
+    print_table("", ("export", "format", "segments", "folder", "active"), rows)
+
+
+@app.command()
+def show(name: Name, *, json: JsonOption = False) -> None:
+    """Show one export and its latest deliveries."""
+    with open_workspace() as workspace:
+        export = operation.get_export(workspace, name)
+        deliveries = operation.list_deliveries(workspace, export_name=name, limit=10)
+    if json:
+        print_json(_export(export) | {"deliveries": [_delivery(d) for d in deliveries]})
+        return
+    document = export.document
+    columns = ", ".join(
+        c.column if c.as_ is None else f"{c.column} as {c.as_}" for c in document.columns
+    )
+    rows = [
+        ("folder", document.connection.path),
+        ("format", document.format),
+        ("segments", ", ".join(document.segments)),
+        ("columns", f"the key, {columns}" if columns else "the key"),
+        ("rows per file", document.rows_per_file),
+        ("active", export.active),
+        ("changed", export.updated_at),
+    ]
+    print_table(export.name, ("", ""), rows)
+    _print_deliveries(deliveries)
+
+
+@app.command()
+def deliver(name: Name, *, json: JsonOption = False) -> None:
+    """Deliver the latest version of each segment of the export, again if need be."""
+    with open_workspace() as workspace:
+        requested = operation.deliver(workspace, name)
+    if json:
+        print_json([asdict(r) for r in requested])
+        return
+    rows = [
+        (
+            r.segment,
+            r.version,
+            r.state or "never published",
+            "older export document" if r.outdated else "",
+        )
+        for r in requested
+    ]
+    print_table("", ("segment", "version", "delivery", "note"), rows)
+
+
+@app.command()
+def deliveries(
+    *,
+    export: Annotated[str | None, typer.Option(help="Of this export only.")] = None,
+    segment: Annotated[str | None, typer.Option(help="Of this segment only.")] = None,
+    limit: Limit = 50,
+    json: JsonOption = False,
+) -> None:
+    """List deliveries, the newest first."""
+    with open_workspace() as workspace:
+        found = operation.list_deliveries(
+            workspace, export_name=export, segment_name=segment, limit=limit
+        )
+    if json:
+        print_json([_delivery(d) for d in found])
+    else:
+        _print_deliveries(found)
+
+
+def _print_deliveries(found: list[StoredDelivery]) -> None:
+    columns = ("id", "export", "segment", "version", "state", "rows", "bytes", "finished", "where")
+    rows = [
+        (
+            d.id,
+            d.export,
+            d.segment,
+            d.version,
+            d.state,
+            d.rows,
+            d.bytes,
+            d.finished_at,
+            d.error or d.location,
+        )
+        for d in found
+    ]
+    print_table("deliveries", columns, rows)
+
+
+def _export(export: StoredExport) -> dict[str, object]:
+    return {
+        "name": export.name,
+        "active": export.active,
+        "document": export.document.to_json(),
+        "created_at": export.created_at,
+        "updated_at": export.updated_at,
+    }
+
+
+def _delivery(delivery: StoredDelivery) -> dict[str, object]:
+    return asdict(delivery)

@@ -1,0 +1,104 @@
+"""``muster run``: what was refreshed, by whom, on what, with which result."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from muster_console.cli.output import JsonOption, print_json, print_table
+from muster_console.operation.run import look_at_run, look_at_runs, run_json
+from muster_console.operation.workspace import open_workspace
+from muster_core.storage.run import RunRecord
+
+app = typer.Typer(help="What was refreshed, and what came of it.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_(
+    *,
+    segment: Annotated[str | None, typer.Option(help="Of this segment only.")] = None,
+    state: Annotated[
+        str | None, typer.Option(help="In this state only; `active` means not ended.")
+    ] = None,
+    limit: Annotated[int, typer.Option(help="Show so many.", min=1, max=10_000)] = 50,
+    json: JsonOption = False,
+) -> None:
+    """List runs, the newest first."""
+    with open_workspace() as workspace:
+        runs = look_at_runs(workspace, segment=segment, state=state, limit=limit)
+    if json:
+        print_json([run_json(run) for run in runs])
+        return
+    columns = ("run", "segment", "trigger", "due", "state", "members", "joined", "left", "note")
+    rows = [
+        (
+            str(r.run_id),
+            r.segment,
+            r.trigger,
+            r.due_at,
+            r.state,
+            r.member_count,
+            r.joined,
+            r.left,
+            r.error or r.reason,
+        )
+        for r in runs
+    ]
+    print_table("", columns, rows)
+
+
+@app.command()
+def show(
+    run_id: Annotated[int, typer.Argument(help="The run's number.", metavar="ID")],
+    *,
+    json: JsonOption = False,
+) -> None:
+    """Show everything recorded about one run."""
+    with open_workspace() as workspace:
+        view = look_at_run(workspace, run_id)
+    if json:
+        print_json(run_json(view.run) | {"events": [asdict(event) for event in view.events]})
+        return
+    print_table(f"run {run_id}", ("", ""), _facts(view.run))
+    rows = [(e.at, e.from_state, e.to_state, e.actor, e.reason) for e in view.events]
+    print_table("steps", ("at", "from", "to", "by", "reason"), rows)
+
+
+def _facts(run: RunRecord) -> list[tuple[str, object]]:
+    facts: list[tuple[str, object]] = [
+        ("segment", run.segment if run.rule_rev is None else f"{run.segment}, revision {run.rule_rev}"),
+        ("state", f"{run.state} ({run.reason})" if run.reason else run.state),
+        ("error", run.error),
+        ("trigger", run.trigger),
+        ("due", run.due_at),
+        ("planned by", run.scheduler),
+        ("attempt", f"{run.attempt} of {run.max_attempts}"),
+        *(_batch_facts(run) if run.batch_id is not None else []),
+        ("as of", run.as_of),
+        ("snapshot", _text(run.snapshot_id)),
+        ("version", _text(run.version)),
+        ("members", _text(run.member_count)),
+        ("joined", _text(run.joined)),
+        ("left", _text(run.left)),
+        ("started", run.started_at),
+        ("ended", run.finished_at),
+    ]
+    return [(name, value) for name, value in facts if value is not None]
+
+
+def _batch_facts(run: RunRecord) -> list[tuple[str, object]]:
+    seconds = ", ".join(f"{stage} {taken:.2f}" for stage, taken in (run.seconds or {}).items())
+    return [
+        ("worker", run.worker),
+        ("batch", f"{run.batch_id} of {run.batch_runs} runs, fence {run.fence}"),
+        ("engine", run.engine),
+        ("engine job", ", ".join(map(str, run.engine_jobs or [])) or None),
+        ("tasks", None if run.tasks is None else f"{run.tasks_done} of {run.tasks}"),
+        ("seconds", seconds or None),
+    ]
+
+
+def _text(number: int | None) -> str | None:
+    return None if number is None else f"{number:,}"

@@ -1,0 +1,170 @@
+"""``muster segment``: apply, list, show, members, download, refresh."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import yaml
+from rich.syntax import Syntax
+
+from muster_console.cli.output import JsonOption, console, print_json, print_table
+from muster_console.cli.waiting import follow
+from muster_console.operation import segment as operation
+from muster_console.operation.member import download_members, look_at_members
+from muster_console.operation.refresh import parse_instant, refresh_segments
+from muster_console.operation.workspace import open_workspace
+from muster_core.exports.document import Format
+
+app = typer.Typer(help="Who belongs to what.", no_args_is_help=True)
+
+Name = Annotated[str, typer.Argument(help="The segment's name.", metavar="NAME")]
+Columns = Annotated[
+    str, typer.Option(help="Columns of the profile to show beside the key, separated by commas.")
+]
+
+
+@app.command()
+def apply(
+    path: Annotated[Path, typer.Argument(help="A YAML file or a folder.", metavar="FILE")],
+    *,
+    json: JsonOption = False,
+) -> None:
+    """Create or change the segments of a file or folder: all of them or none."""
+    with open_workspace() as workspace:
+        changes = operation.apply_segments(workspace, path)
+    if json:
+        print_json([{"name": name, "change": change} for name, change in changes])
+    else:
+        print_table("", ("segment", "change"), changes)
+
+
+@app.command("list")
+def list_(*, json: JsonOption = False) -> None:
+    """List every segment."""
+    with open_workspace() as workspace:
+        segments = operation.list_segments(workspace)
+    if json:
+        print_json([asdict(s) for s in segments])
+        return
+    columns = ("segment", "state", "status", "members", "refreshed", "schedule", "next run")
+    rows = [
+        (s.name, s.state, s.status, s.members, s.refreshed_at, s.schedule, s.next_due_at)
+        for s in segments
+    ]
+    print_table("", columns, rows)
+
+
+@app.command()
+def show(name: Name, *, json: JsonOption = False) -> None:
+    """Show a segment's definition, schedule, counts per rule and last runs."""
+    with open_workspace() as workspace:
+        view = operation.show_segment(workspace, name)
+    if json:
+        print_json(view.to_json())
+        return
+    segment = view.segment
+    rows = [
+        ("state", segment.state),
+        ("status", segment.status),
+        ("members", segment.members),
+        ("refreshed", segment.refreshed_at),
+        ("schedule", segment.schedule),
+        ("next run", segment.next_due_at),
+        ("problem", segment.problem),
+    ]
+    print_table(segment.display_name or segment.name, ("", ""), rows)
+    text = yaml.safe_dump(view.document, sort_keys=False, allow_unicode=True)
+    console.print(Syntax(text, "yaml", background_color="default"))
+    print_table(
+        "members per rule, at the last refresh",
+        ("rule", "combine", "members", "so far"),
+        [
+            (f"{rule.number}. {rule.name or ''}".rstrip(), rule.combine, rule.members, rule.running)
+            for rule in view.rules
+        ],
+    )
+    print_table(
+        "last runs",
+        ("run", "state", "due", "members", "joined", "left"),
+        [
+            (str(r.run_id), r.state, r.due_at, r.member_count, r.joined, r.left)
+            for r in view.runs
+        ],
+    )
+
+
+@app.command()
+def members(
+    name: Name,
+    *,
+    limit: Annotated[int, typer.Option(help="Show so many.", min=1, max=100_000)] = 100,
+    columns: Columns = "",
+    json: JsonOption = False,
+) -> None:
+    """Show the first members of the latest version."""
+    with open_workspace() as workspace:
+        page = look_at_members(workspace, name, columns=_names(columns), limit=limit)
+    version = page.version
+    if json:
+        found = {"segment": name, "version": version.version, "count": version.member_count}
+        print_json(found | {"as_of": version.as_of, "members": page.members})
+        return
+    rows = [[member[column] for column in page.columns] for member in page.members]
+    print_table("", page.columns, rows)
+    console.print(
+        f"{len(rows):,} of {version.member_count:,} members, version {version.version},"
+        f" as of {version.as_of:%Y-%m-%d %H:%M:%S %Z}"
+    )
+
+
+@app.command()
+def download(
+    name: Name,
+    *,
+    to: Annotated[Path, typer.Option(help="The file to write.", metavar="FILE")],
+    format: Annotated[
+        Format | None, typer.Option("--format", help="Default: what the file's name ends in.")
+    ] = None,
+    columns: Columns = "",
+    json: JsonOption = False,
+) -> None:
+    """Write all members of the latest version to a file."""
+    with open_workspace() as workspace:
+        rows = download_members(workspace, name, columns=_names(columns), to=to, form=format)
+    if json:
+        print_json({"segment": name, "rows": rows, "file": to.absolute()})
+    else:
+        console.print(f"{rows:,} members of {name} written to {to}", soft_wrap=True)
+
+
+@app.command()
+def refresh(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="The segments to refresh.", metavar="NAME...")
+    ] = None,
+    *,
+    all_: Annotated[bool, typer.Option("--all", help="Every active segment.")] = False,
+    as_of: Annotated[
+        str | None, typer.Option(help="Evaluate as of this instant (ISO 8601).", metavar="INSTANT")
+    ] = None,
+    wait: Annotated[bool, typer.Option(help="Wait until the runs have ended.")] = True,
+    deliveries: Annotated[
+        bool, typer.Option("--deliveries", help="Wait for the exports of the results, too.")
+    ] = False,
+    json: JsonOption = False,
+) -> None:
+    """Refresh segments now."""
+    if bool(names) == all_:
+        raise typer.BadParameter("name segments, or say --all (one of the two)")
+    instant = parse_instant(as_of) if as_of else None
+    with open_workspace() as workspace:
+        requested = refresh_segments(workspace, None if all_ else names, as_of=instant)
+        runs = {run.run_id: run.name for run in requested}
+        follow(workspace, runs, wait=wait, deliveries=deliveries, json=json)
+
+
+def _names(columns: str) -> list[str]:
+    return [name.strip() for name in columns.split(",") if name.strip()]

@@ -1,0 +1,60 @@
+"""``muster system``: the schedule of everything, and refreshing everything now."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from muster_console.cli.output import JsonOption, console, print_json
+from muster_console.operation.segment import schedule_text
+from muster_console.operation.system import (
+    get_system_schedule,
+    migrate_database,
+    set_system_schedule,
+)
+from muster_console.operation.workspace import open_workspace
+from muster_core.storage.setting import SystemSchedule
+
+app = typer.Typer(help="The refresh of everything, and its schedule.", no_args_is_help=True)
+
+
+@app.command()
+def schedule(
+    cron: Annotated[
+        str | None,
+        typer.Argument(help="Five cron fields in quotes, or `off`; absent: show.", metavar="CRON"),
+    ] = None,
+    *,
+    timezone: Annotated[str, typer.Option(help="The cron's IANA zone.")] = "UTC",
+    json: JsonOption = False,
+) -> None:
+    """Show or set when every segment that follows the system is refreshed."""
+    with open_workspace() as workspace:
+        if cron is None:
+            found = get_system_schedule(workspace)
+        else:
+            wanted = None if cron == "off" else cron
+            found = set_system_schedule(workspace, cron=wanted, timezone=timezone)
+    _print(found, json=json)
+
+
+@app.command()
+def migrate(*, json: JsonOption = False) -> None:
+    """Bring the control database to this version's schema; `muster up` does it by itself."""
+    with open_workspace() as workspace:
+        migrate_database(workspace)
+    if json:
+        print_json({"migrated": True})
+    else:
+        console.print("The control database has the schema of this version.")
+
+
+def _print(found: SystemSchedule, *, json: bool) -> None:
+    text = schedule_text(found.schedule)
+    if json:
+        print_json({"schedule": text, "next_due_at": found.next_due_at})
+    elif found.next_due_at is None:
+        console.print(f"System schedule: {text}")
+    else:
+        console.print(f"System schedule: {text}, next at {found.next_due_at:%Y-%m-%d %H:%M %Z}")

@@ -1,0 +1,122 @@
+"""Progress bars for runs and deliveries somebody waits for, and the exit code they come to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+
+import typer
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from muster_console.cli.output import console, error_console, print_json, print_table
+from muster_console.operation.refresh import wait_for_deliveries, wait_for_runs
+from muster_console.operation.workspace import Workspace
+from muster_core.storage.progress import DeliveryProgress, RunProgress
+
+#: What a run that was waited for may end as without the command failing.
+_WELL = frozenset({"published", "superseded", "skipped"})
+
+
+def follow(
+    workspace: Workspace, runs: Mapping[int, str], *, wait: bool, deliveries: bool, json: bool
+) -> None:
+    """Print the runs that were asked for, or wait for them and print what they came to.
+
+    Raises:
+        typer.Exit: with code 1 where a run or a delivery that was waited for failed.
+    """
+    if not wait:
+        _print_requested(runs, json=json)
+        return
+    ended = watch_runs(workspace, list(runs))
+    delivered = watch_deliveries(workspace, list(runs)) if deliveries else []
+    if json:
+        print_json({"runs": [_run(r) for r in ended], "deliveries": [asdict(d) for d in delivered]})
+    else:
+        print_runs(ended)
+        if delivered:
+            print_deliveries(delivered)
+    if not all_well(ended, delivered):
+        raise typer.Exit(1)
+
+
+def all_well(runs: list[RunProgress], deliveries: list[DeliveryProgress]) -> bool:
+    """Return whether everything ended as it should."""
+    return all(r.state in _WELL for r in runs) and all(d.state == "delivered" for d in deliveries)
+
+
+def watch_runs(workspace: Workspace, run_ids: list[int]) -> list[RunProgress]:
+    """Show how far the runs are until all have ended, and return them."""
+    with _progress() as progress:
+        bar = progress.add_task("Waiting for a worker", total=None)
+        return wait_for_runs(workspace, run_ids, lambda runs: _show_runs(progress, bar, runs))
+
+
+def watch_deliveries(workspace: Workspace, run_ids: list[int]) -> list[DeliveryProgress]:
+    """Show how far the deliveries of these runs are until all have ended, and return them."""
+    with _progress() as progress:
+        bar = progress.add_task("Delivering", total=None)
+
+        def show(deliveries: list[DeliveryProgress]) -> None:
+            done = sum(d.ended for d in deliveries)
+            progress.update(bar, completed=done, total=len(deliveries))
+
+        return wait_for_deliveries(workspace, run_ids, show)
+
+
+def print_runs(runs: list[RunProgress]) -> None:
+    """Print what the runs came to."""
+    columns = ("segment", "run", "state", "members", "joined", "left", "seconds", "note")
+    rows = [
+        (r.segment, r.run_id, r.state, r.members, r.joined, r.left, seconds(r), r.error or r.reason)
+        for r in runs
+    ]
+    print_table("", columns, rows)
+
+
+def print_deliveries(deliveries: list[DeliveryProgress]) -> None:
+    """Print where the files of the deliveries are."""
+    rows = [(d.export, d.segment, d.state, d.rows, d.error or d.location) for d in deliveries]
+    print_table("", ("export", "segment", "state", "rows", "where"), rows)
+
+
+def seconds(run: RunProgress) -> float | None:
+    """Return how long a run took from its claim to its end, in seconds."""
+    if run.started_at is None or run.finished_at is None:
+        return None
+    return round((run.finished_at - run.started_at).total_seconds(), 1)
+
+
+def _show_runs(progress: Progress, bar: TaskID, runs: list[RunProgress]) -> None:
+    ended = sum(run.ended for run in runs)
+    batches = {r.batch_id: (r.tasks_done or 0, r.tasks) for r in runs if r.tasks and not r.ended}
+    if ended == len(runs):
+        progress.update(bar, description="Refreshed", completed=1, total=1)
+    elif batches:
+        done = sum(done for done, _ in batches.values())
+        tasks = sum(tasks or 0 for _, tasks in batches.values())
+        text = f"Evaluating {len(runs) - ended} of {len(runs)} segments"
+        progress.update(bar, description=text, completed=done, total=tasks)
+    elif any(run.started_at for run in runs):
+        progress.update(bar, description="Preparing the data")
+
+
+def _print_requested(runs: Mapping[int, str], *, json: bool) -> None:
+    if json:
+        print_json({"runs": [{"run_id": i, "segment": name} for i, name in runs.items()]})
+        return
+    print_table("", ("run", "segment"), list(runs.items()))
+    console.print("Follow them with `muster run list`.")
+
+
+def _run(run: RunProgress) -> dict[str, object]:
+    return asdict(run) | {"seconds": seconds(run)}
+
+
+@contextmanager
+def _progress() -> Iterator[Progress]:
+    """Give a bar on standard error, so that standard output stays what was asked for."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=error_console) as progress:
+        yield progress

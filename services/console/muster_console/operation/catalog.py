@@ -1,0 +1,74 @@
+"""Checking a catalog against its data, applying it, showing it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from muster_core.rules.check import check_segments
+from muster_core.storage.segment import list_segments
+from sqlalchemy import Connection
+
+from muster_console.operation.file import read_text
+from muster_console.operation.workspace import Workspace, required_catalog
+from muster_core.catalog.document import Catalog
+from muster_core.catalog.text import read_catalog
+from muster_core.errors import InvalidInput, Problem
+from muster_core.lake.inspect import Inspection, Progress, resolve_catalog
+from muster_core.storage import catalog as storage
+from muster_core.storage.database import transaction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Applied:
+    """What applying a catalog did."""
+
+    id: int
+    changed: bool
+    inspection: Inspection
+
+
+def check_catalog(path: Path, progress: Progress | None = None) -> Inspection:
+    """Read the catalog file and hold it against the data; nothing needs to run, nothing is saved.
+
+    Raises:
+        InvalidInput: with every problem.
+        SourceMissing, SourceUnreadable, DuplicateKeys, NullKeys: what is wrong with the data.
+    """
+    document = read_catalog(read_text(path), str(path))
+    return resolve_catalog(document, base=path.absolute().parent, file=str(path), progress=progress)
+
+
+def apply_catalog(workspace: Workspace, path: Path, progress: Progress | None = None) -> Applied:
+    """Check the catalog and put it in use; what is used by saved segments must still be there.
+
+    Raises:
+        InvalidInput: with every problem of the file, or of segments that it would break.
+    """
+    inspection = check_catalog(path, progress)
+    with transaction(workspace.database) as connection:
+        _keep_segments_valid(connection, inspection.catalog)
+        found, changed = storage.apply_catalog(connection, inspection.catalog)
+    return Applied(id=found, changed=changed, inspection=inspection)
+
+
+def show_catalog(workspace: Workspace) -> Catalog:
+    """Return the catalog in use.
+
+    Raises:
+        Conflict: none has been applied yet.
+    """
+    with transaction(workspace.database) as connection:
+        return required_catalog(connection)
+
+
+def _keep_segments_valid(connection: Connection, catalog: Catalog) -> None:
+    problems: list[Problem] = []
+    for segment in list_segments(connection):
+        if segment.state == "active":
+            problems += [
+                replace(problem, pointer=f"segment {segment.name} {problem.pointer}".rstrip())
+                for problem in check_segments([segment.document], catalog)
+            ]
+    if problems:
+        raise InvalidInput(problems, "This catalog would break segments in use")

@@ -1,0 +1,45 @@
+"""Documents on disk: which files a path means, and what they say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from muster_core.errors import InvalidInput, Problem
+
+_SUFFIXES = frozenset({".yaml", ".yml", ".json"})
+
+
+def document_files(path: Path) -> list[Path]:
+    """Return the file itself, or every document file below a folder, by name.
+
+    Raises:
+        InvalidInput: there is no such file, or the folder holds no document.
+    """
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        raise _wrong(path, "there is no such file or folder")
+    found = sorted(p for p in path.rglob("*") if p.suffix in _SUFFIXES and p.is_file())
+    if not found:
+        raise _wrong(path, "the folder holds no .yaml, .yml or .json file")
+    return found
+
+
+def read_text(path: Path) -> str:
+    """Return what the file says.
+
+    Raises:
+        InvalidInput: it cannot be read as UTF-8 text.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError as exc:
+        raise _wrong(path, "there is no such file") from exc
+    except UnicodeDecodeError as exc:
+        raise _wrong(path, "not text in UTF-8") from exc
+    except OSError as exc:
+        raise _wrong(path, f"cannot be read: {exc.strerror}") from exc
+
+
+def _wrong(path: Path, message: str) -> InvalidInput:
+    return InvalidInput([Problem(message=message, file=str(path))])

@@ -1,0 +1,89 @@
+"""Reading the members of a published version: the first few, or all of them into a file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from muster_console.operation.workspace import Workspace
+from muster_core.errors import InvalidInput, Problem
+from muster_core.exports.document import Format
+from muster_core.lake.members import first_members, write_members
+from muster_core.storage.database import transaction
+from muster_core.storage.membership import Membership, published_membership
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemberPage:
+    """Some members of one version, one mapping of column to value each, the key first."""
+
+    version: Membership
+    columns: list[str]
+    members: list[dict[str, Any]]
+
+
+def look_at_members(
+    workspace: Workspace, name: str, *, columns: Sequence[str], limit: int
+) -> MemberPage:
+    """Return the first members of the segment's latest version.
+
+    Raises:
+        NotFound: there is no such segment.
+        Conflict: it was never published.
+        TerminalError: a column is not in the profile of that version.
+    """
+    version = _published(workspace, name)
+    table = first_members(
+        workspace.lake,
+        version.snapshot,
+        version.snapshot_sha256,
+        version.pointer,
+        columns,
+        limit=limit,
+    )
+    return MemberPage(version=version, columns=table.column_names, members=table.to_pylist())
+
+
+def download_members(
+    workspace: Workspace, name: str, *, columns: Sequence[str], to: Path, form: Format | None
+) -> int:
+    """Write all members of the latest version to the file `to`, whole or not at all; return how many.
+
+    The end of the file's name decides the format where `form` is None.
+
+    Raises:
+        NotFound, Conflict: as for `look_at_members`.
+        InvalidInput: the format is not clear, or the folder does not exist.
+    """
+    chosen = form or _form(to)
+    if not to.absolute().parent.is_dir():
+        raise _wrong(f"the folder {to.absolute().parent} does not exist", "Make it first.")
+    version = _published(workspace, name)
+    return write_members(
+        workspace.lake,
+        version.snapshot,
+        version.snapshot_sha256,
+        version.pointer,
+        columns,
+        path=to.absolute(),
+        form=chosen,
+    )
+
+
+def _published(workspace: Workspace, name: str) -> Membership:
+    with transaction(workspace.database) as connection:
+        return published_membership(connection, name)
+
+
+def _form(to: Path) -> Format:
+    # The longest end first: .csv.gz ends in neither .csv nor .parquet, but that may change.
+    for form in sorted(Format, key=len, reverse=True):
+        if to.name.endswith(f".{form}"):
+            return form
+    raise _wrong(f"the format of {to.name} is not clear", "Name it with --format.")
+
+
+def _wrong(message: str, hint: str) -> InvalidInput:
+    return InvalidInput([Problem(message=message, hint=hint)])

@@ -1,0 +1,90 @@
+"""Asking for a refresh, and waiting until its runs and deliveries have ended."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+
+from muster_core.queue.hint import send_hint
+
+from muster_console.operation.workspace import Workspace
+from muster_core.errors import InvalidInput, Problem
+from muster_core.storage.database import transaction
+from muster_core.storage.progress import (
+    DeliveryProgress,
+    RunProgress,
+    delivery_progress,
+    run_progress,
+)
+from muster_core.storage.run import RequestedRun, request_refresh
+
+#: Seconds between two looks; each is one short query.
+_LOOK = 0.25
+
+
+def refresh_segments(
+    workspace: Workspace, names: Sequence[str] | None, *, as_of: datetime | None = None
+) -> list[RequestedRun]:
+    """Ask for a refresh of the named segments, or of every active one, and wake a worker.
+
+    Raises:
+        NotFound: a segment does not exist; nothing was asked for.
+        Conflict: a segment is not active.
+    """
+    with transaction(workspace.database) as connection:
+        requested = request_refresh(connection, names=names, as_of=as_of, actor=workspace.actor)
+    send_hint(workspace.settings, "refresh")
+    return requested
+
+
+def wait_for_runs(
+    workspace: Workspace,
+    run_ids: Sequence[int],
+    report: Callable[[list[RunProgress]], None] | None = None,
+) -> list[RunProgress]:
+    """Return the runs once all have ended; `report` sees them at every look."""
+    while True:
+        with transaction(workspace.database) as connection:
+            runs = run_progress(connection, run_ids)
+        if report is not None:
+            report(runs)
+        if all(run.ended for run in runs):
+            return runs
+        time.sleep(_LOOK)
+
+
+def wait_for_deliveries(
+    workspace: Workspace,
+    run_ids: Sequence[int],
+    report: Callable[[list[DeliveryProgress]], None] | None = None,
+) -> list[DeliveryProgress]:
+    """Return the deliveries of what these runs published, once all have ended."""
+    while True:
+        with transaction(workspace.database) as connection:
+            deliveries = delivery_progress(connection, run_ids)
+        if report is not None:
+            report(deliveries)
+        if all(delivery.ended for delivery in deliveries):
+            return deliveries
+        time.sleep(_LOOK)
+
+
+def parse_instant(text: str) -> datetime:
+    """Read an ISO 8601 instant; without an offset it is UTC.
+
+    Raises:
+        InvalidInput: it is none.
+    """
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError as exc:
+        raise InvalidInput(
+            [
+                Problem(
+                    message=f"`{text}` is no instant",
+                    hint="write it as 2026-03-01T12:00:00Z or 2026-03-01T12:00:00+01:00",
+                )
+            ]
+        ) from exc
+    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)

@@ -1,0 +1,183 @@
+"""Applying segments, listing them, showing one with its counts and runs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection
+
+from muster_console.operation.file import document_files, read_text
+from muster_console.operation.run import run_json
+from muster_console.operation.workspace import Workspace, required_catalog
+from muster_core.errors import InvalidInput, Problem
+from muster_core.rules.check import check_segments
+from muster_core.rules.document import SegmentDocument
+from muster_core.rules.text import read_documents
+from muster_core.runs.status import status_of
+from muster_core.schedules.schedule import Schedule
+from muster_core.storage import segment as storage
+from muster_core.storage.database import transaction
+from muster_core.storage.membership import published_membership
+from muster_core.storage.run import RunRecord, get_run, list_runs
+from muster_core.storage.segment import SegmentRecord, document_json
+
+_RUNS_SHOWN = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentLine:
+    """One segment as a list shows it; `members` and the times are those of the latest version."""
+
+    name: str
+    display_name: str | None
+    type: str
+    state: str
+    status: str
+    members: int | None
+    version: int | None
+    refreshed_at: datetime | None
+    as_of: datetime | None
+    schedule: str
+    next_due_at: datetime | None
+    problem: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleCount:
+    """How many customers one rule names, and how many are left after it."""
+
+    number: int
+    name: str | None
+    combine: str | None
+    members: int | None
+    running: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentView:
+    """One segment with everything known of it."""
+
+    segment: SegmentLine
+    document: dict[str, Any]
+    rules: list[RuleCount]
+    nodes: dict[str, int]
+    runs: list[RunRecord]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the view as programs read it."""
+        return asdict(self.segment) | {
+            "document": self.document,
+            "rules": [asdict(rule) for rule in self.rules],
+            "nodes": self.nodes,
+            "runs": [run_json(run) for run in self.runs],
+        }
+
+
+def read_segments(path: Path) -> list[SegmentDocument]:
+    """Read the segment documents of a file or folder.
+
+    Raises:
+        InvalidInput: with every problem of form of every file, and names that stand twice.
+    """
+    documents: list[SegmentDocument] = []
+    problems: list[Problem] = []
+    for file in document_files(path):
+        try:
+            documents += read_documents(read_text(file), file=str(file))
+        except InvalidInput as exc:
+            problems += exc.problems
+    for name, times in Counter(document.name for document in documents).items():
+        if times > 1:
+            problems.append(Problem(message=f"`{name}` is defined {times} times", file=str(path)))
+    if problems:
+        raise InvalidInput(problems)
+    return documents
+
+
+def apply_segments(workspace: Workspace, path: Path) -> list[tuple[str, str]]:
+    """Create or change the segments of a file or folder, all or none; return (name, what happened).
+
+    Raises:
+        InvalidInput: with every problem, of form and against the catalog.
+        Conflict: there is no catalog yet.
+    """
+    documents = read_segments(path)
+    with transaction(workspace.database) as connection:
+        problems = check_segments(documents, required_catalog(connection))
+        if problems:
+            raise InvalidInput(problems)
+        return [(d.name, storage.apply_segment(connection, d)) for d in documents]
+
+
+def list_segments(workspace: Workspace) -> list[SegmentLine]:
+    """Return every segment by name."""
+    with transaction(workspace.database) as connection:
+        return [_line(record) for record in storage.list_segments(connection)]
+
+
+def show_segment(workspace: Workspace, name: str) -> SegmentView:
+    """Return one segment with its counts per rule and its latest runs.
+
+    Raises:
+        NotFound: there is no such segment.
+    """
+    with transaction(workspace.database) as connection:
+        record = storage.get_segment(connection, name)
+        counts = _counts(connection, record)
+        runs = list_runs(connection, name=name, limit=_RUNS_SHOWN)
+    return SegmentView(
+        segment=_line(record),
+        document=document_json(record.document),
+        rules=_rules(record.document, counts),
+        nodes=counts.get("nodes", {}),
+        runs=runs,
+    )
+
+
+def _counts(connection: Connection, record: SegmentRecord) -> dict[str, Any]:
+    """Return the counts the latest version was published with."""
+    if record.version is None:
+        return {}
+    version = published_membership(connection, record.name)
+    return get_run(connection, version.run_id).node_counts or {}
+
+
+def _rules(document: SegmentDocument, counts: dict[str, Any]) -> list[RuleCount]:
+    nodes = counts.get("nodes", {})
+    running = dict(enumerate(counts.get("running", [])))
+    return [
+        RuleCount(
+            number=number + 1,
+            name=rule.name,
+            combine=rule.combine,
+            members=nodes.get(f"/rules/{number}"),
+            running=running.get(number),
+        )
+        for number, rule in enumerate(document.rules)
+    ]
+
+
+def _line(record: SegmentRecord) -> SegmentLine:
+    return SegmentLine(
+        name=record.name,
+        display_name=record.document.display_name,
+        type=record.type,
+        state=record.state,
+        status=status_of(record.run_state, record.run_reason, record.run_attempt),
+        members=record.member_count,
+        version=record.version,
+        refreshed_at=record.published_at,
+        as_of=record.as_of,
+        schedule=schedule_text(record.schedule),
+        next_due_at=record.next_due_at,
+        problem=record.schedule_error or record.run_error,
+    )
+
+
+def schedule_text(schedule: Schedule) -> str:
+    """Return a schedule in words: ``system``, ``off`` or its cron and zone."""
+    return str(schedule.kind) if schedule.cron is None else f"{schedule.cron} {schedule.timezone}"

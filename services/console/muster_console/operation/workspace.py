@@ -1,0 +1,60 @@
+"""The parts an operation works on: the control database, the lake, and the hints that wake services."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from getpass import getuser
+
+from muster_core.storage.catalog import current_catalog
+from sqlalchemy import Connection, Engine
+
+from muster_core.catalog.document import Catalog
+from muster_core.errors import Conflict
+from muster_core.lake.location import Lake
+from muster_core.settings import Settings
+from muster_core.storage.database import open_database
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workspace:
+    """One deployment, as its settings describe it."""
+
+    settings: Settings
+    database: Engine
+    lake: Lake
+
+    @property
+    def actor(self) -> str:
+        """Return who is at work, for the record."""
+        return f"user {getuser()}"
+
+
+@contextmanager
+def open_workspace(settings: Settings | None = None) -> Iterator[Workspace]:
+    """Open what `settings` (default: the environment's) name, and close it at the end of the block.
+
+    Raises:
+        PartUnavailable: nothing names a database and nothing runs in this home.
+    """
+    settings = settings or Settings()
+    database = open_database(settings.database(), application="muster console")
+    try:
+        yield Workspace(settings=settings, database=database, lake=Lake(settings.lake()))
+    finally:
+        database.dispose()
+
+
+def required_catalog(connection: Connection) -> Catalog:
+    """Return the catalog in use.
+
+    Raises:
+        Conflict: none has been applied yet.
+    """
+    found = current_catalog(connection)
+    if found is None:
+        raise Conflict(
+            "There is no catalog yet.", hint="Apply one first: `muster catalog apply FILE`."
+        )
+    return found[1]

@@ -1,0 +1,92 @@
+"""The demo as a new user runs it, then every command of README and docs in the home it leaves."""
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.acceptance.conftest import CHECKOUT, Answer, Muster
+
+pytestmark = [pytest.mark.acceptance, pytest.mark.spark]
+CUSTOMERS = 3_000
+SEGMENTS = 12
+BLOCK = re.compile(r"^ *```console\n(.*?)^ *```", re.DOTALL | re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Muster, Answer]]:
+    folder = tmp_path_factory.mktemp("demo")
+    muster = Muster(home=folder / "home", folder=folder)
+    words = ("demo", "--customers", str(CUSTOMERS), "--home", str(muster.home))
+    try:
+        answer = muster.ok(*words, "--keep", timeout=280)
+        yield Muster(home=muster.home, folder=muster.home / "demo"), answer
+    finally:
+        muster("down")
+
+
+def test_the_demo_prints_counts_that_mean_something(shop: tuple[Muster, Answer]) -> None:
+    muster, answer = shop
+    listed = {s["name"]: s["members"] for s in muster.json("segment", "list")}
+    assert len(listed) == SEGMENTS
+    for name, members in listed.items():
+        assert 0 < members < CUSTOMERS, name
+        assert re.search(rf"{name}\W+{members:,}\b", answer.out), name
+
+
+def test_the_scheduler_triggered_it_and_the_schedule_is_off_again(
+    shop: tuple[Muster, Answer],
+) -> None:
+    muster, _ = shop
+    runs = muster.json("run", "list")
+    assert {run["trigger"] for run in runs} == {"system"}
+    assert {run["state"] for run in runs} == {"published"}
+    assert len({run["batch_id"] for run in runs}) == 1
+    assert muster.json("system", "schedule")["schedule"] == "off"
+
+
+def test_every_export_of_the_demo_is_delivered(shop: tuple[Muster, Answer]) -> None:
+    muster, answer = shop
+    members = {s["name"]: s["members"] for s in muster.json("segment", "list")}
+    deliveries = muster.json("export", "deliveries")
+    assert len(deliveries) == 8
+    for delivery in deliveries:
+        assert delivery["state"] == "delivered"
+        assert delivery["rows"] == members[delivery["segment"]]
+        assert (Path(delivery["location"]) / "manifest.json").is_file()
+        assert delivery["export"] in answer.out
+
+
+def _documents() -> list[Path]:
+    return [*sorted((CHECKOUT / "docs").glob("*.md")), CHECKOUT / "README.md"]
+
+
+def _commands(file: Path) -> list[str]:
+    return [
+        line.strip().removeprefix("$ ")
+        for block in BLOCK.findall(file.read_text())
+        for line in block.splitlines()
+        if line.strip().startswith("$ ")
+    ]
+
+
+@pytest.mark.parametrize("file", _documents(), ids=lambda f: f.name)
+def test_every_command_that_is_documented_works(shop: tuple[Muster, Answer], file: Path) -> None:
+    muster, _ = shop
+    for command in _commands(file):
+        program, *words = shlex.split(command)
+        assert program == "muster", command
+        muster.ok(*words)
+
+
+def test_the_documents_hold_commands_at_all() -> None:
+    assert sum(len(_commands(file)) for file in _documents()) > 10
+
+
+def test_a_second_demo_in_the_same_home_ends_well(shop: tuple[Muster, Answer]) -> None:
+    muster, _ = shop
+    words = ("demo", "--customers", str(CUSTOMERS), "--home", str(muster.home))
+    answer = muster.ok(*words, "--keep", timeout=280)
+    assert "never_ordered" in answer.out
+    assert {s["status"] for s in muster.json("segment", "list")} == {"successful"}
