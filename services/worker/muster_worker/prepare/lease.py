@@ -1,0 +1,217 @@
+"""Who prepares: one holder of a lease at a time, and nobody where nothing changed."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from pyspark.sql import SparkSession
+from sqlalchemy import Engine
+
+from muster_core.catalog.document import Catalog
+from muster_core.clock import boottime
+from muster_core.errors import LeaseLost, MusterError, NotFound, PartUnavailable
+from muster_core.lake.location import Lake
+from muster_core.lake.store import Store
+from muster_core.settings import Settings
+from muster_core.storage.catalog import current_catalog
+from muster_core.storage.database import transaction
+from muster_core.storage.snapshot import (
+    Head,
+    PublishedSnapshot,
+    extend_lease,
+    publish_snapshot,
+    read_head,
+    release_lease,
+    take_lease,
+)
+from muster_core.telemetry import get_logger
+from muster_worker.prepare.change import is_unchanged, look
+from muster_worker.prepare.preparation import Preparation, Progress, prepare
+
+#: How often one that waits for another's preparation looks whether it has ended.
+POLL_SECONDS = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PinnedSnapshot:
+    """The snapshot to work on; `unchanged` means it was already there."""
+
+    id: int
+    manifest: str
+    manifest_sha256: str
+    unchanged: bool
+
+
+def ensure_prepared(
+    database: Engine,
+    spark_factory: Callable[[], SparkSession],
+    settings: Settings,
+    *,
+    owner: str,
+    progress: Progress | None = None,
+    stop: threading.Event | None = None,
+) -> PinnedSnapshot:
+    """Return a snapshot of the sources as they are now, preparing one where they changed.
+
+    No engine session is made where nothing changed. While another holder prepares, this waits for it and then
+    looks again. Setting `stop` ends the waiting.
+
+    Raises:
+        NotFound: no catalog was applied.
+        LeaseLost: the lease ended during the preparation, or `stop` was set; nothing was published.
+        SnapshotMoved: another preparation published first.
+        MusterError: what `muster_worker.prepare.preparation.prepare` raises; kept in `store_head`.
+    """
+    stop = stop or threading.Event()
+    lake = Lake(settings.lake())
+    while True:
+        with transaction(database) as connection:
+            found = current_catalog(connection)
+            head = read_head(connection)
+        if found is None:
+            raise NotFound("No catalog was applied.", hint="Run `muster catalog apply FILE` first.")
+        catalog_id, catalog = found
+        if head.snapshot and _fits(lake, catalog, head.snapshot):
+            return _pinned(head.snapshot, unchanged=True)
+        with transaction(database) as connection:
+            fence = take_lease(connection, owner=owner, lease=settings.lease)
+            head = read_head(connection)
+        if fence is not None:
+            break
+        if progress:
+            progress(f"waiting for {head.owner or 'another process'}", 0, 1)
+        if stop.wait(POLL_SECONDS):
+            raise LeaseLost("The worker was stopped while it waited for a preparation.")
+    return _prepare_held(
+        database, spark_factory, settings, lake, catalog_id, catalog, head, fence, progress
+    )
+
+
+def _fits(lake: Lake, catalog: Catalog, snapshot: PublishedSnapshot) -> bool:
+    store = Store.open(lake, snapshot.manifest, snapshot.manifest_sha256)
+    # a catalog that is not even the one prepared needs no look at the sources
+    return catalog == store.manifest.catalog and is_unchanged(
+        catalog, look(catalog), store.manifest
+    )
+
+
+def _pinned(snapshot: PublishedSnapshot, *, unchanged: bool) -> PinnedSnapshot:
+    return PinnedSnapshot(
+        id=snapshot.id,
+        manifest=snapshot.manifest,
+        manifest_sha256=snapshot.manifest_sha256,
+        unchanged=unchanged,
+    )
+
+
+def _prepare_held(
+    database: Engine,
+    spark_factory: Callable[[], SparkSession],
+    settings: Settings,
+    lake: Lake,
+    catalog_id: int,
+    catalog: Catalog,
+    head: Head,
+    fence: int,
+    progress: Progress | None,
+) -> PinnedSnapshot:
+    """Prepare and publish under `fence`; whatever goes wrong ends the lease and is kept."""
+    parent = head.snapshot
+    try:
+        with _heartbeat(database, settings, fence) as lost:
+            made = prepare(
+                spark_factory(),
+                lake,
+                catalog,
+                parent=(parent.manifest, parent.manifest_sha256) if parent else None,
+                partitions=settings.partitions,
+                progress=progress,
+                # fences repeat after a restore of the database: the random part keeps directories apart
+                directory=f"store/{fence:08d}-{uuid.uuid4().hex}",
+            )
+            if lost.is_set():
+                raise LeaseLost()
+        if made.unchanged and parent:
+            with transaction(database) as connection:
+                release_lease(connection, fence=fence, error=None)
+            return _pinned(parent, unchanged=True)
+        created = _publish(database, made, catalog_id, parent, fence)
+    except BaseException as exc:
+        _give_up(database, fence, exc if isinstance(exc, MusterError) else None)
+        raise
+    get_logger().info("snapshot published", snapshot=created, fence=fence, **_counts(made))
+    return PinnedSnapshot(
+        id=created, manifest=made.manifest_path, manifest_sha256=made.sha256, unchanged=False
+    )
+
+
+def _publish(
+    database: Engine,
+    made: Preparation,
+    catalog_id: int,
+    parent: PublishedSnapshot | None,
+    fence: int,
+) -> int:
+    with transaction(database) as connection:
+        return publish_snapshot(
+            connection,
+            fence=fence,
+            parent_id=parent.id if parent else None,
+            generation=made.manifest.generation,
+            manifest=made.manifest_path,
+            manifest_sha256=made.sha256,
+            catalog_id=catalog_id,
+            customers=made.manifest.customers,
+            report=made.report,
+        )
+
+
+def _counts(made: Preparation) -> dict[str, object]:
+    return {
+        "customers": made.manifest.customers,
+        "seconds": made.report["seconds"],
+        "tables": len(made.manifest.tables),
+    }
+
+
+def _give_up(database: Engine, fence: int, error: MusterError | None) -> None:
+    try:
+        with transaction(database) as connection:
+            release_lease(connection, fence=fence, error=error)
+    except PartUnavailable:
+        # the error that led here matters more; the lease ends by itself
+        get_logger().warning("preparation lease not released", fence=fence)
+
+
+@contextmanager
+def _heartbeat(database: Engine, settings: Settings, fence: int) -> Iterator[threading.Event]:
+    """Extend the lease from a thread of its own; the event is set once the lease cannot be trusted."""
+    done, lost = threading.Event(), threading.Event()
+    trusted = settings.lease_seconds - settings.trust_margin_seconds
+
+    def beat() -> None:
+        until = boottime() + trusted
+        while not done.wait(min(settings.heartbeat_seconds, settings.lease_seconds / 4)):
+            asked = boottime()
+            try:
+                with transaction(database) as connection:
+                    held = extend_lease(connection, fence=fence, lease=settings.lease)
+            except PartUnavailable:
+                held = True
+            else:
+                until = asked + trusted
+            if not held or boottime() > until:
+                lost.set()
+                return
+
+    thread = threading.Thread(target=beat, name="prepare-lease", daemon=True)
+    thread.start()
+    try:
+        yield lost
+    finally:
+        done.set()
+        thread.join()
