@@ -106,7 +106,9 @@ class MemberList:
                 skip -= members
                 continue
             found = self.store.partition(number).profile(schema.names)
-            table = pa.table([found[n] for n in schema.names], schema.names).filter(pa.array(bits))
+            table = pa.table([found[n] for n in schema.names], schema.names).filter(
+                pa.array(bits, pa.bool_())
+            )
             cells = [
                 _readable(c, kind) for c, kind in zip(table.columns, schema.types, strict=True)
             ]
