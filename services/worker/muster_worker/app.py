@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import sqlalchemy
 import structlog
 
 from muster_core.clock import boottime
 from muster_core.errors import LeaseLost, MusterError
+from muster_core.queue.app import Hint
 from muster_core.queue.hint import send_hint
 from muster_core.runs.state import RunState
 from muster_core.settings import Settings
@@ -35,21 +34,41 @@ class Worker:
         self._client = EngineClient(settings.engine_url)
         self._stopping = threading.Event()
         self._grace_over = threading.Event()
+        self._doing = "waiting"
         self._batch: Batch | None = None
         self._interrupted: set[int] = set()
 
-    def work(self) -> None:
-        """Evaluate batches until nothing is claimable or a stop is asked for.
+    @property
+    def doing(self) -> str:
+        """Return what this process does now."""
+        return "stopping" if self._stopping.is_set() else self._doing
+
+    def work_once(self) -> bool:
+        """Claim one batch and bring it to its end; return whether there was one.
 
         Safe at any time and any number of times: a hint that comes twice claims nothing the second time.
 
         Raises:
             PartUnavailable: PostgreSQL does not answer; what was claimed returns when its lease ends.
         """
-        while not self._stopping.is_set():
-            self._interrupt_left_over()
-            if not self._work_once():
-                return
+        if self._stopping.is_set():
+            return False
+        self._interrupt_left_over()
+        began = boottime()
+        with transaction(self._database) as connection:
+            claim = claim_batch(
+                connection,
+                worker=self._name,
+                lease=self._settings.lease,
+                limit=self._settings.batch_limit,
+            )
+        if claim is None:
+            return False
+        with structlog.contextvars.bound_contextvars(batch=claim.batch_id, fence=claim.fence):
+            self._doing = f"batch {claim.batch_id} of {len(claim.runs)} runs"
+            self._evaluate(claim, began)
+            self._doing = "waiting"
+        return True
 
     def stop(self) -> None:
         """Claim nothing more; a batch that does not end within the grace is handed back."""
@@ -63,21 +82,6 @@ class Worker:
     def close(self) -> None:
         """Release the engine session."""
         self._client.discard()
-
-    def _work_once(self) -> bool:
-        began = boottime()
-        with transaction(self._database) as connection:
-            claim = claim_batch(
-                connection,
-                worker=self._name,
-                lease=self._settings.lease,
-                limit=self._settings.batch_limit,
-            )
-        if claim is None:
-            return False
-        with _bound(claim):
-            self._evaluate(claim, began)
-        return True
 
     def _evaluate(self, claim: Claim, began: float) -> None:
         get_logger().info("batch claimed", runs=len(claim.runs), as_of=claim.as_of.isoformat())
@@ -98,7 +102,7 @@ class Worker:
         finally:
             self._batch = None
         if RunState.PUBLISHED in states.values():
-            send_hint("deliver")
+            send_hint(self._settings, Hint.DELIVER)
 
     def _give_up(self) -> None:
         self._grace_over.set()
@@ -120,9 +124,3 @@ class Worker:
         except MusterError as exc:
             # the work itself will say what is wrong; old jobs only take its processors
             get_logger().warning("left-over jobs not interrupted", error=exc.code)
-
-
-@contextmanager
-def _bound(claim: Claim) -> Iterator[None]:
-    with structlog.contextvars.bound_contextvars(batch=claim.batch_id, fence=claim.fence):
-        yield

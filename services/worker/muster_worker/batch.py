@@ -137,6 +137,7 @@ class Batch:
             self._settings,
             owner=claim.worker,
             progress=lambda *_: self.lease.check(),
+            stop=self.lease.stopping,
         )
 
         def pin(connection: Connection) -> SnapshotRow:
@@ -158,7 +159,7 @@ class Batch:
             progress=self._note_progress,
         )
         try:
-            return evaluator.evaluate(self._comparable_runs(snapshot))
+            return evaluator.evaluate(self._comparable(snapshot))
         finally:
             self._seconds["plan"] = evaluator.plan_seconds
 
@@ -216,7 +217,7 @@ class Batch:
         if isinstance(error, EngineUnavailable) or why is not None:
             # what an interrupt or a death leaves behind is not worth finding out
             self._client.discard()
-        if why is Interruption.LOST or isinstance(error, LeaseLost):
+        if not self.lease.held:
             raise LeaseLost() from error
         if why is Interruption.STOPPED:
             self._persist(lambda connection: release(connection, claim))

@@ -68,6 +68,8 @@ class Lease:
         self._tick = tick
         self._why: Interruption | None = None
         self._done = threading.Event()
+        #: Set once the work is to end before its time.
+        self.stopping = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="heartbeat", daemon=True)
 
     def __enter__(self) -> Self:
@@ -110,6 +112,7 @@ class Lease:
         """Have the heartbeat thread interrupt the work; a lost lease outweighs every other reason."""
         if self._why is None or why is Interruption.LOST:
             self._why = why
+        self.stopping.set()
 
     def _keep(self) -> None:
         try:
