@@ -3,44 +3,42 @@
 from __future__ import annotations
 
 import argparse
-import os
-import signal
-import socket
-import threading
 
 from muster_core.errors import PartUnavailable
+from muster_core.queue.app import Hint
+from muster_core.queue.loop import HintedLoop
 from muster_core.settings import Settings
 from muster_core.storage.database import open_database
+from muster_core.storage.process import process_name
 from muster_core.telemetry import configure_logging, get_logger
 from muster_exporter.exporter import Exporter
 
 
 def main() -> None:
-    """Run one exporter process in the foreground."""
+    """Run one exporter process in the foreground; any number of them may run."""
     parser = argparse.ArgumentParser(prog="muster_exporter", description=__doc__)
     parser.add_argument("--direct", action="store_true", help="look by itself only, without Redis")
-    parser.parse_args()
+    direct = parser.parse_args().direct
     settings = Settings()
     configure_logging(role="exporter", style=settings.log_format)
-    name = f"{socket.gethostname()}:{os.getpid()}"
-    exporter = Exporter(
-        open_database(settings.database(), application="muster-exporter"), settings, name=name
+    name = process_name("exporter")
+    database = open_database(settings.database(), application="muster-exporter")
+    loop = HintedLoop(
+        Hint.DELIVER,
+        lambda: exporter.work(),
+        redis_url=None if direct else settings.redis(),
+        sweep_seconds=settings.sweep_seconds,
     )
-    stop = threading.Event()
-
-    def end(*_: object) -> None:
-        stop.set()
-        exporter.stop()
-
-    signal.signal(signal.SIGTERM, end)
-    signal.signal(signal.SIGINT, end)
+    exporter = Exporter(database, settings, name=name, stopping=lambda: loop.stopping)
+    loop.stop_on_signals()
     get_logger().info("exporter.ready", name=name)
-    while not stop.is_set():
-        try:
-            exporter.work()
-        except PartUnavailable as error:
-            get_logger().warning("exporter.waiting", error=str(error))
-        stop.wait(settings.sweep_seconds)
+    loop.run()
+    try:
+        exporter.sign_off()
+    except PartUnavailable:
+        # PostgreSQL may have been stopped first; the others forget silent processes by themselves.
+        get_logger().warning("exporter.not_signed_off", name=name)
+    get_logger().info("exporter.ended", name=name)
 
 
 if __name__ == "__main__":

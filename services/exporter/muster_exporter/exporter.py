@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 import traceback
+from collections.abc import Callable
 from datetime import timedelta
 
 import structlog
@@ -24,6 +24,7 @@ from muster_core.storage.delivery import (
     finish_delivery,
     release_delivery,
 )
+from muster_core.storage.process import record_process, remove_process
 from muster_exporter.delivery import Receipt, deliver
 from muster_exporter.lease import DeliveryCancelled, Interrupted, Lease
 
@@ -33,35 +34,46 @@ log = structlog.get_logger()
 class Exporter:
     """One exporter process; any number of them may run."""
 
-    def __init__(self, database: Engine, settings: Settings, *, name: str) -> None:
-        """Deliver from the lake of `settings` under the process name `name`."""
+    def __init__(
+        self,
+        database: Engine,
+        settings: Settings,
+        *,
+        name: str,
+        stopping: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Deliver from the lake of `settings` under the process name `name`.
+
+        When `stopping` says so, the delivery in hand goes back to the queue, its attempt not counted.
+        """
         self._database = database
         self._settings = settings
         self._name = name
-        self._stop = threading.Event()
+        self._stopping = stopping
         self._backoff = Backoff(
             first=timedelta(seconds=settings.backoff_seconds),
             longest=timedelta(seconds=settings.backoff_max_seconds),
         )
 
-    def stop(self) -> None:
-        """End softly: the delivery in hand goes back to the queue, its attempt not counted."""
-        self._stop.set()
+    def sign_on(self) -> None:
+        """Tell the others that this process is there."""
+        with transaction(self._database) as connection:
+            record_process(connection, name=self._name, kind="exporter")
 
-    def work(self) -> int:
-        """Deliver everything that is due and return how many deliveries were taken.
+    def sign_off(self) -> None:
+        """Tell the others that this process ends in order."""
+        with transaction(self._database) as connection:
+            remove_process(connection, self._name)
+
+    def work(self) -> bool:
+        """Take one delivery and settle it; return whether there was one.
 
         Safe to call at any time and as often as one likes: the queue in PostgreSQL decides.
 
         Raises:
             PartUnavailable: PostgreSQL does not answer.
         """
-        taken = 0
-        while not self._stop.is_set() and self._work_once():
-            taken += 1
-        return taken
-
-    def _work_once(self) -> bool:
+        self.sign_on()
         claimed_at = boottime()
         with transaction(self._database) as connection:
             claim = claim_delivery(connection, exporter=self._name, lease=self._settings.lease)
@@ -71,7 +83,11 @@ class Exporter:
         with structlog.contextvars.bound_contextvars(**names, version=claim.version):
             log.info("delivery.claimed", attempt=claim.attempt, resumed_files=len(claim.chunks))
             with Lease(
-                self._database, claim, self._settings, claimed_at=claimed_at, stop=self._stop
+                self._database,
+                claim,
+                self._settings,
+                claimed_at=claimed_at,
+                stopping=self._stopping,
             ) as lease:
                 try:
                     self._deliver(claim, lease)

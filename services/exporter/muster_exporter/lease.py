@@ -17,6 +17,7 @@ from muster_core.exports.claim import ClaimedDelivery
 from muster_core.settings import Settings
 from muster_core.storage.database import transaction
 from muster_core.storage.delivery import heartbeat_delivery
+from muster_core.storage.process import record_process
 
 T = TypeVar("T")
 
@@ -49,7 +50,7 @@ class Lease:
         settings: Settings,
         *,
         claimed_at: float,
-        stop: threading.Event,
+        stopping: Callable[[], bool],
     ) -> None:
         """Hold the lease of `claim`.
 
@@ -58,7 +59,7 @@ class Lease:
             claim: what is held.
             settings: lease, heartbeat and margin.
             claimed_at: `boottime()` just before the claim.
-            stop: set when the whole process shall end softly.
+            stopping: says whether the whole process shall end softly.
         """
         self._database = database
         self._claim = claim
@@ -67,7 +68,7 @@ class Lease:
         self._trusted_seconds = settings.lease_seconds - margin
         self._every = min(settings.heartbeat_seconds, self._trusted_seconds / 2)
         self._trusted_until = claimed_at + self._trusted_seconds
-        self._stop = stop
+        self._stopping = stopping
         self._lost = False
         self._cancelled = False
         self._over = threading.Event()
@@ -93,7 +94,7 @@ class Lease:
             raise LeaseLost
         if self._cancelled:
             raise DeliveryCancelled
-        if self._stop.is_set():
+        if self._stopping():
             raise Interrupted
 
     def record(self, write: Callable[[Connection], T]) -> T:
@@ -121,6 +122,12 @@ class Lease:
             try:
                 with transaction(self._database) as connection:
                     answer = heartbeat_delivery(connection, self._claim, self._length)
+                    record_process(
+                        connection,
+                        name=self._claim.exporter,
+                        kind="exporter",
+                        doing=f"delivery {self._claim.id}",
+                    )
             except PartUnavailable:
                 log.warning("heartbeat.unanswered", delivery=self._claim.id)
                 continue

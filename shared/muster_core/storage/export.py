@@ -17,6 +17,7 @@ from muster_core.exports.state import DeliveryState, Event, sources
 from muster_core.exports.target import folder_fault
 from muster_core.storage.catalog import current_catalog
 from muster_core.storage.delivery_event import NOW, apply_event, create_delivery
+from muster_core.storage.nearest import require_segments
 from muster_core.storage.table import (
     delivery,
     delivery_chunk,
@@ -287,17 +288,14 @@ def _link(connection: Connection, export_id: int, segments: Sequence[int]) -> No
 
 
 def _segment_ids(connection: Connection, names: Sequence[str]) -> list[int]:
-    alive = connection.execute(
-        sa.select(segment.c.name, segment.c.id).where(segment.c.deleted_at.is_(None))
-    ).all()
-    known = {row.name: int(row.id) for row in alive}
-    unknown = [name for name in names if name not in known]
-    if unknown:
-        hints = [hint for name in unknown if (hint := _nearest(name, list(known)))]
-        raise NotFound(
-            f"There is no segment {', '.join(f'`{n}`' for n in unknown)}.", hint=" ".join(hints)
+    require_segments(connection, names)
+    return list(
+        connection.scalars(
+            sa.select(segment.c.id)
+            .where(segment.c.name.in_(names), segment.c.deleted_at.is_(None))
+            .order_by(segment.c.id)
         )
-    return [known[name] for name in names]
+    )
 
 
 def _column_problems(connection: Connection, document: ExportDocument) -> list[Problem]:

@@ -30,7 +30,9 @@ pytestmark = pytest.mark.integration
 
 def run(world: World) -> list[StoredDelivery]:
     """Let one exporter do all there is, and return the deliveries, oldest first."""
-    Exporter(world.database, world.settings, name="exporter-1").work()
+    exporter = Exporter(world.database, world.settings, name="exporter-1")
+    while exporter.work():
+        pass
     with transaction(world.database) as connection:
         return list_deliveries(connection)[::-1]
 
