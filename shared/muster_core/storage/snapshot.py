@@ -15,8 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, text
 from sqlalchemy.dialects.postgresql import JSONB
 
-from muster_core.errors import LeaseLost, MusterError, NotFound, SnapshotMoved
-from muster_core.storage.table import snapshot
+from muster_core.errors import LeaseLost, MusterError, SnapshotMoved
 
 _HEAD = text("""
 SELECT s.id, s.manifest, s.manifest_sha256, h.lease_owner, h.error_class, h.error,
@@ -95,19 +94,6 @@ def read_head(connection: Connection) -> Head:
         error_class=row.error_class,
         error=row.error,
     )
-
-
-def get_snapshot(connection: Connection, snapshot_id: int) -> PublishedSnapshot:
-    """Return a published snapshot.
-
-    Raises:
-        NotFound: there is none with this id.
-    """
-    columns = snapshot.c.id, snapshot.c.manifest, snapshot.c.manifest_sha256
-    row = connection.execute(sa.select(*columns).where(columns[0] == snapshot_id)).one_or_none()
-    if row is None:
-        raise NotFound(f"There is no snapshot {snapshot_id}.")
-    return _published(row)
 
 
 def take_lease(connection: Connection, *, owner: str, lease: timedelta) -> int | None:
