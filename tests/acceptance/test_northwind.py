@@ -132,6 +132,7 @@ def _no_such_document(folder: Path) -> tuple[tuple[str, ...], str]:
 
 
 def _unknown_export_column(folder: Path) -> tuple[tuple[str, ...], str]:
+    (folder / "out").mkdir(exist_ok=True)
     file = folder / "export.yaml"
     file.write_text(
         "name: wrong\nconnection: {kind: folder, path: out}\nsegments: [never_ordered]\n"

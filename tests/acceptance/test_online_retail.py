@@ -90,6 +90,7 @@ def test_the_past_answers_as_the_past_did(
 def test_exported_files_hold_the_members_and_what_the_manifest_says(
     retail: Muster, runs: dict[str, dict[str, object]], tmp_path: Path
 ) -> None:
+    (tmp_path / "out").mkdir()
     document = tmp_path / "export.yaml"
     document.write_text(
         "name: uk\nconnection: {kind: folder, path: out}\nsegments: [united_kingdom]\n"

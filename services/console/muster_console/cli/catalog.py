@@ -71,7 +71,9 @@ def _print_catalog(catalog: Catalog) -> None:
             notes = {catalog.key: "key"}
         rows = [
             (name, kind, notes.get(name, "personal" if name in table.personal else ""))
-            for name, kind in table.columns.items()
+            for name, kind in sorted(
+                table.columns.items(), key=lambda c: (c[0] != catalog.key, c[0])
+            )
         ]
         print_table(f"{table.name}: {table.source.parquet}", ("column", "type", "note"), rows)
     links = [(r.name, r.from_, r.to, r.kind) for r in catalog.relationships]

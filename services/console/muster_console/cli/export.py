@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from muster_console.cli.output import JsonOption, print_json, print_table
+from muster_console.cli.output import JsonOption, print_facts, print_json, print_table
 from muster_console.operation import export as operation
 from muster_console.operation.workspace import open_workspace
 from muster_core.storage.delivery import StoredDelivery
@@ -72,7 +72,7 @@ def show(name: Name, *, json: JsonOption = False) -> None:
         ("active", export.active),
         ("changed", export.updated_at),
     ]
-    print_table(export.name, ("", ""), rows)
+    print_facts(export.name, rows)
     _print_deliveries(deliveries)
 
 

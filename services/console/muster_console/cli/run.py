@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from muster_console.cli.output import JsonOption, print_json, print_table
+from muster_console.cli.output import JsonOption, print_facts, print_json, print_table
 from muster_console.operation.run import look_at_run, look_at_runs, run_json
 from muster_console.operation.workspace import open_workspace
 from muster_core.storage.run import RunRecord
@@ -61,14 +61,17 @@ def show(
     if json:
         print_json(run_json(view.run) | {"events": [asdict(event) for event in view.events]})
         return
-    print_table(f"run {run_id}", ("", ""), _facts(view.run))
+    print_facts(f"run {run_id}", _facts(view.run))
     rows = [(e.at, e.from_state, e.to_state, e.actor, e.reason) for e in view.events]
     print_table("steps", ("at", "from", "to", "by", "reason"), rows)
 
 
 def _facts(run: RunRecord) -> list[tuple[str, object]]:
-    facts: list[tuple[str, object]] = [
-        ("segment", run.segment if run.rule_rev is None else f"{run.segment}, revision {run.rule_rev}"),
+    return [
+        (
+            "segment",
+            run.segment if run.rule_rev is None else f"{run.segment}, revision {run.rule_rev}",
+        ),
         ("state", f"{run.state} ({run.reason})" if run.reason else run.state),
         ("error", run.error),
         ("trigger", run.trigger),
@@ -85,7 +88,6 @@ def _facts(run: RunRecord) -> list[tuple[str, object]]:
         ("started", run.started_at),
         ("ended", run.finished_at),
     ]
-    return [(name, value) for name, value in facts if value is not None]
 
 
 def _batch_facts(run: RunRecord) -> list[tuple[str, object]]:

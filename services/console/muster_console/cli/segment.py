@@ -10,7 +10,7 @@ import typer
 import yaml
 from rich.syntax import Syntax
 
-from muster_console.cli.output import JsonOption, console, print_json, print_table
+from muster_console.cli.output import JsonOption, console, print_facts, print_json, print_table
 from muster_console.cli.waiting import follow
 from muster_console.operation import segment as operation
 from muster_console.operation.member import download_members, look_at_members
@@ -75,8 +75,8 @@ def show(name: Name, *, json: JsonOption = False) -> None:
         ("next run", segment.next_due_at),
         ("problem", segment.problem),
     ]
-    print_table(segment.display_name or segment.name, ("", ""), rows)
-    text = yaml.safe_dump(view.document, sort_keys=False, allow_unicode=True)
+    print_facts(segment.display_name or segment.name, rows)
+    text = yaml.safe_dump(_kind_first(view.document), sort_keys=False, allow_unicode=True)
     console.print(Syntax(text, "yaml", background_color="default"))
     print_table(
         "members per rule, at the last refresh",
@@ -89,10 +89,7 @@ def show(name: Name, *, json: JsonOption = False) -> None:
     print_table(
         "last runs",
         ("run", "state", "due", "members", "joined", "left"),
-        [
-            (str(r.run_id), r.state, r.due_at, r.member_count, r.joined, r.left)
-            for r in view.runs
-        ],
+        [(str(r.run_id), r.state, r.due_at, r.member_count, r.joined, r.left) for r in view.runs],
     )
 
 
@@ -168,3 +165,11 @@ def refresh(
 
 def _names(columns: str) -> list[str]:
     return [name.strip() for name in columns.split(",") if name.strip()]
+
+
+def _kind_first(value: object) -> object:
+    """Return a document in the order people write it: a condition begins with its kind."""
+    if isinstance(value, dict):
+        ordered = sorted(value.items(), key=lambda item: item[0] not in ("kind", "name"))
+        return {key: _kind_first(inner) for key, inner in ordered}
+    return [_kind_first(inner) for inner in value] if isinstance(value, list) else value

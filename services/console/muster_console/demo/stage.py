@@ -43,7 +43,8 @@ class Stage:
 
 def set_stage(folder: Path, *, customers: int, now: datetime) -> Stage:
     """Write documents and data below `folder`; data of the same size that is fresh is kept."""
-    folder.mkdir(parents=True, exist_ok=True)
+    # The exporter never makes the folder it delivers to: a disk that is not mounted must not be filled.
+    (folder / "exports").mkdir(parents=True, exist_ok=True)
     for name in _DOCUMENTS:
         shutil.copyfile(_SOURCE / name, folder / name)
     note = folder / "shop.json"

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from muster_core.rules.check import check_segments
-from muster_core.storage.segment import list_segments
 from sqlalchemy import Connection
 
 from muster_console.operation.file import read_text
@@ -15,8 +13,10 @@ from muster_core.catalog.document import Catalog
 from muster_core.catalog.text import read_catalog
 from muster_core.errors import InvalidInput, Problem
 from muster_core.lake.inspect import Inspection, Progress, resolve_catalog
+from muster_core.rules.check import check_segments
 from muster_core.storage import catalog as storage
 from muster_core.storage.database import transaction
+from muster_core.storage.segment import list_segments
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

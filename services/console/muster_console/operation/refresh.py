@@ -6,10 +6,9 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
-from muster_core.queue.hint import send_hint
-
 from muster_console.operation.workspace import Workspace
 from muster_core.errors import InvalidInput, Problem
+from muster_core.queue.hint import send_hint
 from muster_core.storage.database import transaction
 from muster_core.storage.progress import (
     DeliveryProgress,

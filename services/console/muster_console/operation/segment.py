@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from muster_core.runs.status import status_of
 from sqlalchemy import Connection
 
 from muster_console.operation.file import document_files, read_text
@@ -17,7 +18,6 @@ from muster_core.errors import InvalidInput, Problem
 from muster_core.rules.check import check_segments
 from muster_core.rules.document import SegmentDocument
 from muster_core.rules.text import read_documents
-from muster_core.runs.status import status_of
 from muster_core.schedules.schedule import Schedule
 from muster_core.storage import segment as storage
 from muster_core.storage.database import transaction
