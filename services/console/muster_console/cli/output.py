@@ -7,6 +7,7 @@ Exit codes: 0 done, 1 other, 2 the input is wrong, 3 no such thing, 4 conflict w
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -23,7 +25,10 @@ from rich.table import Table
 from muster_core import errors
 from muster_core.errors import InvalidInput, MusterError, Problem
 
-console = Console(highlight=False)
+#: A pipe or file has no width of its own; names and paths must not be broken there.
+_PLAIN_WIDTH = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 200
+
+console = Console(highlight=False, width=_PLAIN_WIDTH)
 error_console = Console(stderr=True, highlight=False)
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
@@ -43,13 +48,31 @@ _EXIT_CODES: tuple[tuple[type[MusterError], int], ...] = (
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print `rows` under `columns`; numbers stand right, everything else left."""
     rows = [list(row) for row in rows]
-    table = Table(title=title or None, title_justify="left")
+    table = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for index, column in enumerate(columns):
         values = [row[index] for row in rows if row[index] is not None]
         numeric = bool(values) and all(isinstance(v, int | float | Decimal) for v in values)
-        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+        table.add_column(
+            column,
+            justify="right" if numeric else "left",
+            overflow="fold",
+            no_wrap=index == 0,
+        )
     for row in rows:
         table.add_row(*(escape(_shown(value)) for value in row))
+    console.print(table)
+
+
+def print_facts(title: str, facts: Iterable[tuple[str, object]]) -> None:
+    """Print what is known of one thing, a line for each fact; facts that are None are left out."""
+    table = Table(
+        title=title, title_justify="left", box=box.SIMPLE, show_header=False, pad_edge=False
+    )
+    table.add_column(no_wrap=True, style="bold")
+    table.add_column(overflow="fold")
+    for name, value in facts:
+        if value is not None:
+            table.add_row(escape(name), escape(_shown(value)))
     console.print(table)
 
 
