@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from itertools import islice, takewhile
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
@@ -99,19 +100,23 @@ def next_due(cron: Cron, after: datetime) -> datetime | None:
 
 def next_times(cron: Cron, after: datetime, count: int = 5) -> list[datetime]:
     """Return the next `count` due instants later than `after`, in UTC."""
-    return [instant for instant, _ in zip(cron.after(after), range(count), strict=False)]
+    return list(islice(cron.after(after), count))
 
 
 def missed(cron: Cron, first: datetime, now: datetime, *, limit: int) -> list[datetime]:
-    """Return the newest `limit` due instants from `first` (itself due) to `now`, ascending."""
-    found = [first]
-    for instant in cron.after(first):
-        if instant > now:
-            break
-        found.append(instant)
-        if len(found) > limit:
-            del found[0]
-    return found
+    """Return the newest `limit` due instants from `first` (itself due) to `now`, ascending.
+
+    It looks back in widening steps, so that an every-minute schedule of a database that slept for years costs
+    no more than `limit` asks for.
+    """
+    window = timedelta(hours=12)
+    while now - window > first:
+        found = list(takewhile(lambda instant: instant <= now, cron.after(now - window)))
+        if len(found) >= limit:
+            return found[-limit:]
+        window *= 2
+    later = takewhile(lambda instant: instant <= now, cron.after(first))
+    return [first, *later][-limit:]
 
 
 def _offset(instant: datetime, zone: ZoneInfo) -> timedelta | None:

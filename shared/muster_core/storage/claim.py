@@ -79,7 +79,7 @@ SELECT s.id
                     WHERE a.segment_id = s.id AND a.state IN ('running', 'evaluated'))
  ORDER BY r.priority, r.due_at, r.id
  LIMIT :limit
-   FOR UPDATE OF s SKIP LOCKED
+   FOR NO KEY UPDATE OF s SKIP LOCKED
 """)
 
 # A statement of its own: it sees what was committed until the locks were taken.

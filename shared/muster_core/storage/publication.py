@@ -71,7 +71,7 @@ UPDATE batch SET snapshot_id = :snapshot, manifest = :manifest, manifest_sha256 
 """)
 
 _LOCK_SEGMENTS = text("""
-SELECT id FROM segment WHERE id = ANY(:segments) ORDER BY id FOR UPDATE
+SELECT id FROM segment WHERE id = ANY(:segments) ORDER BY id FOR NO KEY UPDATE
 """)
 
 # Read after the locks are held, and the runs locked too: the reaper cannot take one away half-way.

@@ -1,0 +1,150 @@
+"""The beat scheduler: plans what is due, takes back what was abandoned, repeats hints that may be lost.
+
+Celery's beat drives it, but none of its entries or files: due instants live in PostgreSQL, so any number of
+schedulers may run, and one that is killed at any point loses nothing.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from datetime import timedelta
+from typing import Any
+
+from celery.beat import Scheduler
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from muster_core.errors import TransientError
+from muster_core.queue.app import Hint
+from muster_core.queue.hint import send_hint
+from muster_core.runs.backoff import Backoff
+from muster_core.settings import Settings
+from muster_core.storage.database import open_database, transaction
+from muster_core.storage.delivery import reap_deliveries
+from muster_core.storage.planning import WaitingWork, schedule_due, waiting_work
+from muster_core.storage.process import (
+    forget_processes,
+    process_name,
+    record_process,
+    remove_process,
+)
+from muster_core.storage.run import reap
+from muster_core.telemetry import get_logger
+
+#: A process not heard of for this long is forgotten.
+_FORGET_AFTER = timedelta(hours=1)
+#: The shortest sleep, so that a schedule that cannot be planned now does not spin.
+_SHORTEST_SLEEP = 0.05
+
+_LOG = get_logger()
+
+
+class DueScheduler(Scheduler):  # type: ignore[misc]
+    """Celery's scheduler interface over the control database."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._settings = Settings()
+        self._name = process_name("scheduler")
+        self._database: Engine | None = None
+        self._swept_at = -float("inf")
+        super().__init__(*args, **kwargs)
+
+    def setup_schedule(self) -> None:
+        """Have no entries: what is due is in the database."""
+
+    def tick(self, *_: Any, **__: Any) -> float:
+        """Do everything that is due and return how many seconds to sleep; no outage ends it."""
+        try:
+            waiting = self._work(self._connected())
+        except TransientError as exc:
+            _LOG.warning("tick put off", cause=exc.code, error=str(exc))
+            return random.uniform(0.5, self._interval)  # noqa: S311
+        except SQLAlchemyError as exc:
+            # A schema in the middle of a migration, a full disk: look again.
+            _LOG.error("tick failed", cause=type(exc).__name__)
+            return self._interval
+        return self._sleep(waiting)
+
+    def close(self) -> None:
+        """Sign off, if the database answers."""
+        if self._database is None:
+            return
+        try:
+            with transaction(self._database) as connection:
+                remove_process(connection, self._name)
+        except TransientError as exc:
+            _LOG.warning("not signed off", cause=exc.code)
+        self._database.dispose()
+
+    @property
+    def _interval(self) -> float:
+        return min(self._settings.sweep_seconds, self._settings.reaper_seconds)
+
+    def _connected(self) -> Engine:
+        if self._database is None:
+            # Read again: the parts may have been started, and their addresses written, after this process.
+            self._settings = Settings()
+            self._database = open_database(
+                self._settings.database(), application=self._name, pool_size=1
+            )
+        return self._database
+
+    def _work(self, database: Engine) -> WaitingWork:
+        planned = self._plan(database)
+        if time.monotonic() - self._swept_at >= self._interval * 0.9:
+            self._take_back(database)
+            self._swept_at = time.monotonic()
+        with transaction(database) as connection:
+            waiting = waiting_work(connection)
+        if planned or waiting.runs:
+            send_hint(self._settings, Hint.REFRESH)
+        if waiting.deliveries:
+            send_hint(self._settings, Hint.DELIVER)
+        return waiting
+
+    def _plan(self, database: Engine) -> int:
+        runs, more = 0, True
+        while more:
+            with transaction(database) as connection:
+                planned = schedule_due(
+                    connection, self._name, max_attempts=self._settings.max_attempts
+                )
+            runs, more = runs + planned.runs, planned.more
+            if planned.runs or planned.misfires or planned.broken:
+                _LOG.info(
+                    "planned",
+                    runs=planned.runs,
+                    misfires=planned.misfires,
+                    broken=planned.broken,
+                )
+        return runs
+
+    def _take_back(self, database: Engine) -> None:
+        backoff = Backoff(
+            first=timedelta(seconds=self._settings.backoff_seconds),
+            longest=timedelta(seconds=self._settings.backoff_max_seconds),
+        )
+        with transaction(database) as connection:
+            reaped = reap(connection, actor=self._name, backoff=backoff)
+        if reaped.batches:
+            _LOG.warning(
+                "leases ended",
+                batches=list(reaped.batches),
+                requeued=reaped.requeued,
+                failed=reaped.failed,
+            )
+        with transaction(database) as connection:
+            deliveries = reap_deliveries(connection, actor=self._name)
+        if deliveries.returned or deliveries.failed:
+            _LOG.warning(
+                "deliveries taken back", returned=deliveries.returned, failed=deliveries.failed
+            )
+        with transaction(database) as connection:
+            record_process(connection, name=self._name, kind="scheduler")
+            forget_processes(connection, _FORGET_AFTER)
+
+    def _sleep(self, waiting: WaitingWork) -> float:
+        if waiting.next_due_in is None:
+            return self._interval
+        return max(_SHORTEST_SLEEP, min(self._interval, waiting.next_due_in.total_seconds()))
