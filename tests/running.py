@@ -10,7 +10,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import psutil
 import redis
@@ -59,7 +59,7 @@ class Parts:
             "MUSTER_HOME": str(home),
         }
 
-    def __enter__(self) -> Parts:
+    def __enter__(self) -> Self:
         self.up()
         return self
 

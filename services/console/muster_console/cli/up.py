@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 from rich.live import Live
+from rich.markup import escape
 from rich.table import Table
 
 from muster_console.cli.output import JsonOption, console, print_json
@@ -122,31 +124,32 @@ def _heartbeats(settings: Settings) -> dict[int, Heartbeat]:
 
 def _table(record: HomeRecord, heartbeats: dict[int, Heartbeat]) -> Table:
     table = Table(title=f"Muster is {record.state}", title_justify="left")
-    for column in (
-        "part",
-        "state",
-        "address",
-        "pid",
-        "since",
-        "restarts",
-        "last heartbeat",
-        "note",
-    ):
-        table.add_column(column, justify="right" if column in ("pid", "restarts") else "left")
+    for column in ("part", "state", "address"):
+        table.add_column(column, no_wrap=True)
+    for column in ("pid", "up for", "restarts", "heartbeat"):
+        table.add_column(column, justify="right", no_wrap=True)
+    noted = any(_note(child, heartbeats) for child in record.children)
+    if noted:
+        table.add_column("note")
     for child in record.children:
         beat = heartbeats.get(child.pid or -1)
         color = _COLORS.get(child.state, "yellow")
-        table.add_row(
+        cells = [
             child.name,
             f"[{color}]{child.state}[/{color}]",
             child.address,
             str(child.pid or ""),
-            _time(child.since),
+            _duration(time.time() - child.since) if child.since and child.pid else "",
             str(child.restarts),
-            _ago(beat),
-            child.note or (beat.doing if beat and beat.doing else ""),
-        )
+            f"{_duration(time.time() - beat.seen_at.timestamp())} ago" if beat else "",
+        ]
+        table.add_row(*cells, *([escape(_note(child, heartbeats))] if noted else []))
     return table
+
+
+def _note(child: ChildRecord, heartbeats: dict[int, Heartbeat]) -> str:
+    beat = heartbeats.get(child.pid or -1)
+    return child.note or (beat.doing if beat and beat.doing else "")
 
 
 def _as_json(
@@ -183,11 +186,8 @@ def _instant(seconds: float | None) -> datetime | None:
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
 
 
-def _time(seconds: float | None) -> str:
-    return "" if seconds is None else f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%SZ}"
-
-
-def _ago(beat: Heartbeat | None) -> str:
-    if beat is None:
-        return ""
-    return f"{max((datetime.now(UTC) - beat.seen_at).total_seconds(), 0):.0f} s ago"
+def _duration(seconds: float) -> str:
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{max(seconds, 0):.0f} s"

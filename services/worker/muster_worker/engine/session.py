@@ -5,6 +5,7 @@ Every call to Spark stands inside `engine_errors`, so the rest of the worker see
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -56,6 +57,8 @@ def connect(
     """
     builder = DefaultChannelBuilder(_with_parameters(url, session_id=session_id, user_id=user_id))
     _wait_for(builder, url, timeout_seconds)
+    # pyspark.sql.functions looks here to know which kind of session its columns are for
+    os.environ["SPARK_CONNECT_MODE_ENABLED"] = "1"
     with engine_errors():
         session = ConnectSession.builder.channelBuilder(builder).create()
         session.client.set_retry_policies([_RETRY])
