@@ -53,14 +53,32 @@ def consumer_environment(redis_url: str, socket_path: str) -> dict[str, str]:
     }
 
 
-def celery_app(redis_url: str, *, connect_seconds: float = 5) -> Celery:
+def celery_app(redis_url: str) -> Celery:
     """Return a Celery application on the Redis-compatible server at `redis_url`; nothing is connected yet."""
     app = Celery("muster", broker=redis_url, set_as_current=False)
-    app.conf.update(_configuration(connect_seconds))
+    app.conf.update(_configuration())
     return app
 
 
-def _configuration(connect_seconds: float) -> dict[str, Any]:
+def sending_app(redis_url: str) -> Celery:
+    """Return the application of those who only send: one short try, since a lost hint does no harm."""
+    app = celery_app(redis_url)
+    # kombu would otherwise retry a refused connection for six seconds, whatever `retry=False` says.
+    app.conf.broker_transport_options = {
+        **app.conf.broker_transport_options,
+        "socket_connect_timeout": 1,
+        "socket_timeout": 2,
+        "retry_on_timeout": False,
+        "max_retries": 1,
+        "interval_start": 0,
+        "interval_step": 0,
+        "interval_max": 0,
+        "connect_retries_timeout": 1,
+    }
+    return app
+
+
+def _configuration() -> dict[str, Any]:
     return {
         # Messages: text only, early acknowledgement, no results, no second try.
         "accept_content": ["json"],
@@ -86,7 +104,7 @@ def _configuration(connect_seconds: float) -> dict[str, Any]:
             "unacked_restore_interval": 10,
             "unacked_restore_throttle": 6,
             "socket_timeout": 30,
-            "socket_connect_timeout": connect_seconds,
+            "socket_connect_timeout": 5,
             "socket_keepalive": True,
             "health_check_interval": 10,
             "retry_on_timeout": True,

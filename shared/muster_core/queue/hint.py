@@ -9,7 +9,7 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from muster_core.errors import PartUnavailable
-from muster_core.queue.app import EXPIRES_SECONDS, Hint, celery_app
+from muster_core.queue.app import EXPIRES_SECONDS, Hint, sending_app
 from muster_core.settings import Settings
 from muster_core.telemetry import get_logger
 
@@ -23,7 +23,7 @@ class HintSender:
     """Sends hints to one server and pauses after a failure. Not shared between processes."""
 
     def __init__(self, redis_url: str) -> None:
-        self._app = celery_app(redis_url, connect_seconds=1)
+        self._app = sending_app(redis_url)
         self._silent_until = 0.0
 
     def send(self, hint: Hint) -> bool:
