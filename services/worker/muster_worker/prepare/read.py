@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.connect import functions as F
@@ -15,10 +13,10 @@ from muster_core.catalog.document import Table
 from muster_core.catalog.type import parse_type
 from muster_core.errors import SourceUnreadable
 from muster_core.lake.conversion import wider_type
-from muster_core.lake.key import key_text
 from muster_core.lake.manifest import SourceFile
 from muster_core.lake.source import Layout, SourceReader, read_layout
-from muster_worker.prepare.interchange import FILE, ROW, ddl_columns, pack, position
+from muster_worker.prepare.interchange import FILE, ROW, ddl_columns
+from muster_worker.prepare.task.reading import ReadUnits
 
 #: Rows one reading task takes at a time: whole row groups up to about this many.
 UNIT_ROWS = 500_000
@@ -87,30 +85,3 @@ def _units(files: Sequence[SourceFile], layout: Layout, tasks: int) -> Any:
             "first": pa.array([u[3] for u in units], pa.int64()),
         }
     )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReadUnits:
-    """The task: units of a source in, rows as they travel out."""
-
-    reader: SourceReader
-    keys: tuple[str, ...]
-    start: int
-
-    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """Yield the rows of every unit in `batches`."""
-        for batch in batches:
-            for unit in batch.to_pylist():
-                row = unit["first"]
-                for rows in self.reader.read(unit["path"], unit["groups"]):
-                    yield self._pack(rows, unit["number"], row)
-                    row += rows.num_rows
-
-    def _pack(self, rows: Any, number: int, first: int) -> pa.RecordBatch:
-        size = rows.num_rows
-        columns = {f"j{i}": key_text(rows.column(name)) for i, name in enumerate(self.keys)}
-        for index, (name, text) in enumerate(self.reader.columns.items()):
-            columns[position(self.start + index)] = pack(rows.column(name), parse_type(text))
-        columns[FILE] = pa.array(np.full(size, number, dtype=np.int32))
-        columns[ROW] = pa.array(np.arange(first, first + size, dtype=np.int64))
-        return pa.RecordBatch.from_pydict(columns)

@@ -1,0 +1,111 @@
+"""The task that writes the rows of one partition of a related table."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from muster_core.catalog.type import parse_type
+from muster_core.lake.location import Lake
+from muster_core.lake.manifest import ORDINAL, SOURCE_FILE, SOURCE_ROW, StoreFile
+from muster_worker.prepare.interchange import (
+    FATE,
+    FILE,
+    KEY,
+    PARTITION,
+    ROW,
+    WITHOUT_CUSTOMER,
+    position,
+    unpack,
+)
+from muster_worker.prepare.keyfile import read_keys
+from muster_worker.prepare.writer import (
+    GROUP_ROWS,
+    ORPHAN_KEY,
+    StoreWriter,
+    orphan_schema,
+    table_schema,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriteRows:
+    """The task of one partition: streams sorted rows into its file and its orphan file."""
+
+    lake: Lake
+    directory: str
+    columns: dict[str, str]
+    time: str | None
+    key: str
+    profile: dict[int, StoreFile]
+
+    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Yield one JSON answer: the files and how many rows belong to nobody or have no time."""
+        batches = iter(batches)
+        first = next(batches, None)
+        while first is not None and not first.num_rows:
+            first = next(batches, None)
+        if first is None:
+            return
+        partition = first.column(PARTITION)[0].as_py()
+        keys = read_keys(self.lake, self.profile.get(partition), self.key)
+        schemas = table_schema(self.columns), orphan_schema(self.columns)
+        lost = {"without_customer": 0, "without_time": 0}
+        with (
+            StoreWriter(self.lake, self.directory, partition, schemas[0]) as kept,
+            StoreWriter(self.lake, self.directory, partition, schemas[1]) as orphans,
+        ):
+            for rows in _grouped(first, batches):
+                placed = self._place(rows, keys, lost)
+                split_rows(placed, kept, orphans)
+            file, orphan = kept.close(), orphans.close()
+        answer = {
+            "partition": partition,
+            "file": file and file.model_dump(),
+            "orphans": orphan and orphan.model_dump(),
+            **lost,
+        }
+        yield pa.RecordBatch.from_pydict({"result": [json.dumps(answer)]})
+
+    def _place(self, rows: Any, keys: Any, lost: dict[str, int]) -> Any:
+        """Return the rows somebody may own as the store holds them, with ordinal and key."""
+        nobody = pc.equal(rows.column(FATE), WITHOUT_CUSTOMER)
+        lost["without_customer"] += pc.sum(nobody).as_py() or 0
+        rows = rows.filter(pc.invert(nobody))
+        if self.time is not None:
+            at = rows.column(position(list(self.columns).index(self.time)))
+            lost["without_time"] += at.null_count
+            rows = rows.filter(at.is_valid())
+        columns = {
+            ORDINAL: pc.index_in(rows.column(KEY), keys, skip_nulls=True),
+            ORPHAN_KEY: rows.column(KEY),
+        }
+        for index, (name, text) in enumerate(self.columns.items()):
+            columns[name] = unpack(rows.column(position(index)), parse_type(text))
+        columns[SOURCE_FILE] = rows.column(FILE)
+        columns[SOURCE_ROW] = rows.column(ROW)
+        return pa.table(columns)
+
+
+def split_rows(placed: Any, kept: StoreWriter, orphans: StoreWriter) -> None:
+    """Write rows with an ordinal to `kept`, the others with their key to `orphans`, order unchanged."""
+    known = placed.column(ORDINAL).is_valid()
+    kept.write(placed.filter(known))
+    orphans.write(placed.filter(pc.invert(known)))
+
+
+def _grouped(first: Any, rest: Iterator[Any]) -> Iterator[Any]:
+    """Join small batches into tables of about one row group, so that lookups and files stay efficient."""
+    waiting, size = [first], first.num_rows
+    for batch in rest:
+        if size >= GROUP_ROWS:
+            yield pa.Table.from_batches(waiting)
+            waiting, size = [], 0
+        waiting.append(batch)
+        size += batch.num_rows
+    yield pa.Table.from_batches(waiting)
