@@ -159,8 +159,13 @@ def refresh(
     instant = parse_instant(as_of) if as_of else None
     with open_workspace() as workspace:
         requested = refresh_segments(workspace, None if all_ else names, as_of=instant)
-        runs = {run.run_id: run.name for run in requested}
-        follow(workspace, runs, wait=wait, deliveries=deliveries, json=json)
+        follow(
+            workspace,
+            [run.run_id for run in requested],
+            wait=wait,
+            deliveries=deliveries,
+            json=json,
+        )
 
 
 def _names(columns: str) -> list[str]:

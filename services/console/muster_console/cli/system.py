@@ -7,10 +7,12 @@ from typing import Annotated
 import typer
 
 from muster_console.cli.output import JsonOption, console, print_json
+from muster_console.cli.waiting import follow
 from muster_console.operation.segment import schedule_text
 from muster_console.operation.system import (
     get_system_schedule,
     migrate_database,
+    refresh_system,
     set_system_schedule,
 )
 from muster_console.operation.workspace import open_workspace
@@ -37,6 +39,21 @@ def schedule(
             wanted = None if cron == "off" else cron
             found = set_system_schedule(workspace, cron=wanted, timezone=timezone)
     _print(found, json=json)
+
+
+@app.command()
+def refresh(
+    *,
+    wait: Annotated[bool, typer.Option(help="Wait until the runs have ended.")] = True,
+    deliveries: Annotated[
+        bool, typer.Option("--deliveries", help="Wait for the exports of the results, too.")
+    ] = False,
+    json: JsonOption = False,
+) -> None:
+    """Refresh every segment that follows the system schedule, now, over one snapshot."""
+    with open_workspace() as workspace:
+        run_ids = refresh_system(workspace)
+        follow(workspace, run_ids, wait=wait, deliveries=deliveries, json=json)
 
 
 @app.command()

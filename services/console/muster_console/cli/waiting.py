@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 
@@ -10,7 +10,11 @@ import typer
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from muster_console.cli.output import console, error_console, print_json, print_table
-from muster_console.operation.refresh import wait_for_deliveries, wait_for_runs
+from muster_console.operation.refresh import (
+    look_at_progress,
+    wait_for_deliveries,
+    wait_for_runs,
+)
 from muster_console.operation.workspace import Workspace
 from muster_core.storage.progress import DeliveryProgress, RunProgress
 
@@ -19,7 +23,7 @@ _WELL = frozenset({"published", "superseded", "skipped"})
 
 
 def follow(
-    workspace: Workspace, runs: Mapping[int, str], *, wait: bool, deliveries: bool, json: bool
+    workspace: Workspace, run_ids: list[int], *, wait: bool, deliveries: bool, json: bool
 ) -> None:
     """Print the runs that were asked for, or wait for them and print what they came to.
 
@@ -27,10 +31,10 @@ def follow(
         typer.Exit: with code 1 where a run or a delivery that was waited for failed.
     """
     if not wait:
-        _print_requested(runs, json=json)
+        _print_requested(look_at_progress(workspace, run_ids), json=json)
         return
-    ended = watch_runs(workspace, list(runs))
-    delivered = watch_deliveries(workspace, list(runs)) if deliveries else []
+    ended = watch_runs(workspace, run_ids)
+    delivered = watch_deliveries(workspace, run_ids) if deliveries else []
     if json:
         print_json({"runs": [_run(r) for r in ended], "deliveries": [asdict(d) for d in delivered]})
     else:
@@ -69,7 +73,16 @@ def print_runs(runs: list[RunProgress]) -> None:
     """Print what the runs came to."""
     columns = ("segment", "run", "state", "members", "joined", "left", "seconds", "note")
     rows = [
-        (r.segment, r.run_id, r.state, r.members, r.joined, r.left, seconds(r), r.error or r.reason)
+        (
+            r.segment,
+            str(r.run_id),
+            r.state,
+            r.members,
+            r.joined,
+            r.left,
+            seconds(r),
+            r.error or r.reason,
+        )
         for r in runs
     ]
     print_table("", columns, rows)
@@ -102,11 +115,11 @@ def _show_runs(progress: Progress, bar: TaskID, runs: list[RunProgress]) -> None
         progress.update(bar, description="Preparing the data")
 
 
-def _print_requested(runs: Mapping[int, str], *, json: bool) -> None:
+def _print_requested(runs: list[RunProgress], *, json: bool) -> None:
     if json:
-        print_json({"runs": [{"run_id": i, "segment": name} for i, name in runs.items()]})
+        print_json({"runs": [{"run_id": r.run_id, "segment": r.segment} for r in runs]})
         return
-    print_table("", ("run", "segment"), list(runs.items()))
+    print_table("", ("run", "segment"), [(str(r.run_id), r.segment) for r in runs])
     console.print("Follow them with `muster run list`.")
 
 

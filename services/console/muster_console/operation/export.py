@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from muster_core.queue.hint import send_hint
 
 from muster_console.operation.file import document_files, read_text
 from muster_console.operation.workspace import Workspace
 from muster_core.errors import InvalidInput, Problem
 from muster_core.exports.document import ExportDocument, parse_export
+from muster_core.queue.app import Hint
+from muster_core.queue.hint import send_hint
 from muster_core.storage import delivery, export
 from muster_core.storage.database import transaction
 from muster_core.storage.delivery import StoredDelivery
@@ -74,7 +75,7 @@ def deliver(workspace: Workspace, name: str) -> list[RequestedDelivery]:
     """
     with transaction(workspace.database) as connection:
         requested = export.request_delivery(connection, name, actor=workspace.actor)
-    send_hint(workspace.settings, "deliver")
+    send_hint(workspace.settings, Hint.DELIVER)
     return requested
 
 

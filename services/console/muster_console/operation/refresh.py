@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from muster_console.operation.workspace import Workspace
 from muster_core.errors import InvalidInput, Problem
+from muster_core.queue.app import Hint
 from muster_core.queue.hint import send_hint
 from muster_core.storage.database import transaction
 from muster_core.storage.progress import (
@@ -33,8 +34,14 @@ def refresh_segments(
     """
     with transaction(workspace.database) as connection:
         requested = request_refresh(connection, names=names, as_of=as_of, actor=workspace.actor)
-    send_hint(workspace.settings, "refresh")
+    send_hint(workspace.settings, Hint.REFRESH)
     return requested
+
+
+def look_at_progress(workspace: Workspace, run_ids: Sequence[int]) -> list[RunProgress]:
+    """Return how far the runs are."""
+    with transaction(workspace.database) as connection:
+        return run_progress(connection, run_ids)
 
 
 def wait_for_runs(
@@ -44,8 +51,7 @@ def wait_for_runs(
 ) -> list[RunProgress]:
     """Return the runs once all have ended; `report` sees them at every look."""
     while True:
-        with transaction(workspace.database) as connection:
-            runs = run_progress(connection, run_ids)
+        runs = look_at_progress(workspace, run_ids)
         if report is not None:
             report(runs)
         if all(run.ended for run in runs):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -77,25 +77,26 @@ class SegmentView:
         }
 
 
-def read_segments(path: Path) -> list[SegmentDocument]:
-    """Read the segment documents of a file or folder.
+def read_segments(path: Path) -> dict[Path, list[SegmentDocument]]:
+    """Read the segment documents of a file or folder, by file.
 
     Raises:
         InvalidInput: with every problem of form of every file, and names that stand twice.
     """
-    documents: list[SegmentDocument] = []
+    found: dict[Path, list[SegmentDocument]] = {}
     problems: list[Problem] = []
     for file in document_files(path):
         try:
-            documents += read_documents(read_text(file), file=str(file))
+            found[file] = read_documents(read_text(file), file=str(file))
         except InvalidInput as exc:
             problems += exc.problems
-    for name, times in Counter(document.name for document in documents).items():
+    names = Counter(document.name for documents in found.values() for document in documents)
+    for name, times in names.items():
         if times > 1:
             problems.append(Problem(message=f"`{name}` is defined {times} times", file=str(path)))
     if problems:
         raise InvalidInput(problems)
-    return documents
+    return found
 
 
 def apply_segments(workspace: Workspace, path: Path) -> list[tuple[str, str]]:
@@ -105,12 +106,21 @@ def apply_segments(workspace: Workspace, path: Path) -> list[tuple[str, str]]:
         InvalidInput: with every problem, of form and against the catalog.
         Conflict: there is no catalog yet.
     """
-    documents = read_segments(path)
+    found = read_segments(path)
     with transaction(workspace.database) as connection:
-        problems = check_segments(documents, required_catalog(connection))
+        catalog = required_catalog(connection)
+        problems = [
+            replace(problem, file=str(file))
+            for file, documents in found.items()
+            for problem in check_segments(documents, catalog)
+        ]
         if problems:
             raise InvalidInput(problems)
-        return [(d.name, storage.apply_segment(connection, d)) for d in documents]
+        return [
+            (document.name, storage.apply_segment(connection, document))
+            for documents in found.values()
+            for document in documents
+        ]
 
 
 def list_segments(workspace: Workspace) -> list[SegmentLine]:

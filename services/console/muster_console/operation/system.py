@@ -7,10 +7,13 @@ from collections.abc import Callable
 
 from muster_console.operation.workspace import Workspace
 from muster_core.errors import PartUnavailable
+from muster_core.queue.app import Hint
+from muster_core.queue.hint import send_hint
 from muster_core.schedules.schedule import OFF, read_schedule
 from muster_core.storage import setting
 from muster_core.storage.database import transaction
 from muster_core.storage.migrate import migrate
+from muster_core.storage.planning import request_system_refresh
 from muster_core.storage.progress import latest_system_refresh_id, runs_of_system_refresh
 from muster_core.storage.setting import SystemSchedule
 
@@ -39,6 +42,15 @@ def set_system_schedule(
     schedule = OFF if cron is None else read_schedule({"cron": cron, "timezone": timezone})
     with transaction(workspace.database) as connection:
         return setting.set_system_schedule(connection, schedule)
+
+
+def refresh_system(workspace: Workspace) -> list[int]:
+    """Ask for a refresh of everything that follows the system schedule; return the runs' numbers."""
+    with transaction(workspace.database) as connection:
+        refresh = request_system_refresh(connection, actor=workspace.actor)
+        run_ids = runs_of_system_refresh(connection, refresh.id)
+    send_hint(workspace.settings, Hint.REFRESH)
+    return run_ids
 
 
 def latest_system_refresh(workspace: Workspace) -> int:
