@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+import yaml
+from tests.chaos.invariants import unsettled, violations
+from tests.running import Parts
+from tests.shop import many_segments, write_shop
+from tests.waiting import eventually
+
+from muster_core.errors import PartUnavailable
+from muster_core.lake.location import Lake
+from muster_core.settings import Settings
+from muster_core.storage.database import open_database, transaction
+from muster_core.storage.run import request_refresh
+
+#: From a fault until everything has ended well: the lease and 15 s.
+LEASE_SECONDS = 6.0
+RECOVERY_SECONDS = LEASE_SECONDS + 15.0
+SEGMENTS = 60
+
+#: Many partitions make a job of small tasks: long enough to be caught in the middle.
+ENVIRONMENT = {"MUSTER_PARTITIONS": "64"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """A running Muster with segments, to be hurt."""
+
+    parts: Parts
+    database: sa.Engine
+    lake: Lake
+
+    def rows(self, statement: str, **given: Any) -> list[dict[str, Any]]:
+        with transaction(self.database) as connection:
+            return [dict(row) for row in connection.execute(sa.text(statement), given).mappings()]
+
+    def request(self) -> list[int]:
+        """Queue a run of every segment, as a schedule does, and return their ids."""
+        with transaction(self.database) as connection:
+            return [run.run_id for run in request_refresh(connection, names=None, actor="chaos")]
+
+    def wait_for_the_middle(self, runs: list[int]) -> Mapping[str, Any]:
+        """Wait until the engine has done some, but not all tasks of the batch of these runs."""
+
+        def middle() -> Mapping[str, Any] | None:
+            found = self.rows(
+                """SELECT b.* FROM batch b
+                    WHERE b.state = 'running' AND b.tasks_done BETWEEN 1 AND b.tasks - 8
+                      AND EXISTS (SELECT 1 FROM refresh_run r
+                                   WHERE r.batch_id = b.id AND r.id = ANY(:runs))""",
+                runs=runs,
+            )
+            return found[0] if found else None
+
+        found = eventually(middle, 30)
+        assert found is not None
+        return found
+
+    def wait_for_the_end(self, since: float) -> float:
+        """Wait until no run is unsettled, at most until lease + 15 s after `since`; return the seconds."""
+
+        def ended() -> bool:
+            try:
+                with transaction(self.database) as connection:
+                    return unsettled(connection) == 0
+            except PartUnavailable:
+                return False
+
+        eventually(ended, since + RECOVERY_SECONDS - time.monotonic())
+        return time.monotonic() - since
+
+    def assert_published_once(self, runs: list[int]) -> None:
+        found = self.rows(
+            """SELECT r.state, r.error, count(v.run_id) AS versions
+                 FROM refresh_run r LEFT JOIN membership_version v ON v.run_id = r.id
+                WHERE r.id = ANY(:runs) GROUP BY r.id""",
+            runs=runs,
+        )
+        assert len(found) == SEGMENTS
+        assert {(row["state"], row["versions"], row["error"]) for row in found} == {
+            ("published", 1, None)
+        }
+
+    def assert_all_invariants(self) -> None:
+        with transaction(self.database) as connection:
+            assert violations(connection, self.lake) == []
+
+
+@pytest.fixture(scope="package")
+def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
+    folder = tmp_path_factory.mktemp("chaos")
+    shop = write_shop(folder / "shop", customers=40_000, orders=200_000)
+    segments = folder / "segments.yaml"
+    segments.write_text(yaml.safe_dump_all(many_segments(SEGMENTS)))
+    with Parts(folder / "home", ENVIRONMENT) as parts:
+        parts.muster("catalog", "apply", str(shop.catalog))
+        parts.muster("segment", "apply", str(segments))
+        addresses = parts.addresses()
+        settings = Settings(home=Path(parts.home), database_url=addresses["database_url"])
+        database = open_database(settings.database(), application="chaos")
+        target = Target(parts=parts, database=database, lake=Lake(addresses["lake_url"]))
+        runs = target.request()
+        eventually(lambda: not target.rows(_WAITING), 120)
+        target.assert_published_once(runs)
+        yield target
+        database.dispose()
+
+
+_WAITING = "SELECT 1 FROM refresh_run WHERE state IN ('pending', 'running', 'evaluated')"

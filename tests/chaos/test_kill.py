@@ -1,0 +1,138 @@
+"""Kill each part in the middle of the work: every due run still ends published exactly once, and in time."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import psutil
+import pytest
+from tests.chaos.conftest import ENVIRONMENT, LEASE_SECONDS, Target
+from tests.running import SHORT_LEASES, child_pids
+from tests.waiting import eventually
+
+pytestmark = [pytest.mark.chaos]
+
+
+def test_a_worker_killed_in_the_middle_of_a_batch(target: Target):
+    runs = target.request()
+    batch = target.wait_for_the_middle(runs)
+    since = time.monotonic()
+    target.parts.kill("worker")
+    target.wait_for_the_end(since)
+    target.assert_published_once(runs)
+    target.assert_all_invariants()
+    lost = target.rows("SELECT state, manifest FROM batch WHERE id = :id", id=batch["id"])
+    assert lost == [{"state": "lost", "manifest": None}]
+
+
+def test_an_engine_killed_in_the_middle_of_a_job(target: Target):
+    runs = target.request()
+    batch = target.wait_for_the_middle(runs)
+    since = time.monotonic()
+    engine = target.parts.kill("engine")
+    target.wait_for_the_end(since)
+    target.assert_published_once(runs)
+    target.assert_all_invariants()
+    assert target.parts.pid("engine") != engine
+    failed = target.rows(
+        """SELECT DISTINCT reason FROM run_event
+            WHERE run_id = ANY(:runs) AND to_state = 'pending' AND from_state = 'running'
+              AND fence = :fence""",
+        runs=runs,
+        fence=batch["fence"],
+    )
+    assert failed == [{"reason": "retry"}]
+
+
+def test_python_workers_of_the_engine_killed_in_the_middle_of_a_job(target: Target):
+    runs = target.request()
+    target.wait_for_the_middle(runs)
+    since = time.monotonic()
+    for pid in child_pids(target.parts.pid("engine")):
+        if psutil.pid_exists(pid):
+            os.kill(pid, signal.SIGKILL)
+    target.wait_for_the_end(since)
+    target.assert_published_once(runs)
+    target.assert_all_invariants()
+
+
+def test_redis_emptied_with_runs_queued(target: Target):
+    worker = target.parts.pid("worker")
+    os.kill(worker, signal.SIGSTOP)
+    try:
+        runs = target.request()
+        since = time.monotonic()
+        target.parts.empty_redis()
+    finally:
+        os.kill(worker, signal.SIGCONT)
+    target.wait_for_the_end(since)
+    target.assert_published_once(runs)
+    target.assert_all_invariants()
+
+
+def test_postgres_killed_in_the_middle_of_a_batch(target: Target):
+    runs = target.request()
+    target.wait_for_the_middle(runs)
+    since = time.monotonic()
+    postgres = target.parts.kill("postgres")
+    target.wait_for_the_end(since)
+    target.assert_published_once(runs)
+    target.assert_all_invariants()
+    assert target.parts.pid("postgres") != postgres
+
+
+@pytest.fixture
+def second_worker(target: Target) -> Iterator[subprocess.Popen[bytes]]:
+    addresses = target.parts.addresses()
+    names = {"database_url": "DATABASE_URL", "redis_url": "REDIS_URL", "engine": "ENGINE"}
+    environment = {
+        **os.environ,
+        **SHORT_LEASES,
+        **ENVIRONMENT,
+        "MUSTER_HOME": str(target.parts.home),
+        **{variable: addresses[name] for name, variable in names.items()},
+        "LAKE_URL": addresses["lake_url"],
+    }
+    with (target.parts.home / "log" / "second.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "muster_worker", "--direct"],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+        )
+        yield process
+        process.terminate()
+        process.wait(30)
+
+
+def test_a_worker_that_wakes_after_its_lease_was_given_away_publishes_nothing(
+    target: Target, second_worker: subprocess.Popen[bytes]
+):
+    runs = target.request()
+    batch = target.wait_for_the_middle(runs)
+    sleeper = int(batch["worker"].rpartition(":")[2])
+    since = time.monotonic()
+    os.kill(sleeper, signal.SIGSTOP)
+    try:
+        eventually(
+            lambda: target.rows(
+                "SELECT 1 FROM batch WHERE id > :id AND state = 'running'", id=batch["id"]
+            ),
+            LEASE_SECONDS + 10,
+        )
+    finally:
+        os.kill(sleeper, signal.SIGCONT)
+    target.wait_for_the_end(since)
+    target.assert_published_once(runs)
+    target.assert_all_invariants()
+    assert not target.rows(
+        "SELECT 1 FROM membership_version WHERE fence = :fence", fence=batch["fence"]
+    )
+    assert sleeper in (target.parts.pid("worker"), second_worker.pid)
+    assert psutil.pid_exists(sleeper)
