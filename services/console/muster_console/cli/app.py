@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from muster_console.cli import up
+from muster_console.cli import catalog, demo, export, run, segment, system, up
 
 app = typer.Typer(
     name="muster",
@@ -17,3 +17,14 @@ app = typer.Typer(
 app.command("up")(up.up)
 app.command("down")(up.down)
 app.command("status")(up.status)
+app.command("demo")(demo.demo)
+app.command("runs")(run.list_)
+
+for name, commands in (
+    ("catalog", catalog.app),
+    ("segment", segment.app),
+    ("run", run.app),
+    ("export", export.app),
+    ("system", system.app),
+):
+    app.add_typer(commands, name=name)

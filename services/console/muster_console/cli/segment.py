@@ -15,6 +15,7 @@ from muster_console.cli.waiting import follow
 from muster_console.operation import segment as operation
 from muster_console.operation.member import download_members, look_at_members
 from muster_console.operation.refresh import parse_instant, refresh_segments
+from muster_console.operation.segment import SegmentLine
 from muster_console.operation.workspace import open_workspace
 from muster_core.exports.document import Format
 
@@ -51,7 +52,7 @@ def list_(*, json: JsonOption = False) -> None:
         return
     columns = ("segment", "state", "status", "members", "refreshed", "schedule", "next run")
     rows = [
-        (s.name, s.state, s.status, s.members, s.refreshed_at, s.schedule, s.next_due_at)
+        (s.name, s.state, _status(s), s.members, s.refreshed_at, s.schedule, s.next_due_at)
         for s in segments
     ]
     print_table("", columns, rows)
@@ -68,7 +69,7 @@ def show(name: Name, *, json: JsonOption = False) -> None:
     segment = view.segment
     rows = [
         ("state", segment.state),
-        ("status", segment.status),
+        ("status", _status(segment)),
         ("members", segment.members),
         ("refreshed", segment.refreshed_at),
         ("schedule", segment.schedule),
@@ -166,6 +167,10 @@ def refresh(
             deliveries=deliveries,
             json=json,
         )
+
+
+def _status(segment: SegmentLine) -> str:
+    return f"{segment.status} ({segment.reason})" if segment.reason else segment.status
 
 
 def _names(columns: str) -> list[str]:

@@ -8,7 +8,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from muster_core.runs.status import status_of
 from sqlalchemy import Connection
 
 from muster_console.operation.file import document_files, read_text
@@ -18,6 +17,7 @@ from muster_core.errors import InvalidInput, Problem
 from muster_core.rules.check import check_segments
 from muster_core.rules.document import SegmentDocument
 from muster_core.rules.text import read_documents
+from muster_core.runs.status import explain
 from muster_core.schedules.schedule import Schedule
 from muster_core.storage import segment as storage
 from muster_core.storage.database import transaction
@@ -37,6 +37,8 @@ class SegmentLine:
     type: str
     state: str
     status: str
+    #: The reason code of the status, see docs/run-states.md.
+    reason: str | None
     members: int | None
     version: int | None
     refreshed_at: datetime | None
@@ -172,12 +174,14 @@ def _rules(document: SegmentDocument, counts: dict[str, Any]) -> list[RuleCount]
 
 
 def _line(record: SegmentRecord) -> SegmentLine:
+    status, reason = explain(record.run_state, record.run_reason)
     return SegmentLine(
         name=record.name,
         display_name=record.document.display_name,
         type=record.type,
         state=record.state,
-        status=status_of(record.run_state, record.run_reason, record.run_attempt),
+        status=status,
+        reason=reason,
         members=record.member_count,
         version=record.version,
         refreshed_at=record.published_at,

@@ -1,0 +1,155 @@
+"""Applying documents on a real control database: all or nothing, and nothing that would break others."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from pydantic import SecretStr
+
+from muster_console.operation.catalog import apply_catalog, show_catalog
+from muster_console.operation.export import apply_exports, deliver, list_exports
+from muster_console.operation.member import look_at_members
+from muster_console.operation.refresh import refresh_segments
+from muster_console.operation.run import look_at_run, look_at_runs
+from muster_console.operation.segment import apply_segments, list_segments, show_segment
+from muster_console.operation.system import (
+    get_system_schedule,
+    latest_system_refresh,
+    refresh_system,
+    set_system_schedule,
+)
+from muster_console.operation.workspace import Workspace, open_workspace
+from muster_core.errors import Conflict, InvalidInput, NotFound
+from muster_core.settings import Settings
+
+pytestmark = pytest.mark.integration
+CATALOG = "version: 1\nprofile: {table: customers, key: id, source: {parquet: customers.parquet}}\n"
+SEGMENT = (
+    "name: british\nrules: [{where: {kind: attribute, column: country, compare: eq, value: GB}}]\n"
+)
+
+
+@pytest.fixture
+def workspace(database_url: str, redis_url: str, lake_url: str) -> Iterator[Workspace]:
+    settings = Settings(
+        database_url=SecretStr(database_url), redis_url=SecretStr(redis_url), lake_url=lake_url
+    )
+    with open_workspace(settings) as opened:
+        yield opened
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    table = pa.table({"id": ["a", "b"], "country": ["GB", None]})
+    pq.write_table(table, tmp_path / "customers.parquet")
+    (tmp_path / "catalog.yaml").write_text(CATALOG)
+    (tmp_path / "segment.yaml").write_text(SEGMENT)
+    (tmp_path / "out").mkdir()
+    return tmp_path
+
+
+def test_a_catalog_is_applied_once(workspace: Workspace, folder: Path) -> None:
+    first = apply_catalog(workspace, folder / "catalog.yaml")
+    again = apply_catalog(workspace, folder / "catalog.yaml")
+    assert first.changed
+    assert not again.changed
+    assert again.id == first.id
+    assert show_catalog(workspace).profile.columns == {"id": "text", "country": "text"}
+
+
+def test_a_catalog_that_breaks_a_segment_in_use_is_refused(
+    workspace: Workspace, folder: Path
+) -> None:
+    apply_catalog(workspace, folder / "catalog.yaml")
+    apply_segments(workspace, folder / "segment.yaml")
+    pq.write_table(pa.table({"id": ["a", "b"]}), folder / "customers.parquet")
+    with pytest.raises(InvalidInput, match="segments in use") as raised:
+        apply_catalog(workspace, folder / "catalog.yaml")
+    assert "british" in str(raised.value.problems[0])
+    assert "country" in show_catalog(workspace).profile.columns
+
+
+def test_segments_wait_for_a_catalog(workspace: Workspace, folder: Path) -> None:
+    with pytest.raises(Conflict, match="no catalog"):
+        apply_segments(workspace, folder / "segment.yaml")
+
+
+def test_one_wrong_document_keeps_a_whole_folder_out(workspace: Workspace, folder: Path) -> None:
+    apply_catalog(workspace, folder / "catalog.yaml")
+    documents = folder / "segments"
+    documents.mkdir()
+    (documents / "a.yaml").write_text(SEGMENT)
+    (documents / "b.yaml").write_text(SEGMENT.replace("british", "other").replace("country", "x"))
+    with pytest.raises(InvalidInput) as raised:
+        apply_segments(workspace, documents)
+    assert [problem.file for problem in raised.value.problems] == [str(documents / "b.yaml")]
+    assert list_segments(workspace) == []
+
+
+def test_a_name_that_stands_twice_is_a_problem(workspace: Workspace, folder: Path) -> None:
+    apply_catalog(workspace, folder / "catalog.yaml")
+    (folder / "segment.yaml").write_text(f"{SEGMENT}---\n{SEGMENT}")
+    with pytest.raises(InvalidInput) as raised:
+        apply_segments(workspace, folder / "segment.yaml")
+    assert "2 times" in raised.value.problems[0].message
+
+
+def test_a_refresh_is_a_run_somebody_asked_for(workspace: Workspace, folder: Path) -> None:
+    apply_catalog(workspace, folder / "catalog.yaml")
+    assert apply_segments(workspace, folder / "segment.yaml") == [("british", "created")]
+    (requested,) = refresh_segments(workspace, None)
+    view = look_at_run(workspace, requested.run_id)
+    assert (view.run.state, view.run.trigger) == ("pending", "manual")
+    assert view.run.scheduler == workspace.actor
+    assert len(view.events) == 1
+    assert len(look_at_runs(workspace, segment="british", state="active", limit=5)) == 1
+    assert look_at_runs(workspace, segment=None, state="published", limit=5) == []
+    with pytest.raises(InvalidInput):
+        look_at_runs(workspace, segment=None, state="done", limit=5)
+
+
+def test_a_segment_without_version_shows_no_counts_and_has_no_members(
+    workspace: Workspace, folder: Path
+) -> None:
+    apply_catalog(workspace, folder / "catalog.yaml")
+    apply_segments(workspace, folder / "segment.yaml")
+    view = show_segment(workspace, "british")
+    assert view.segment.members is None
+    assert [(rule.number, rule.members) for rule in view.rules] == [(1, None)]
+    with pytest.raises(Conflict, match="never refreshed"):
+        look_at_members(workspace, "british", columns=[], limit=5)
+    with pytest.raises(NotFound):
+        show_segment(workspace, "brittish")
+
+
+def test_exports_are_applied_together_and_deliver_nothing_before_a_version(
+    workspace: Workspace, folder: Path
+) -> None:
+    apply_catalog(workspace, folder / "catalog.yaml")
+    apply_segments(workspace, folder / "segment.yaml")
+    file = folder / "exports.yaml"
+    export = "connection: {kind: folder, path: out}\nsegments: [british]\n"
+    file.write_text(f"name: one\n{export}---\nname: two\n{export}columns: [nope]\n")
+    with pytest.raises(InvalidInput):
+        apply_exports(workspace, file)
+    assert list_exports(workspace) == []
+    file.write_text(f"name: one\n{export}")
+    assert apply_exports(workspace, file) == [("one", "created")]
+    assert [(d.segment, d.version) for d in deliver(workspace, "one")] == [("british", None)]
+
+
+def test_the_system_schedule_is_off_until_it_is_set(workspace: Workspace, folder: Path) -> None:
+    apply_catalog(workspace, folder / "catalog.yaml")
+    apply_segments(workspace, folder / "segment.yaml")
+    assert get_system_schedule(workspace).next_due_at is None
+    found = set_system_schedule(workspace, cron="0 5 * * *", timezone="Europe/London")
+    assert found.next_due_at is not None
+    with pytest.raises(InvalidInput):
+        set_system_schedule(workspace, cron="0 5 * * *", timezone="Europe/Atlantis")
+    assert get_system_schedule(workspace) == found
+    assert set_system_schedule(workspace, cron=None).next_due_at is None
+    assert latest_system_refresh(workspace) == 0
+    assert len(refresh_system(workspace)) == 1
+    assert latest_system_refresh(workspace) == 1
