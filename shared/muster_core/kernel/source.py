@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol
 
 import numpy as np
@@ -38,10 +39,13 @@ class Partition(Protocol):
         """Return profile columns by name, each of length `size`, in ordinal order."""
         ...
 
-    def rows(self, table: str, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    def rows(
+        self, table: str, columns: Sequence[str], *, oldest: datetime | None = None
+    ) -> Iterator[pa.RecordBatch]:
         """Yield the live rows of `table` in chunks, newest first within each file.
 
-        Each chunk has `_ordinal` (int32) and `columns`.
+        Each chunk has `_ordinal` (int32) and `columns`. Rows whose time is before `oldest` (or missing)
+        may be left out; a DATE counts as its midnight in UTC here.
         """
         ...
 
@@ -73,8 +77,10 @@ class ArrowPartition:
         """Return the named profile columns."""
         return {name: self.customers.column(name) for name in columns}
 
-    def rows(self, table: str, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        """Yield the rows of `table` in chunks of `chunk_rows`."""
+    def rows(
+        self, table: str, columns: Sequence[str], *, oldest: datetime | None = None
+    ) -> Iterator[pa.RecordBatch]:
+        """Yield the rows of `table` in chunks of `chunk_rows`, whatever `oldest` says."""
         chosen: Any = self.tables[table].select(["_ordinal", *columns])
         yield from chosen.to_batches(max_chunksize=self.chunk_rows)
 

@@ -27,7 +27,7 @@ class Rule(Node):
     @classmethod
     def _no_expression(cls, raw: Any) -> Any:
         if isinstance(raw, str):
-            raise ValueError(_EXPRESSION)
+            raise ValueError(_EXPRESSION)  # noqa: TRY004 - pydantic collects ValueErrors
         return raw
 
 
@@ -75,7 +75,7 @@ class SegmentDocument(Node):
     @classmethod
     def _no_expression(cls, raw: Any) -> Any:
         if isinstance(raw, str):
-            raise ValueError(_EXPRESSION)
+            raise ValueError(_EXPRESSION)  # noqa: TRY004 - pydantic collects ValueErrors
         return raw
 
     @field_validator("rules")

@@ -70,7 +70,7 @@ def shorten(number: Decimal) -> int | Decimal:
     if kept == [0]:
         return 0
     if exponent >= 0:
-        whole = int("".join(map(str, kept))) * 10**exponent
+        whole: int = int("".join(map(str, kept))) * 10**exponent
         return -whole if sign else whole
     return Decimal((sign, tuple(kept), exponent))
 
@@ -109,7 +109,7 @@ def _write_scalar(value: Scalar) -> str | bool | int | float:
 
 def _read_duration(raw: Any) -> str:
     if not isinstance(raw, str):
-        raise ValueError("a duration is a text such as 30 days")
+        raise ValueError("a duration is a text such as 30 days")  # noqa: TRY004 - for pydantic
     parse_duration(raw)
     return raw
 
@@ -197,8 +197,11 @@ def _forms(window: Window) -> list[str]:
 def _shape(raw: Any) -> str:
     if isinstance(raw, dict):
         return next((f"<{k}>" for k in ("column", "ago", "ahead") if k in raw), "<window>")
-    shapes = {list: "<list>", tuple: "<list>", ColumnValue: "<column>", Ago: "<ago>"}
-    return (shapes | {Ahead: "<ahead>", Window: "<window>"}).get(type(raw), "<literal>")
+    if isinstance(raw, list | tuple):
+        return "<list>"
+    if isinstance(raw, Node):
+        return f"<{type(raw).__name__.removesuffix('Value').lower()}>"
+    return "<literal>"
 
 
 #: What stands on the right of a comparison.

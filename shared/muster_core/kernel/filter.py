@@ -1,0 +1,162 @@
+"""Predicates over columns: which values pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from muster_core.catalog.type import Kind
+from muster_core.kernel.column import Column
+from muster_core.kernel.source import Bits
+from muster_core.rules.predicate import (
+    FloatRanges,
+    IsSet,
+    Predicate,
+    SameRow,
+    ScaledRanges,
+    SomeElement,
+    TextIn,
+    TextLike,
+    Truth,
+    WholeRanges,
+)
+
+#: From this many single values on, a sorted search beats one comparison each.
+_MANY = 8
+
+_INT64 = np.iinfo(np.int64)
+
+
+def passing(predicate: Predicate, column: Column, other: Callable[[str, str], Column]) -> Bits:
+    """Return which values pass; `other` gives another column of the same rows by name and type.
+
+    A value that is not set passes exactly the negated predicates.
+    """
+    positive = _positive(predicate, column, other)
+    return ~positive if predicate.negate else positive
+
+
+def _positive(predicate: Predicate, column: Column, other: Callable[[str, str], Column]) -> Bits:
+    match predicate:
+        case IsSet():
+            return column.valid
+        case Truth():
+            return column.valid & (column.truths == predicate.expected)
+        case WholeRanges():
+            return column.valid & in_ranges(predicate.ranges, column.whole)
+        case FloatRanges():
+            return in_ranges(predicate.ranges, column.floats) & column.valid
+        case TextIn() | TextLike():
+            return _text(predicate, column) & column.valid
+        case SomeElement():
+            return column.some(_positive(predicate.of, column.elements, other))
+        case SameRow():
+            return _relation(predicate, column, other(predicate.other, predicate.other_type))
+        case ScaledRanges():
+            raise AssertionError("means are compared where they are computed")
+
+
+def in_ranges(ranges: Any, values: NDArray[Any]) -> Bits:
+    """Return which values lie in at least one range, both ends included; None is open."""
+    if len(ranges) >= _MANY and values.dtype != object and all(a == b for a, b in ranges):
+        found: Bits = np.isin(values, _typed([a for a, _ in ranges], values.dtype))
+        return found
+    passed = np.zeros(len(values), dtype=np.bool_)
+    for low, high in ranges:
+        if low is not None and low == high:
+            passed |= _compare(values, low, "eq")
+            continue
+        inside = np.ones(len(values), dtype=np.bool_)
+        if low is not None:
+            inside &= _compare(values, low, "gte")
+        if high is not None:
+            inside &= _compare(values, high, "lte")
+        passed |= inside
+    return passed
+
+
+def _typed(values: list[Any], dtype: Any) -> NDArray[Any]:
+    """Return values as an array of `dtype`, without those it cannot hold: no column has them."""
+    if dtype == np.int64:
+        values = [v for v in values if _INT64.min <= v <= _INT64.max]
+    return np.array(values, dtype=dtype)
+
+
+def _compare(left: NDArray[Any], right: Any, relation: str) -> Bits:
+    """Compare element by element; NumPy and Python integers of any size compare exactly."""
+    match relation:
+        case "eq":
+            found = left == right
+        case "gt":
+            found = left > right
+        case "gte":
+            found = left >= right
+        case "lt":
+            found = left < right
+        case _:
+            found = left <= right
+    return np.asarray(found, dtype=np.bool_)
+
+
+def _text(predicate: TextIn | TextLike, column: Column) -> Bits:
+    """Decide each distinct text once, then gather by code."""
+    distinct = column.folded if predicate.fold else column.dictionary
+    if not len(distinct):
+        return np.zeros(len(column), dtype=np.bool_)
+    if isinstance(predicate, TextIn):
+        chosen = pc.is_in(distinct, value_set=pa.array(predicate.texts, distinct.type))
+    else:
+        chosen = _LIKE[predicate.how](distinct, pattern=predicate.text)
+    table: Bits = chosen.fill_null(False).to_numpy(zero_copy_only=False)
+    found: Bits = table[column.codes]
+    return found
+
+
+_LIKE: dict[str, Callable[..., Any]] = {
+    "contains": pc.match_substring,
+    "starts_with": pc.starts_with,
+    "ends_with": pc.ends_with,
+    "matches": pc.match_substring_regex,
+}
+
+
+def _relation(predicate: SameRow, left: Column, right: Column) -> Bits:
+    both = left.valid & right.valid
+    kind = left.kind.kind
+    if kind is Kind.TEXT:
+        one, two = (_texts(c, predicate.fold) for c in (left, right))
+        equal: Bits = pc.equal(one, two).fill_null(False).to_numpy(zero_copy_only=False)
+        return equal & both
+    if kind is Kind.BOOLEAN:
+        return both & (left.truths == right.truths)
+    if kind is Kind.FLOAT:
+        return _compare(left.floats, right.floats, predicate.relation) & both
+    scale = max(left.kind.scale, right.kind.scale)
+    one, two = (_rescaled(c.whole, scale - c.kind.scale) for c in (left, right))
+    return _compare(one, two, predicate.relation) & both
+
+
+def _texts(column: Column, fold: bool) -> Any:
+    return column.folded.take(pa.array(column.codes)) if fold else column.texts
+
+
+def _rescaled(values: NDArray[Any], digits: int) -> NDArray[Any]:
+    """Return values times a power of ten, as Python integers only where int64 could overflow."""
+    if digits == 0 or not len(values):
+        return values
+    factor = 10**digits
+    if values.dtype != object and largest(values) * factor <= _INT64.max:
+        scaled: NDArray[Any] = values * factor
+    else:
+        scaled = values.astype(object) * factor
+    return scaled
+
+
+def largest(values: NDArray[Any]) -> int:
+    """Return the largest absolute value as a Python integer."""
+    return max(abs(int(values.max())), abs(int(values.min()))) if len(values) else 0

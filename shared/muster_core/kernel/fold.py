@@ -1,0 +1,213 @@
+"""Aggregates per customer as folds: `update` with the rows of a chunk, `finish` with one value an ordinal.
+
+Memory is per ordinal, whatever the number of rows; only distinct values are kept one by one. Integers and
+decimals are exact: int64 while a bound on the sums proves that enough, else 32-bit limbs. Doubles are added
+in the order of the rows, so chunking changes nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from muster_core.catalog.type import Kind
+from muster_core.kernel.column import Column, one_array
+from muster_core.kernel.filter import largest
+
+Index = NDArray[np.int64]
+_SAFE = 1 << 62
+_LOW = (1 << 32) - 1
+#: Distinct pairs are reduced whenever this many are waiting, or as many as are known already.
+_WAITING_PAIRS = 500_000
+
+
+class Accumulator(Protocol):
+    """One aggregate in the making."""
+
+    def update(self, ordinals: Index, column: Column | None, rows: Index | slice) -> None:
+        """Take in rows; `ordinals` are those of `rows` of the chunk whose column is `column`."""
+        ...
+
+
+class Count:
+    """Rows per customer."""
+
+    def __init__(self, size: int) -> None:
+        self.counts = np.zeros(size, dtype=np.int32)
+
+    def update(self, ordinals: Index, column: Column | None, rows: Index | slice) -> None:
+        """Count each row."""
+        np.add.at(self.counts, ordinals, np.int32(1))
+
+
+class WholeSum:
+    """Exact sums and counts of set integers or scaled decimals."""
+
+    def __init__(self, size: int) -> None:
+        self.counts = np.zeros(size, dtype=np.int32)
+        self._narrow = np.zeros(size, dtype=np.int64)
+        self._bound = 0
+        self._limbs: list[NDArray[np.int64]] | None = None
+
+    def update(self, ordinals: Index, column: Column | None, rows: Index | slice) -> None:
+        """Add each row's value."""
+        assert column is not None
+        ordinals, rows = _set_rows(ordinals, column, rows)
+        np.add.at(self.counts, ordinals, np.int32(1))
+        values = column.whole[rows]
+        if values.dtype != object:
+            bound = self._bound + largest(values) * len(values)
+            if bound < _SAFE:
+                self._bound = bound
+                np.add.at(self._narrow, ordinals, values)
+                return
+            low, high = values, values >> 63
+        else:
+            low, high = (limb[rows] for limb in column.limbs)
+        self._add_limbs(ordinals, low, high)
+
+    def _add_limbs(self, ordinals: Index, low: Index, high: Index) -> None:
+        """Add 128-bit values in four pieces of 32 bits, each far from overflowing its int64."""
+        if self._limbs is None:
+            self._limbs = [np.zeros(len(self.counts), dtype=np.int64) for _ in range(4)]
+        pieces = (low & _LOW, (low >> 32) & _LOW, high & _LOW, high >> 32)
+        for limb, piece in zip(self._limbs, pieces, strict=True):
+            np.add.at(limb, ordinals, piece)
+
+    def sums(self) -> NDArray[Any]:
+        """Return the sums: int64, or Python integers if they may be larger."""
+        if self._limbs is None:
+            return self._narrow
+        total: NDArray[Any] = self._narrow.astype(object)
+        for power, limb in enumerate(self._limbs):
+            total = total + limb.astype(object) * (1 << (32 * power))
+        return total
+
+
+class FloatSum:
+    """Sums and counts of set doubles, added in row order."""
+
+    def __init__(self, size: int) -> None:
+        self.counts = np.zeros(size, dtype=np.int32)
+        self.totals = np.zeros(size, dtype=np.float64)
+
+    def update(self, ordinals: Index, column: Column | None, rows: Index | slice) -> None:
+        """Add each row's value."""
+        assert column is not None
+        ordinals, rows = _set_rows(ordinals, column, rows)
+        np.add.at(self.counts, ordinals, np.int32(1))
+        np.add.at(self.totals, ordinals, column.floats[rows])
+
+    def sums(self) -> NDArray[Any]:
+        """Return the sums."""
+        return self.totals
+
+
+class Extreme:
+    """The least or greatest set value, and whether there is one."""
+
+    def __init__(self, size: int, *, least: bool, floating: bool) -> None:
+        self._least = least
+        self._floating = floating
+        self.found = np.zeros(size, dtype=np.bool_)
+        self.values: NDArray[Any] = np.full(
+            size, self._worst(), np.float64 if floating else np.int64
+        )
+
+    def _worst(self) -> Any:
+        if self._floating:
+            return np.inf if self._least else -np.inf
+        limits = np.iinfo(np.int64)
+        return limits.max if self._least else limits.min
+
+    def update(self, ordinals: Index, column: Column | None, rows: Index | slice) -> None:
+        """Keep the better of what is known and each row's value."""
+        assert column is not None
+        ordinals, rows = _set_rows(ordinals, column, rows)
+        values = (column.floats if self._floating else column.whole)[rows]
+        if values.dtype == object or self.values.dtype == object:
+            self._update_wide(ordinals, values)
+        else:
+            (np.minimum if self._least else np.maximum).at(self.values, ordinals, values)
+        self.found[ordinals] = True
+
+    def _update_wide(self, ordinals: Index, values: NDArray[Any]) -> None:
+        """Take in decimals beyond 64 bits: rare, exact, and one at a time."""
+        self.values = self.values.astype(object)
+        for ordinal, value in zip(ordinals.tolist(), values.tolist(), strict=True):
+            known = self.values[ordinal]
+            if not self.found[ordinal] or (value < known if self._least else value > known):
+                self.values[ordinal] = value
+                self.found[ordinal] = True
+
+
+class DistinctCount:
+    """How many different set values each customer has.
+
+    Pairs of customer and value are kept once; chunks wait until reducing them pays.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._known: Any = None
+        self._waiting: list[Any] = []
+        self._waiting_rows = 0
+
+    def update(self, ordinals: Index, column: Column | None, rows: Index | slice) -> None:
+        """Take in each row's value."""
+        assert column is not None
+        ordinals, rows = _set_rows(ordinals, column, rows)
+        if not len(ordinals):
+            return
+        self._waiting.append(_distinct([_pairs(ordinals, column, rows)]))
+        self._waiting_rows += self._waiting[-1].num_rows
+        known = 0 if self._known is None else self._known.num_rows
+        if self._waiting_rows >= max(_WAITING_PAIRS, known):
+            self._reduce()
+
+    def _reduce(self) -> None:
+        tables = [*self._waiting] if self._known is None else [self._known, *self._waiting]
+        self._known = _distinct(tables)
+        self._waiting, self._waiting_rows = [], 0
+
+    @property
+    def counts(self) -> NDArray[Any]:
+        """Return the number of distinct values per customer."""
+        if self._waiting:
+            self._reduce()
+        if self._known is None:
+            return np.zeros(self._size, dtype=np.int64)
+        ordinals = one_array(self._known.column("ordinal")).to_numpy(zero_copy_only=False)
+        return np.bincount(ordinals, minlength=self._size)
+
+
+def _pairs(ordinals: Index, column: Column, rows: Index | slice) -> Any:
+    match column.kind.kind:
+        case Kind.TEXT:
+            values = column.texts.take(pa.array(np.arange(len(column))[rows]))
+        case Kind.FLOAT:
+            values = pa.array(column.floats[rows] + 0.0)  # no negative zero
+        case Kind.BOOLEAN:
+            values = pa.array(column.truths[rows])
+        case Kind.DECIMAL:
+            values = column.array.take(pa.array(np.arange(len(column))[rows]))
+        case _:
+            values = pa.array(column.whole[rows])
+    return pa.table({"ordinal": pa.array(ordinals), "value": values})
+
+
+def _distinct(tables: list[Any]) -> Any:
+    joined = pa.concat_tables(tables)
+    return joined.group_by(["ordinal", "value"], use_threads=False).aggregate([])
+
+
+def _set_rows(ordinals: Index, column: Column, rows: Index | slice) -> tuple[Index, Index | slice]:
+    """Leave out the rows whose value is not set."""
+    valid = column.valid[rows]
+    if valid.all():
+        return ordinals, rows
+    places = np.arange(rows.start, rows.stop) if isinstance(rows, slice) else rows
+    return ordinals[valid], places[valid]

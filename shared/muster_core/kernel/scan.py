@@ -1,0 +1,199 @@
+"""One pass over the rows of a table that feeds every aggregate of a plan."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from muster_core.catalog.type import ColumnType, Kind, parse_type
+from muster_core.kernel.column import Column
+from muster_core.kernel.filter import passing
+from muster_core.kernel.fold import Accumulator
+from muster_core.kernel.node import Fold, GroupNode, RowNode, TablePlan
+from muster_core.kernel.result import Result, make_accumulator
+from muster_core.kernel.source import Bits, Partition
+from muster_core.lake.manifest import ORDINAL
+from muster_core.rules.instant import EPOCH
+from muster_core.rules.predicate import SameRow
+
+#: Stands for a missing time: before everything, and never visible.
+_NEVER = np.iinfo(np.int64).min
+
+Selection = tuple[int | None, int | None, int | None]
+
+
+def scan_table(name: str, table: TablePlan, partition: Partition) -> list[Result]:
+    """Return the results of all folds of `table`, in plan order."""
+    size = partition.size
+    accumulators = [make_accumulator(fold, size) for fold in table.folds]
+    scan = _Scan(table, accumulators)
+    for batch in partition.rows(name, scan.columns, oldest=scan.oldest):
+        if batch.num_rows:
+            scan.update(batch)
+    return [
+        Result(fold, accumulator)
+        for fold, accumulator in zip(table.folds, accumulators, strict=True)
+    ]
+
+
+class _Scan:
+    def __init__(self, table: TablePlan, accumulators: list[Accumulator]) -> None:
+        self._table = table
+        self._kinds = _column_kinds(table)
+        # Folds over the same rows share one selection of them.
+        self._groups: dict[Selection, list[tuple[Fold, Accumulator]]] = defaultdict(list)
+        for fold, accumulator in zip(table.folds, accumulators, strict=True):
+            self._groups[fold.where, fold.low, fold.high].append((fold, accumulator))
+
+    @property
+    def columns(self) -> list[str]:
+        """Return the columns to read."""
+        return sorted(self._kinds)
+
+    @property
+    def oldest(self) -> datetime | None:
+        """Return the time before which no fold wants rows, if there is one."""
+        lows = [low for _, low, _ in self._groups]
+        known = [low for low in lows if low is not None]
+        if self._table.time is None or len(known) < len(lows):
+            return None
+        if self._table.time_kind == Kind.DATE:
+            return EPOCH + timedelta(days=min(known))
+        return EPOCH + timedelta(microseconds=min(known))
+
+    def update(self, batch: pa.RecordBatch) -> None:
+        """Feed one chunk to every fold whose time bounds it touches."""
+        times = None
+        if self._table.time is not None:
+            times = _times(batch, self._table.time, self._kinds[self._table.time])
+        span = _Span(times, batch.num_rows)
+        wanted = {key: place for key in self._groups if (place := span.rows(key[1], key[2]))}
+        if not wanted:
+            return
+        first = min(place.start for place in wanted.values())
+        last = max(place.stop for place in wanted.values())
+        chunk = _Chunk(batch.slice(first, last - first), self._kinds, self._table.rows)
+        for key, place in wanted.items():
+            inside = slice(place.start - first, place.stop - first)
+            exact = None if span.ordered else span.mask(key[1], key[2])[first:last]
+            self._feed(chunk, key, inside, exact)
+
+    def _feed(self, chunk: _Chunk, key: Selection, inside: slice, exact: Bits | None) -> None:
+        rows: Any = inside
+        if key[0] is not None or exact is not None:
+            mask = chunk.mask(key[0])[inside]
+            if exact is not None:
+                mask = mask & exact[inside]
+            rows = np.flatnonzero(mask) + inside.start
+            if not len(rows):
+                return
+        ordinals = chunk.ordinals[rows]
+        for fold, accumulator in self._groups[key]:
+            column = None if fold.column is None else chunk.column(fold.column)
+            accumulator.update(ordinals, column, rows)
+
+
+def _column_kinds(table: TablePlan) -> dict[str, ColumnType]:
+    """Return every column the pass reads, with its type."""
+    kinds: dict[str, str] = {}
+    if table.time is not None and table.time_kind is not None:
+        kinds[table.time] = table.time_kind
+    for fold in table.folds:
+        if fold.column is not None and fold.kind is not None:
+            kinds[fold.column] = fold.kind
+    for row in table.rows:
+        if not isinstance(row, GroupNode):
+            kinds[row.column] = row.kind
+            if isinstance(row.predicate, SameRow):
+                kinds[row.predicate.other] = row.predicate.other_type
+    return {name: parse_type(kind) for name, kind in kinds.items()}
+
+
+def _times(batch: Any, name: str, kind: ColumnType) -> NDArray[np.int64]:
+    column = Column(batch.column(batch.schema.get_field_index(name)), kind)
+    times: NDArray[np.int64] = column.whole
+    return times if column.valid.all() else np.where(column.valid, times, _NEVER)
+
+
+class _Span:
+    """Where time bounds lie in a chunk; in a chunk ordered newest first each is one slice."""
+
+    def __init__(self, times: NDArray[np.int64] | None, rows: int) -> None:
+        self._rows = rows
+        self._times = times
+        self.ordered = times is None or bool((times[:-1] >= times[1:]).all())
+        self._rising = times[::-1] if times is not None and self.ordered else None
+        self._extremes = (0, 0) if times is None else (int(times.min()), int(times.max()))
+
+    def rows(self, low: int | None, high: int | None) -> slice | None:
+        """Return the slice that holds all rows within the bounds, or None if there are none."""
+        if self._times is None:
+            return slice(0, self._rows)
+        low, high = _closed(low, high)
+        if self._rising is None:
+            least, greatest = self._extremes
+            return slice(0, self._rows) if low <= greatest and high >= least else None
+        start = self._rows - int(np.searchsorted(self._rising, high, side="right"))
+        stop = self._rows - int(np.searchsorted(self._rising, low, side="left"))
+        return slice(start, stop) if start < stop else None
+
+    def mask(self, low: int | None, high: int | None) -> Bits:
+        """Return which rows lie within the bounds."""
+        assert self._times is not None
+        low, high = _closed(low, high)
+        found: Bits = (self._times >= low) & (self._times <= high)
+        return found
+
+
+def _closed(low: int | None, high: int | None) -> tuple[int, int]:
+    limits = np.iinfo(np.int64)
+    return (_NEVER + 1 if low is None else low), (int(limits.max) if high is None else high)
+
+
+class _Chunk:
+    """The rows of a chunk that some fold wants, each column and row mask made once."""
+
+    def __init__(
+        self, batch: Any, kinds: dict[str, ColumnType], nodes: tuple[RowNode, ...]
+    ) -> None:
+        self._batch = batch
+        self._kinds = kinds
+        self._nodes = nodes
+        self._columns: dict[str, Column] = {}
+        self._masks: dict[int, Bits] = {}
+        place = batch.schema.get_field_index(ORDINAL)
+        self.ordinals = batch.column(place).to_numpy(zero_copy_only=False).astype(np.int64)
+
+    def column(self, name: str, kind: str | None = None) -> Column:
+        """Return a column, read once."""
+        found = self._columns.get(name)
+        if found is None:
+            array = self._batch.column(self._batch.schema.get_field_index(name))
+            found = self._columns[name] = Column(array, self._kinds[name])
+        return found
+
+    def mask(self, node: int | None) -> Bits:
+        """Return which rows pass a row node."""
+        if node is None:
+            return np.ones(self._batch.num_rows, dtype=np.bool_)
+        found = self._masks.get(node)
+        if found is None:
+            found = self._masks[node] = self._evaluate(self._nodes[node])
+        return found
+
+    def _evaluate(self, node: RowNode) -> Bits:
+        if not isinstance(node, GroupNode):
+            return passing(node.predicate, self.column(node.column), self.column)
+        if node.node == "not":
+            return ~self.mask(node.of[0])
+        if not node.of:
+            return np.zeros(self._batch.num_rows, dtype=np.bool_)
+        found = self.mask(node.of[0])
+        for part in node.of[1:]:
+            found = found & self.mask(part) if node.node == "and" else found | self.mask(part)
+        return found

@@ -1,0 +1,109 @@
+"""Checks of segment documents against a catalog: every problem at once, each with its JSON pointer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from muster_core.catalog.document import Catalog
+from muster_core.catalog.type import Kind, parse_type
+from muster_core.errors import Problem
+from muster_core.rules.comparison import Misfit
+from muster_core.rules.document import CronSchedule, ProjectColumn, SegmentDocument
+from muster_core.rules.instant import find_zone
+from muster_core.rules.limit import DEFAULT_LIMITS, Limits
+from muster_core.rules.literal import Frame
+from muster_core.rules.resolve import Resolver
+from muster_core.rules.scope import profile_scope
+
+#: Checking resolves relative times too; any instant does.
+_SOME_INSTANT = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def check_segments(
+    documents: Sequence[SegmentDocument], catalog: Catalog, *, limits: Limits = DEFAULT_LIMITS
+) -> list[Problem]:
+    """Return everything wrong with `documents` as one folder; messages begin with the segment's name."""
+    problems: list[Problem] = []
+    seen: set[str] = set()
+    for document in documents:
+        found = check_segment(document, catalog, limits=limits)
+        if document.name in seen:
+            found.append(Problem(message="this name is used twice", pointer="/name"))
+        seen.add(document.name)
+        problems += [
+            Problem(
+                message=f"segment {document.name}: {problem.message}",
+                pointer=problem.pointer,
+                hint=problem.hint,
+            )
+            for problem in found
+        ]
+    return problems
+
+
+def check_segment(
+    document: SegmentDocument, catalog: Catalog, *, limits: Limits = DEFAULT_LIMITS
+) -> list[Problem]:
+    """Return everything wrong with one document."""
+    problems = _zone_problems(document)
+    name = catalog.timezone if document.timezone is None or problems else document.timezone
+    frame = Frame(as_of=_SOME_INSTANT, zone=find_zone(name), limits=limits)
+    resolver = Resolver(catalog=catalog, frame=frame)
+    if len(document.rules) > limits.rules:
+        message = f"a segment has at most {limits.rules} rules"
+        problems.append(Problem(message=message, pointer="/rules"))
+    for index, rule in enumerate(document.rules):
+        resolver.condition(rule.where, f"/rules/{index}/where")
+    problems += resolver.problems
+    for index, column in enumerate(document.project):
+        problems += _project_problems(column, catalog, f"/project/{index}")
+    return problems + _manual_problems(document, catalog, limits)
+
+
+def _zone_problems(document: SegmentDocument) -> list[Problem]:
+    zones = [("/timezone", document.timezone)]
+    if isinstance(document.schedule, CronSchedule):
+        zones.append(("/schedule/timezone", document.schedule.timezone))
+    problems = []
+    for pointer, name in zones:
+        try:
+            if name is not None:
+                find_zone(name)
+        except ValueError as exc:
+            hint = "use an IANA name such as Europe/Berlin"
+            problems.append(Problem(message=str(exc), pointer=pointer, hint=hint))
+    return problems
+
+
+def _project_problems(column: ProjectColumn, catalog: Catalog, pointer: str) -> list[Problem]:
+    if column.table is not None or column.where is not None or column.via:
+        message = "columns of related tables are not put out yet"
+        return [Problem(message=message, pointer=f"{pointer}/table")]
+    try:
+        profile_scope(catalog).find(column.column)
+    except Misfit as exc:
+        return [Problem(message=str(exc), pointer=pointer + exc.pointer, hint=exc.hint)]
+    return []
+
+
+def _manual_problems(document: SegmentDocument, catalog: Catalog, limits: Limits) -> list[Problem]:
+    problems = []
+    kind = parse_type(catalog.profile.columns[catalog.key]).kind
+    for name, ids in (("add", document.manual.add), ("remove", document.manual.remove)):
+        pointer = f"/manual/{name}"
+        if len(ids) > limits.manual:
+            message = f"a segment has at most {limits.manual} customers {name}ed by hand"
+            problems.append(Problem(message=message, pointer=pointer))
+        if kind is not Kind.INTEGER:
+            continue
+        problems += [
+            Problem(message="the customer key is a whole number", pointer=f"{pointer}/{i}")
+            for i, text in enumerate(ids)
+            if isinstance(text, str) and not _is_whole(text)
+        ]
+    return problems
+
+
+def _is_whole(text: str) -> bool:
+    return text.isascii() and text.removeprefix("-").isdigit()
