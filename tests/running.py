@@ -16,6 +16,8 @@ import psutil
 import redis
 from tests.waiting import eventually
 
+from muster_console.parts.privilege import Identity, become
+
 #: Short enough for a test to wait for a lease to run out.
 SHORT_LEASES = {
     "MUSTER_LEASE_SECONDS": "6",
@@ -46,10 +48,15 @@ class Parts:
     """``muster up --detach`` in `home`; `stop` or ``with`` ends it."""
 
     def __init__(
-        self, home: Path, environment: Mapping[str, str] | None = None, *, user: str | None = None
+        self,
+        home: Path,
+        environment: Mapping[str, str] | None = None,
+        *,
+        identity: Identity | None = None,
     ) -> None:
         self.home = home
-        self._user = user
+        #: Whom the commands run as; the present user where it is None.
+        self._identity = identity
         outside = ("MUSTER_", "DATABASE_URL", "REDIS_URL", "ENGINE", "LAKE_URL")
         kept = {k: v for k, v in os.environ.items() if not k.startswith(outside)}
         self._environment = {
@@ -81,8 +88,7 @@ class Parts:
             capture_output=True,
             text=True,
             timeout=seconds,
-            user=self._user,
-            extra_groups=[] if self._user else None,
+            preexec_fn=self._before_exec,
             check=False,
         )
         answer = Answer(code=done.returncode, out=done.stdout, err=done.stderr)
@@ -101,9 +107,12 @@ class Parts:
             stdout=stdout,
             stderr=subprocess.STDOUT,
             text=True,
-            user=self._user,
-            extra_groups=[] if self._user else None,
+            preexec_fn=self._before_exec,  # noqa: PLW1509 - tests have one thread
         )
+
+    def _before_exec(self) -> None:
+        if self._identity is not None:
+            become(self._identity)
 
     def json(self, *arguments: str) -> Any:
         """Run ``muster ... --json`` and return the document it prints."""
