@@ -66,6 +66,7 @@ class Output(io.RawIOBase):
         self._file = file
         self._path = path
         self._digest = hashlib.sha256()
+        self._abandoned = False
         self.size = 0
         with lake_errors(path):
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -87,6 +88,10 @@ class Output(io.RawIOBase):
             NoSpace: the disk is full.
         """
         view = memoryview(data).cast("B")
+        if self._abandoned:
+            return len(view)
+        if self.closed:  # the descriptor's number may belong to another file by now
+            raise ValueError("write to a closed file")
         self._digest.update(view)
         written = 0
         with lake_errors(self._path):
@@ -95,18 +100,25 @@ class Output(io.RawIOBase):
         self.size += written
         return written
 
+    def abandon(self) -> None:
+        """Take further writes without keeping them: a Parquet writer ends with a footer nobody wants."""
+        self._abandoned = True
+
     def close(self) -> None:
         """Make the file durable and close it."""
         if self.closed:
             return
         try:
             with lake_errors(self._path):
-                os.fsync(self._fd)
+                if not self._abandoned:
+                    os.fsync(self._fd)
         finally:
             os.close(self._fd)
             super().close()
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            self._abandoned = True
         self.close()
         if kind is not None:
             self._file.unlink(missing_ok=True)

@@ -41,6 +41,13 @@ def test_an_output_that_fails_leaves_no_file(lake):
     assert not lake.exists("data")
 
 
+def test_nothing_is_written_through_a_closed_output(lake):
+    with lake.open_output("data") as output:
+        output.write(b"abc")
+    with pytest.raises(ValueError, match="closed"):
+        output.write(b"d")
+
+
 def test_an_output_never_overwrites(lake):
     lake.write_bytes("data", b"old")
     with pytest.raises(FileExistsError):

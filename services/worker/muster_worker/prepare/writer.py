@@ -85,6 +85,9 @@ class StoreWriter:
 
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
         if self._output is not None and kind is not None:
+            self._output.abandon()
+            if self._parquet is not None:
+                self._parquet.close()
             self._output.__exit__(kind, *rest)
 
     def _open(self) -> None:
