@@ -151,9 +151,9 @@ def render_page() -> str:
     ]
     lines += [
         "",
-        "`successful with warnings` and the codes `not due`, `upstream failed`, `upstream skipped` and"
-        " `input not fresh`",
-        "come with references between segments and with freshness rules; no run has them yet.",
+        "`successful with warnings` and the codes `not due`, `upstream failed`, `upstream skipped`",
+        "and `input not fresh` come with references between segments and with freshness rules.",
+        "No run has them yet.",
     ]
     return "\n".join(lines) + "\n"
 

@@ -46,10 +46,26 @@ class Cron:
         return self._elapsed(instant) if self.follows_elapsed_time else self._wall_clock(instant)
 
     def _elapsed(self, instant: datetime) -> Iterator[datetime]:
-        for local in CronSim(self.expression, instant.astimezone(self.zone)):
-            found = local.astimezone(UTC)
-            if found > instant:
+        # CronSim walks plain local time; between two changes of the clocks that is elapsed time. Its own
+        # handling of zones errs where clocks change by half an hour.
+        moment = instant.astimezone(UTC).replace(microsecond=0)
+        offset, simulation = _offset(moment, self.zone), self._from(_local(moment, self.zone))
+        while (local := next(simulation, None)) is not None:
+            found = local.replace(tzinfo=UTC) - offset
+            # A change farther away than this repeats no time already passed.
+            horizon = min(found, moment + _WIDEST_SHIFT)
+            if _offset(horizon, self.zone) == offset:
+                horizon = found
+            if _offset(horizon, self.zone) == offset:
+                moment = found
                 yield found
+            else:
+                moment = _change(moment, horizon, self.zone)
+                offset = _offset(moment, self.zone)
+                simulation = self._from(_local(moment, self.zone) - timedelta(seconds=1))
+
+    def _from(self, local: datetime) -> Iterator[datetime]:
+        return iter(CronSim(self.expression, local))
 
     def _wall_clock(self, instant: datetime) -> Iterator[datetime]:
         latest = instant.astimezone(UTC)
@@ -58,7 +74,7 @@ class Cron:
         if _offset(latest - _WIDEST_SHIFT, self.zone) != _offset(latest, self.zone):
             start -= _WIDEST_SHIFT
         # One minute back: the simulation's first answer is strictly later than where it starts.
-        for local in CronSim(self.expression, start - timedelta(minutes=1)):
+        for local in self._from(start - timedelta(minutes=1)):
             found = _instant(local, self.zone)
             if found > latest:
                 latest = found
@@ -119,8 +135,8 @@ def missed(cron: Cron, first: datetime, now: datetime, *, limit: int) -> list[da
     return [first, *later][-limit:]
 
 
-def _offset(instant: datetime, zone: ZoneInfo) -> timedelta | None:
-    return instant.astimezone(zone).utcoffset()
+def _offset(instant: datetime, zone: ZoneInfo) -> timedelta:
+    return instant.astimezone(zone).utcoffset() or timedelta(0)
 
 
 def _local(instant: datetime, zone: ZoneInfo) -> datetime:
@@ -132,9 +148,12 @@ def _instant(local: datetime, zone: ZoneInfo) -> datetime:
     found = local.replace(tzinfo=zone, fold=0).astimezone(UTC)
     if _local(found, zone) == local:
         return found
-    # In a gap: read with the offset after the change lies before it, with the one before lies after.
-    low = local.replace(tzinfo=zone, fold=1).astimezone(UTC)
-    high = found
+    # In a gap: read with the offset after the change it lies before the change, and the other way round.
+    return _change(local.replace(tzinfo=zone, fold=1).astimezone(UTC), found, zone)
+
+
+def _change(low: datetime, high: datetime, zone: ZoneInfo) -> datetime:
+    """Return the instant between `low` and `high`, to the second, from which the clocks show another offset."""
     before = _offset(low, zone)
     while high - low > timedelta(seconds=1):
         middle = low + timedelta(seconds=int((high - low).total_seconds()) // 2)
