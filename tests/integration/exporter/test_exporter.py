@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
-from tests.integration.exporter.conftest import COLUMNS, HOSTILE, World
+from tests.integration.exporter.world import COLUMNS, HOSTILE, World
 
 from muster_core.exports.document import Format
 from muster_core.exports.manifest import ExportManifest
