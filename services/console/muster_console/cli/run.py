@@ -12,6 +12,9 @@ from muster_console.operation.run import look_at_run, look_at_runs, run_json
 from muster_console.operation.workspace import open_workspace
 from muster_core.storage.run import RunRecord
 
+#: The order in which a batch goes through them.
+_STAGES = ("prepare", "plan", "evaluate", "publish")
+
 app = typer.Typer(help="What was refreshed, and what came of it.", no_args_is_help=True)
 
 
@@ -91,7 +94,8 @@ def _facts(run: RunRecord) -> list[tuple[str, object]]:
 
 
 def _batch_facts(run: RunRecord) -> list[tuple[str, object]]:
-    seconds = ", ".join(f"{stage} {taken:.2f}" for stage, taken in (run.seconds or {}).items())
+    taken = run.seconds or {}
+    seconds = ", ".join(f"{stage} {taken[stage]:.2f}" for stage in _STAGES if stage in taken)
     return [
         ("worker", run.worker),
         ("batch", f"{run.batch_id} of {run.batch_runs} runs, fence {run.fence}"),

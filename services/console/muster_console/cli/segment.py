@@ -80,7 +80,7 @@ def show(name: Name, *, json: JsonOption = False) -> None:
     text = yaml.safe_dump(_kind_first(view.document), sort_keys=False, allow_unicode=True)
     console.print(Syntax(text, "yaml", background_color="default"))
     print_table(
-        "members per rule, at the last refresh",
+        "members per rule",
         ("rule", "combine", "members", "so far"),
         [
             (f"{rule.number}. {rule.name or ''}".rstrip(), rule.combine, rule.members, rule.running)
