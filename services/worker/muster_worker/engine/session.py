@@ -23,8 +23,8 @@ from muster_core import errors
 from muster_core.errors import EngineUnavailable, MusterError, NoSpace, TerminalError
 from muster_core.telemetry import redact
 
-#: A call is tried again within about 7 seconds; later the run's own retry is the better answer.
-_RETRY = DefaultPolicy(max_retries=4, initial_backoff=100, max_backoff=4000)
+#: A call is tried again within about 2 seconds; an engine takes longer to come back than any retry here.
+_RETRY = DefaultPolicy(max_retries=3, initial_backoff=100, max_backoff=2000)
 
 _LOST_CODES = {
     grpc.StatusCode.UNAVAILABLE,
@@ -38,6 +38,7 @@ _LOST_TEXT = re.compile(
     r"|stopped SparkContext|SparkContext was shut down|UNAUTHENTICATED|Connection re(set|fused)"
 )
 _NO_SPACE = re.compile(r"No space left on device|ENOSPC|Errno 28")
+_PYTHON_ERROR = re.compile(r"[\w.]+(Error|Exception|Interrupt)\b")
 _RAISED_IN_TASK = re.compile(r"muster_core\.errors\.(\w+): (.*)")
 
 
@@ -141,14 +142,19 @@ def _error_named(name: str, message: str) -> MusterError:
 
 def _cause(text: str) -> str:
     """Return the line that names the Python error of a task, else the first line."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    named = [line for line in lines if re.match(r"[\w.]+(Error|Exception)\b", line)]
-    return redact((named or lines or ["no message"])[-1 if named else 0])[:500]
+    lines = [line.strip() for line in text.partition("\n\nJVM stacktrace")[0].splitlines()]
+    lines = [line for line in lines if line]
+    if "An exception was thrown from the Python worker" in text:
+        lines = [line for line in lines if _PYTHON_ERROR.match(line)][-1:] or lines
+    return redact(lines[0] if lines else "it gave no reason")[:500]
 
 
 def _first_line(exc: Exception) -> str:
-    details = exc.details() if isinstance(exc, grpc.Call) else str(exc)
-    return redact((details or type(exc).__name__).strip().splitlines()[0])[:300].rstrip(".")
+    text = (exc.details() if isinstance(exc, grpc.Call) else None) or str(exc)
+    # Spark hands on gRPC's own description, whose one useful line is this
+    details = re.search(r'details = "(.*)"', text)
+    lines = (details[1] if details else text).strip().splitlines()
+    return redact(lines[0] if lines else type(exc).__name__)[:300].rstrip(".")
 
 
 def _wait_for(builder: DefaultChannelBuilder, url: str, timeout_seconds: float) -> None:
