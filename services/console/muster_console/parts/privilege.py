@@ -3,7 +3,7 @@
 PostgreSQL refuses to run as root, so as root it becomes the existing user `nobody`.
 A checkout or data directory often lies below a folder `nobody` cannot pass (`mktemp -d` makes mode 0700);
 then the child keeps one capability, to pass and read directories, instead of us opening the user's folders.
-See docs/decisions/0002-postgres-as-root.md.
+See docs/decisions/0008-postgresql-as-root.md.
 """
 
 from __future__ import annotations
