@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,12 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from muster_core.catalog.type import parse_type
-from muster_core.errors import StoreDamaged, TerminalError
+from muster_core.errors import InvalidInput, Problem, StoreDamaged
 from muster_core.exports.document import Format
+from muster_core.exports.target import folder_errors
 from muster_core.exports.writer import RowFeed, write_file
 from muster_core.lake.conversion import arrow_type
-from muster_core.lake.location import Lake, lake_errors
+from muster_core.lake.location import Lake
 from muster_core.lake.manifest import MatrixFile, Pointer, StoreFile
 from muster_core.lake.matrix import Matrix
 from muster_core.lake.store import Store, verify
@@ -85,15 +87,15 @@ class MemberList:
         """Return the Arrow schema of `batches`: the key, then `columns`.
 
         Raises:
-            TerminalError: the snapshot's profile does not have one of them.
+            InvalidInput: the snapshot's profile does not have one of them.
         """
         names = self._names(columns)
         known = self.store.manifest.columns
         if missing := [name for name in names if name not in known]:
-            raise TerminalError(
-                f"The profile of this version has no column {', '.join(missing)}.",
-                hint="Change the columns, or refresh the segment so that a new version has them.",
-            )
+            lead = f"The profile of this version has no column {', '.join(missing)}"
+            near = sorted({n for name in missing for n in get_close_matches(name, list(known))})
+            hint = f"It has {', '.join(near)}." if near else f"It has {', '.join(known)}."
+            raise InvalidInput([Problem(message=lead, hint=hint)], lead)
         return pa.schema([pa.field(n, arrow_type(parse_type(known[n]))) for n in names])
 
     def batches(self, columns: Sequence[str], *, skip: int = 0) -> Iterator[Any]:
@@ -136,7 +138,7 @@ def stream_members(
 
     Raises:
         StoreDamaged: a file does not match its manifest; then nothing at all is yielded.
-        TerminalError: the version's profile does not have one of the columns.
+        InvalidInput: the version's profile does not have one of the columns.
     """
     members = MemberList.open(lake, snapshot, snapshot_sha256, pointer)
     members.schema(columns)
@@ -177,13 +179,14 @@ def write_members(
     Raises:
         StoreDamaged: a file of the lake does not match its manifest.
         NoSpace: the disk is full.
+        TargetUnavailable: the folder of `path` does not take files.
     """
     members = MemberList.open(lake, snapshot, snapshot_sha256, pointer)
     schema = members.schema(columns)
     members.verify()
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with lake_errors(str(path)):
+        with folder_errors(str(path.parent)):
             with part.open("xb") as output:
                 feed = RowFeed(members.batches(columns))
                 rows = write_file(output, schema, feed.read(), form=form, raw=raw)

@@ -13,11 +13,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
-from tests.integration.exporter.world import COLUMNS, HOSTILE, World
+from tests.integration.exporter.world import COLUMNS, HOSTILE, World, build_world
 
 from muster_core.exports.document import Format
 from muster_core.exports.manifest import ExportManifest
 from muster_core.exports.state import DeliveryState
+from muster_core.lake.manifest import ALIVE
 from muster_core.lake.members import first_members, stream_members, write_members
 from muster_core.storage.database import transaction
 from muster_core.storage.delivery import StoredDelivery, list_deliveries
@@ -300,3 +301,35 @@ def test_members_can_be_looked_at_and_downloaded(world, tmp_path):
     streamed = pa.Table.from_batches(stream_members(*where)).combine_chunks()
     assert streamed.equals(expected)
     assert sorted(os.listdir(tmp_path)) == ["lake", "out.parquet", "target"]
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_text_that_is_no_valid_unicode_is_mended_and_no_row_is_lost(
+    database, database_url, tmp_path, form
+):
+    broken = [b"C1", b"C\xff2", b"\xed\xa0\x80=1", b"fine"]
+    texts = pa.array(broken, pa.binary())
+    table = pa.table(
+        {
+            ALIVE: pa.array([True] * 4),
+            "id": pa.array(["1", "2", "3", "4"]),
+            # a lone surrogate and a stray byte: Parquet files of careless writers hold such text
+            "note": pa.StringArray.from_buffers(4, texts.buffers()[1], texts.buffers()[2]),
+        }
+    )
+    columns = {"id": "text", "note": "text"}
+    world = build_world(database, database_url, tmp_path, [table], columns)
+    version = world.publish("vip", share=1.0)
+    world.export(format=form, columns=["note"])
+    world.queue("crm", "vip", version)
+
+    (done,) = run(world)
+
+    assert (done.state, done.rows) == ("delivered", 4)
+    folder = world.folder("crm", "vip", version)
+    if form == "csv":
+        rows = list(csv.reader(io.StringIO((folder / "part-00000.csv").read_bytes().decode())))
+        found = [row[1] for row in rows[1:]]
+    else:
+        found = pq.read_table(folder / "part-00000.parquet").column("note").to_pylist()
+    assert found == ["C1", "C\ufffd2", "\ufffd\ufffd\ufffd=1", "fine"]

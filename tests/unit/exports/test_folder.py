@@ -9,7 +9,8 @@ import pytest
 
 from muster_core.errors import NoSpace, TargetUnavailable
 from muster_core.exports.manifest import DeliveredFile, Latest
-from muster_exporter.sinks.folder import FolderSink, folder_errors
+from muster_core.exports.target import folder_errors
+from muster_exporter.sinks.folder import FolderSink
 
 PARTS = ("crm", "vip", "version=1")
 

@@ -18,7 +18,7 @@ from typing import Any, Self
 
 from pydantic import ValidationError
 
-from muster_core.errors import NoSpace, TargetUnavailable
+from muster_core.errors import TargetUnavailable
 from muster_core.exports.manifest import DeliveredFile, Latest
 from muster_core.exports.naming import (
     CHUNK_PATTERN,
@@ -27,39 +27,14 @@ from muster_core.exports.naming import (
     staged_fence,
     staged_name,
 )
-from muster_core.exports.target import folder_fault
+from muster_core.exports.target import folder_errors, folder_fault
 
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+#: Member data: for the owner and the group, which a setgid target folder chooses.
+_FILE_MODE = 0o640
+_FOLDER_MODE = 0o750
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
-
-
-@contextmanager
-def folder_errors(path: str) -> Iterator[None]:
-    """Translate operating-system errors about the target folder `path`.
-
-    Raises:
-        NoSpace: the disk, the quota or the file-size limit is exhausted.
-        TargetUnavailable: anything else; the message says what the system said.
-    """
-    try:
-        yield
-    except OSError as exc:
-        if exc.errno in _FULL:
-            raise NoSpace(
-                f"No space is left in the folder {path}.", hint="Free space; it is tried again."
-            ) from exc
-        if exc.errno in (errno.ELOOP, errno.ENOTDIR):
-            raise TargetUnavailable(
-                f"The folder {path} holds a link or a file where Muster's own folder should be.",
-                hint="Remove it, or export to another folder.",
-            ) from exc
-        said = os.strerror(exc.errno) if exc.errno else type(exc).__name__
-        raise TargetUnavailable(
-            f"The folder {path} does not take files: {said}.",
-            hint="Check that it is mounted and writable; it is tried again.",
-        ) from exc
 
 
 class StagedFile(io.RawIOBase):
@@ -193,7 +168,7 @@ class FolderSink:
         hidden = staged_name(name, self._fence)
         # Only the system calls on the target are translated: what fails in the block keeps its own name.
         with folder_errors(self._target):
-            descriptor = os.open(hidden, _NEW_FILE, 0o644, dir_fd=folder)
+            descriptor = os.open(hidden, _NEW_FILE, _FILE_MODE, dir_fd=folder)
         try:
             try:
                 yield StagedFile(descriptor, self._target)
@@ -217,7 +192,7 @@ class FolderSink:
 def _enter(parent: int, name: str) -> int:
     """Return a handle on the folder `name` in `parent`, made where it is missing."""
     try:
-        os.mkdir(name, 0o755, dir_fd=parent)
+        os.mkdir(name, _FOLDER_MODE, dir_fd=parent)
         _sync(parent)
     except FileExistsError:
         pass
