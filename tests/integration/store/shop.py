@@ -69,7 +69,7 @@ class Shop:
 
 def ordinals(store: Store) -> dict[tuple[int, int], str]:
     """Return the key of every ordinal ever given out."""
-    found = {}
+    found: dict[tuple[int, int], str] = {}
     for number in range(store.manifest.partitions):
         keys = store.partition(number).profile(["id"])["id"].to_pylist()
         found |= {(number, i): key for i, key in enumerate(keys)}
@@ -86,10 +86,10 @@ def alive(store: Store) -> set[str]:
     return found
 
 
-def rows(store: Store, table: str = "orders", key: str = "id") -> dict[str, list[dict[str, Any]]]:
+def rows(store: Store, table: str = "orders", key: str = "id") -> dict[Any, list[dict[str, Any]]]:
     """Return the rows of every alive customer by key, in the order of the files."""
     columns = [*store.manifest.tables[table].columns, "_source_file", "_source_row"]
-    found: dict[str, list[dict[str, Any]]] = {}
+    found: dict[Any, list[dict[str, Any]]] = {}
     for number in range(store.manifest.partitions):
         partition = store.partition(number)
         keys = partition.profile([key])[key].to_pylist()

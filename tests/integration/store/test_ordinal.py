@@ -67,7 +67,7 @@ def test_a_key_keeps_its_ordinal_through_every_later_snapshot(line, shop):
         keys = first.partition(number).profile(["id"])["id"].to_pylist()
         assert keys == sorted(keys)
     # a vanished customer has nothing but the key
-    ages = {}
+    ages: dict[str, int | None] = {}
     for number in range(4):
         found = second.partition(number).profile(["id", "age"])
         ages |= dict(zip(found["id"].to_pylist(), found["age"].to_pylist(), strict=True))

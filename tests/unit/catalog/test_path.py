@@ -24,7 +24,8 @@ def catalog(*relationships):
             "products": table("products", id="integer"),
         },
         relationships=[
-            Relationship(name=name, from_=from_, to=to) for name, from_, to in relationships
+            Relationship.model_validate({"name": name, "from": from_, "to": to})
+            for name, from_, to in relationships
         ],
     )
 

@@ -34,7 +34,7 @@ def test_only_types_with_one_text_are_keys():
 @given(st.lists(st.one_of(st.none(), st.text(max_size=6))), st.integers(0, 5))
 def test_equal_texts_have_equal_hashes_wherever_they_stand(values, start):
     array = pa.array(values, pa.string())[start:]
-    by_text = {}
+    by_text: dict[str, int] = {}
     for text, number in zip(array.drop_null().to_pylist(), hash_texts(array), strict=True):
         assert by_text.setdefault(text, number) == number
     assert len(set(by_text.values())) == len(by_text)
