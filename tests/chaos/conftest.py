@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 import yaml
+from pydantic import SecretStr
 from tests.chaos.invariants import unsettled, violations
 from tests.running import Parts
 from tests.shop import many_segments, write_shop
@@ -24,9 +25,10 @@ from muster_core.storage.run import request_refresh
 LEASE_SECONDS = 6.0
 RECOVERY_SECONDS = LEASE_SECONDS + 15.0
 SEGMENTS = 60
+PARTITIONS = 16
 
-#: Many partitions make a job of small tasks: long enough to be caught in the middle.
-ENVIRONMENT = {"MUSTER_PARTITIONS": "64"}
+#: Eight waves of tasks on two cores: when the first files are there, most of the job is still to come.
+ENVIRONMENT = {"MUSTER_PARTITIONS": str(PARTITIONS), "MUSTER_ENGINE_CORES": "2"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,21 +49,27 @@ class Target:
             return [run.run_id for run in request_refresh(connection, names=None, actor="chaos")]
 
     def wait_for_the_middle(self, runs: list[int]) -> Mapping[str, Any]:
-        """Wait until the engine has done some, but not all tasks of the batch of these runs."""
+        """Wait until tasks of these runs' batch have written files, and others have not; return the batch."""
 
         def middle() -> Mapping[str, Any] | None:
             found = self.rows(
                 """SELECT b.* FROM batch b
-                    WHERE b.state = 'running' AND b.tasks_done BETWEEN 1 AND b.tasks - 8
+                    WHERE b.state = 'running' AND b.engine_jobs <> '[]'
                       AND EXISTS (SELECT 1 FROM refresh_run r
                                    WHERE r.batch_id = b.id AND r.id = ANY(:runs))""",
                 runs=runs,
             )
-            return found[0] if found else None
+            return found[0] if found and self.files(found[0]) else None
 
-        found = eventually(middle, 30)
+        found = eventually(middle, 60, every=0.02)
         assert found is not None
+        assert 0 < self.files(found) < PARTITIONS - 2
         return found
+
+    def files(self, batch: Mapping[str, Any]) -> int:
+        """Return how many files the tasks of `batch` have written."""
+        folders = self.lake.root.glob(f"matrix/batch-{batch['id']}-{batch['fence']}-*")
+        return sum(1 for folder in folders for _ in folder.glob("part-*"))
 
     def wait_for_the_end(self, since: float) -> float:
         """Wait until no run is unsettled, at most until lease + 15 s after `since`; return the seconds."""
@@ -96,21 +104,25 @@ class Target:
 @pytest.fixture(scope="package")
 def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
     folder = tmp_path_factory.mktemp("chaos")
-    shop = write_shop(folder / "shop", customers=40_000, orders=200_000)
+    shop = write_shop(folder / "shop", customers=20_000, orders=100_000)
     segments = folder / "segments.yaml"
     segments.write_text(yaml.safe_dump_all(many_segments(SEGMENTS)))
     with Parts(folder / "home", ENVIRONMENT) as parts:
         parts.muster("catalog", "apply", str(shop.catalog))
         parts.muster("segment", "apply", str(segments))
         addresses = parts.addresses()
-        settings = Settings(home=Path(parts.home), database_url=addresses["database_url"])
+        settings = Settings(
+            home=Path(parts.home), database_url=SecretStr(addresses["database_url"])
+        )
         database = open_database(settings.database(), application="chaos")
         target = Target(parts=parts, database=database, lake=Lake(addresses["lake_url"]))
-        runs = target.request()
-        eventually(lambda: not target.rows(_WAITING), 120)
-        target.assert_published_once(runs)
-        yield target
-        database.dispose()
+        try:
+            runs = target.request()
+            eventually(lambda: not target.rows(_WAITING), 120)
+            target.assert_published_once(runs)
+            yield target
+        finally:
+            database.dispose()
 
 
 _WAITING = "SELECT 1 FROM refresh_run WHERE state IN ('pending', 'running', 'evaluated')"

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import sqlalchemy
 import sqlalchemy as sa
+from pydantic import SecretStr
 from tests.shop import Shop, write_shop
 
 from muster_core.catalog.text import read_catalog
@@ -78,9 +79,9 @@ def settings(
 ) -> Settings:
     return Settings(
         home=tmp_path / "home",
-        database_url=database_url,
-        redis_url=redis_url,
-        engine=engine_url,
+        database_url=SecretStr(database_url),
+        redis_url=SecretStr(redis_url),
+        engine=SecretStr(engine_url),
         lake_url=lake_url,
         partitions=4,
         backoff_seconds=0.1,
