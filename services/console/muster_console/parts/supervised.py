@@ -48,7 +48,8 @@ class Supervised:
         Raises:
             MusterError: the process died, or takes longer than `start_seconds`.
         """
-        assert self.child is not None
+        if self.child is None:
+            return
         if self.child.exit_code() is not None:
             raise died_at_start(self.part, self.child)
         if self.state is ChildState.STARTING and self.part.is_ready(self.child.pid):

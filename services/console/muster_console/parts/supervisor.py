@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 
@@ -82,27 +82,32 @@ class Supervisor:
         servers = [Supervised(part, "part", self._home) for part in deployment.servers]
         services = [Supervised(part, "service", self._home) for part in deployment.services()]
         self._children = [*reversed(servers), *services]
-        self._start_together(servers, deployment)
+        self._launch(servers)
+        # the engine needs longest and the services can do without it for a while: they start beside it
+        self._await([s for s in servers if s.part.name != "engine"], deployment)
         if self._stops_asked:
             return
         migrate(deployment.sqlalchemy_url)
         deployment.publish()
-        self._start_together(services, deployment)
-        self._tell("ready")
+        self._launch(services)
+        self._await(self._children, deployment)
+        if not self._stops_asked:
+            self._tell("ready")
 
-    def _start_together(self, group: Iterable[Supervised], deployment: Deployment) -> None:
-        started: list[Supervised] = []
+    def _launch(self, group: Iterable[Supervised]) -> None:
         for supervised in group:
             if self._stops_asked:
                 return
             supervised.start()
-            started.append(supervised)
             self._tell("starting")
+
+    def _await(self, group: Sequence[Supervised], deployment: Deployment) -> None:
+        """Wait until all of `group` are ready, while nothing that was started may die."""
         while not self._stops_asked:
-            for supervised in started:
+            for supervised in self._children:
                 supervised.check_start(deployment.parts.start_seconds)
             self._tell("starting")
-            if all(supervised.state is ChildState.READY for supervised in started):
+            if all(supervised.state is ChildState.READY for supervised in group):
                 return
             time.sleep(_POLL_SECONDS / 2)
 
