@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from pydantic import SecretStr
 from tests.integration.exporter.process import start, states
 from tests.integration.exporter.world import (
     COLUMNS,
@@ -26,6 +27,8 @@ from tests.waiting import eventually
 
 from muster_core.exports.manifest import ExportManifest, Latest
 from muster_core.lake.manifest import ALIVE
+from muster_core.queue.app import Hint
+from muster_core.queue.hint import send_hint
 from muster_core.storage.database import transaction
 from muster_core.storage.delivery import list_deliveries, reap_deliveries
 from muster_core.storage.table import delivery, delivery_event, process
@@ -33,7 +36,7 @@ from muster_core.storage.table import delivery, delivery_event, process
 pytestmark = pytest.mark.integration
 
 FORMATS = ("csv", "csv.gz", "parquet")
-KILLS = 9
+KILLS = 8
 
 
 @pytest.fixture
@@ -56,6 +59,10 @@ def exporters(world: World, number: int) -> Iterator[list[subprocess.Popen[bytes
 
 def running_deliveries(world: World) -> int:
     return states(world).count("running")
+
+
+def all_delivered(world: World) -> bool:
+    return set(states(world)) == {"delivered"}
 
 
 def expire_leases(world: World) -> None:
@@ -145,18 +152,18 @@ def test_killed_exporters_leave_one_complete_set_and_nothing_partial_is_ever_see
 
     with reader(big_world.target) as consumer:
         for _ in range(KILLS):
-            if not set(states(big_world)) - {"delivered"}:
+            if all_delivered(big_world):
                 break
             child = start(big_world)
             try:
-                eventually(lambda: running_deliveries(big_world), timeout=20)
+                eventually(lambda: running_deliveries(big_world) or all_delivered(big_world), 60)
                 time.sleep(chance.uniform(0.0, 0.5))  # where it is hit is the point of the test
             finally:
                 child.send_signal(signal.SIGKILL)
                 child.wait()
             expire_leases(big_world)
         with exporters(big_world, 1):
-            eventually(lambda: set(states(big_world)) == {"delivered"}, timeout=60)
+            eventually(lambda: all_delivered(big_world), timeout=90)
         eventually(lambda: len(consumer.seen) > 40)
 
     for form in FORMATS:
@@ -181,7 +188,7 @@ def test_two_exporters_at_once_deliver_each_version_once(world):
         world.queue("crm", "vip", version)
 
     with reader(world.target) as consumer, exporters(world, 2):
-        eventually(lambda: set(states(world)) == {"delivered"}, timeout=60)
+        eventually(lambda: all_delivered(world), timeout=60)
 
     for version in versions:
         assert_complete(world, "crm", version)
@@ -205,9 +212,9 @@ def test_a_soft_stop_hands_the_delivery_back_and_loses_no_attempt(big_world):
     big_world.queue("crm", "vip", version)
     child = start(big_world)
     try:
-        eventually(lambda: running_deliveries(big_world), timeout=20)
+        eventually(lambda: running_deliveries(big_world), timeout=60)
         child.terminate()
-        assert child.wait(10) == 0
+        assert child.wait(30) == 0
     finally:
         child.kill()
         child.wait()
@@ -228,7 +235,7 @@ def test_a_paused_exporter_finds_its_lease_gone_and_writes_nothing_more(big_worl
     big_world.queue("crm", "vip", version)
     paused = start(big_world)
     try:
-        eventually(lambda: running_deliveries(big_world), timeout=20)
+        eventually(lambda: running_deliveries(big_world), timeout=60)
         paused.send_signal(signal.SIGSTOP)
         expire_leases(big_world)
         with exporters(big_world, 1):
@@ -236,7 +243,7 @@ def test_a_paused_exporter_finds_its_lease_gone_and_writes_nothing_more(big_worl
         before = {p: p.stat().st_mtime_ns for p in big_world.target.rglob("*") if p.is_file()}
         paused.send_signal(signal.SIGCONT)
         paused.terminate()
-        assert paused.wait(20) == 0
+        assert paused.wait(30) == 0
     finally:
         paused.kill()
         paused.wait()
@@ -252,3 +259,56 @@ def test_a_paused_exporter_finds_its_lease_gone_and_writes_nothing_more(big_worl
     assert len(changed) <= 1
     (found,) = states(big_world)
     assert found == "delivered"
+
+
+def test_connections_that_break_again_and_again_cost_no_attempt(big_world):
+    version = big_world.publish("vip", share=0.9)
+    big_world.export(format="csv.gz", rows_per_file=1_000)
+    big_world.queue("crm", "vip", version)
+    broken = 0
+
+    def break_connections() -> bool:
+        nonlocal broken
+        with transaction(big_world.database) as connection:
+            broken += connection.execute(
+                sa.text(
+                    "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+                    " WHERE application_name = 'muster-exporter' AND datname = current_database()"
+                )
+            ).scalar_one()
+        return states(big_world) == ["delivered"]
+
+    with exporters(big_world, 1):
+        eventually(break_connections, timeout=60, every=0.2)
+
+    assert broken >= 3
+    assert_complete(big_world, "crm", version)
+    with transaction(big_world.database) as connection:
+        (found,) = list_deliveries(connection)
+    assert found.attempt == 1
+
+
+def test_a_hint_wakes_an_exporter_that_would_sleep_for_minutes(world, redis_url):
+    world.publish("vip")
+    world.export()
+    child = start(world, redis_url=redis_url, sweep_seconds=300)
+    settings = world.settings.model_copy(update={"redis_url": SecretStr(redis_url)})
+    try:
+        eventually(lambda: signed_on(world), timeout=60)
+        world.queue("crm", "vip", 1)
+
+        def hinted() -> bool:
+            send_hint(settings, Hint.DELIVER)
+            return states(world) == ["delivered"]
+
+        eventually(hinted, timeout=60, every=0.5)
+        child.terminate()
+        assert child.wait(30) == 0
+    finally:
+        child.kill()
+        child.wait()
+
+
+def signed_on(world: World) -> bool:
+    with transaction(world.database) as connection:
+        return bool(connection.execute(sa.select(process)).all())

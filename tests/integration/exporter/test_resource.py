@@ -112,7 +112,7 @@ def test_no_space_is_named_leaves_nothing_behind_and_passes(database, database_u
                 (found,) = list_deliveries(connection)
             return found.error_class == "no_space" and str(world.target) in (found.error or "")
 
-        eventually(refused, timeout=20)
+        eventually(refused, timeout=60)
     finally:
         child.kill()
         child.wait()
@@ -121,7 +121,7 @@ def test_no_space_is_named_leaves_nothing_behind_and_passes(database, database_u
 
     child = start(world)
     try:
-        eventually(lambda: states(world) == ["delivered"], timeout=30)
+        eventually(lambda: states(world) == ["delivered"], timeout=60)
     finally:
         child.kill()
         child.wait()
