@@ -128,6 +128,39 @@ def test_two_that_prepare_at_once_make_one_snapshot(database, spark, settings, s
     assert sorted(m.unchanged for m in made) == [False, True]
 
 
+@pytest.mark.spark
+def test_a_holder_that_was_killed_is_followed_when_its_lease_ends(database, spark, settings, shop):
+    apply(database, shop.catalog())
+    killed = take(database, owner="killed", lease=timedelta(seconds=1))
+    waited = []
+    made = ensure_prepared(
+        database, lambda: spark, settings, owner="w", progress=lambda *s: waited.append(s[0])
+    )
+    assert "waiting for killed" in waited
+    with pytest.raises(LeaseLost):
+        publish(database, killed, None, "late", apply(database, shop.catalog()))
+    assert head(database).snapshot.id == made.id
+
+
+@pytest.mark.spark
+def test_a_long_preparation_keeps_its_lease(database, spark, settings, shop):
+    apply(database, shop.catalog())
+    short = settings.model_copy(update={"lease_seconds": 2.0})
+
+    def slow_engine():
+        with transaction(database) as connection:
+            end = connection.scalar(text("SELECT lease_expires_at FROM store_head"))
+        passed = text("SELECT clock_timestamp() > :end")
+        with database.connect() as connection:
+            eventually(lambda: connection.scalar(passed, {"end": end}), 10)
+        assert head(database).held
+        assert take(database, "thief") is None
+        return spark
+
+    made = ensure_prepared(database, slow_engine, short, owner="w")
+    assert head(database).snapshot.id == made.id
+
+
 def test_without_a_catalog_the_next_step_is_named(database, settings):
     with pytest.raises(NotFound, match="muster catalog apply"):
         ensure_prepared(database, no_engine, settings, owner="w")
