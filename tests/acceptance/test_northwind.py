@@ -20,7 +20,7 @@ def northwind(tmp_path_factory: pytest.TempPathFactory, real_data: Path) -> Iter
     muster = started(tmp_path_factory.mktemp("northwind"))
     try:
         muster.ok("catalog", "apply", NORTHWIND / "catalog.yaml")
-        muster.ok("segment", "apply", NORTHWIND)
+        muster.ok("segment", "apply", NORTHWIND / "segments.yaml")
         muster.ok("segment", "refresh", "--all", "--wait")
         yield muster
     finally:
