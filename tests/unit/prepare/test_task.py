@@ -1,11 +1,13 @@
 """The engine's tasks, called as plain functions over Arrow batches: what a retry or a kill leaves."""
 
 import json
+import resource
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from muster_core.errors import NoSpace
 from muster_core.lake.location import Lake
 from muster_core.lake.manifest import StoreFile
 from muster_core.lake.store import verify
@@ -141,3 +143,17 @@ def test_repeated_and_missing_keys_are_counted_and_nothing_is_written(lake):
     found = number(lake, "a", "a", None, "b", "b", "b")
     assert (found["duplicates"], found["nulls"], found["file"]) == (3, 1, None)
     assert not lake.exists("s")
+
+
+def test_a_full_disk_is_named_and_leaves_no_file(lake):
+    file = profile(lake, "a")
+    before = written(lake)
+    rows = [("a", i * 7919 % 100_003) for i in range(20_000)]
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+    try:
+        with pytest.raises(NoSpace, match="No space is left for s/part-00003"):
+            list(writer(lake, file)([orders(*rows)]))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert written(lake) == before
