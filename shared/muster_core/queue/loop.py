@@ -27,7 +27,9 @@ from muster_core.telemetry import get_logger
 
 #: Seconds before a consumer that died is started again: doubled each time up to the longest.
 _FIRST_RESTART = 1.0
-_LONGEST_RESTART = 30.0
+_LONGEST_RESTART = 10.0
+#: Most seconds until a consumer that died is noticed.
+_TEND_SECONDS = 1.0
 #: A consumer that lived this many seconds was healthy; the next restart is quick again.
 _HEALTHY = 60.0
 #: Most seconds between two tries while the database or another part does not answer.
@@ -69,6 +71,7 @@ class HintedLoop:
         self._restart_at = 0.0
         self._restart_wait = _FIRST_RESTART
         self._failures = 0
+        self._starts = 0
         self._stopping = False
 
     @property
@@ -130,14 +133,24 @@ class HintedLoop:
         return 0.0 if more else self._sweep
 
     def _wait(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while not self._stopping and (left := end - time.monotonic()) > 0:
+            if self._poked(min(left, _TEND_SECONDS)):
+                return
+            self._tend_consumer()
+
+    def _poked(self, seconds: float) -> bool:
         self._socket.settimeout(seconds)
-        with contextlib.suppress(TimeoutError):
+        try:
             self._socket.recv(16)
-            # All hints that came meanwhile mean one look.
-            self._socket.setblocking(False)
-            with contextlib.suppress(BlockingIOError):
-                while True:
-                    self._socket.recv(16)
+        except TimeoutError:
+            return False
+        # All hints that came meanwhile mean one look.
+        self._socket.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                self._socket.recv(16)
+        return True
 
     def _tend_consumer(self) -> None:
         if self._redis_url is None:
@@ -163,6 +176,10 @@ class HintedLoop:
         command += ["worker", "--pool", "solo", "--concurrency", "1", "-Q", self._hint.queue]
         command += ["--without-gossip", "--without-mingle", "--without-heartbeat"]
         command += ["--loglevel", "WARNING", "-n", f"{self._hint.value}-{os.getpid()}@%h"]
+        if self._starts:
+            # A message it cannot even read ends it and is put back by Celery. Hints are worth nothing old.
+            command.append("--purge")
+        self._starts += 1
         return subprocess.Popen(
             command,
             env={**os.environ, **consumer_environment(redis_url, str(self._path))},

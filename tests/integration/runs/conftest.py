@@ -89,7 +89,7 @@ class Desk:
 
     def snapshot_id(self) -> int:
         with transaction(self.engine) as connection:
-            known = connection.scalar(sa.select(snapshot.c.id).limit(1))
+            known: int | None = connection.scalar(sa.select(snapshot.c.id).limit(1))
             if known is not None:
                 return known
             catalog = connection.scalar(
@@ -97,7 +97,7 @@ class Desk:
                 .values(digest="d", document={})
                 .returning(catalog_version.c.id)
             )
-            created = connection.scalar(
+            created: int | None = connection.scalar(
                 snapshot.insert()
                 .values(
                     generation=1,
