@@ -110,9 +110,9 @@ class Lease:
             try:
                 with transaction(self._database) as connection:
                     return write(connection)
-            except PartUnavailable:
+            except PartUnavailable as exc:
                 if self._lost or boottime() + wait >= self._trusted_until:
-                    raise LeaseLost from None
+                    raise LeaseLost from exc
                 time.sleep(wait * random.uniform(0.5, 1.0))  # noqa: S311 - spreads retries, no secret
                 wait = min(wait * 2, 5.0)
 

@@ -59,7 +59,9 @@ class RequestedDelivery:
 
 
 def apply_export(connection: Connection, document: ExportDocument) -> Change:
-    """Create the export or bring it to what `document` says; versions already published keep theirs.
+    """Create the export or bring it to what `document` says; versions already queued keep theirs.
+
+    What waits for a segment no longer named, or for an export switched off, is cancelled.
 
     Raises:
         InvalidInput: a column is not in the profile, or the target folder cannot take files.
@@ -92,6 +94,7 @@ def apply_export(connection: Connection, document: ExportDocument) -> Change:
     )
     connection.execute(export_segment.delete().where(export_segment.c.export_id == stored.id))
     _link(connection, stored.id, segments)
+    _cancel_waiting(connection, stored.id, keep=segments if document.active else ())
     return "changed"
 
 
@@ -131,7 +134,7 @@ def set_export_active(connection: Connection, name: str, *, active: bool) -> boo
         .values(active=active, document=document.to_json(), updated_at=NOW)
     )
     if not active:
-        _cancel_waiting(connection, stored.id, actor="export switched off")
+        _cancel_waiting(connection, stored.id, keep=())
     return True
 
 
@@ -266,18 +269,24 @@ def _stored(row: Any) -> StoredExport:
     )
 
 
-def _cancel_waiting(connection: Connection, export_id: int, *, actor: str) -> None:
+def _cancel_waiting(connection: Connection, export_id: int, *, keep: Sequence[int]) -> None:
+    """Cancel what waits to be delivered, except for the segments in `keep`."""
     waiting = connection.scalars(
         sa.select(delivery.c.id)
         .where(
             delivery.c.export_id == export_id,
+            delivery.c.segment_id.not_in(keep),
             delivery.c.state.in_(sources(Event.CANCELLED) - {DeliveryState.RUNNING}),
         )
         .with_for_update()
     ).all()
     for delivery_id in waiting:
         apply_event(
-            connection, delivery_id, Event.CANCELLED, actor=actor, values={"finished_at": NOW}
+            connection,
+            delivery_id,
+            Event.CANCELLED,
+            actor="export changed",
+            values={"finished_at": NOW},
         )
 
 

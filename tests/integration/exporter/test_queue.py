@@ -309,6 +309,21 @@ def test_switching_off_cancels_what_waits_and_on_demand_still_works(queued):
     assert requested.state == "pending"
 
 
+@pytest.mark.parametrize("changes", [{"active": False}, {"segments": ["lapsed"]}])
+def test_what_a_changed_export_no_longer_sends_is_cancelled(queued, changes):
+    queued.publish("lapsed")
+    queued.export(**changes)
+
+    assert (stored(queued).state, stored(queued).lease_expires_at) == ("cancelled", None)
+    assert events(queued)[-1] == ("pending", "cancelled", "cancelled")
+
+
+def test_another_change_leaves_what_waits_alone(queued):
+    queued.export(format="parquet")
+
+    assert (stored(queued).state, stored(queued).document["format"]) == ("pending", "csv")
+
+
 def test_deleting_is_refused_while_a_delivery_runs(queued):
     taken = claim(queued)
     with pytest.raises(Conflict, match="running"), transaction(queued.database) as connection:

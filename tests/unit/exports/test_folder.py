@@ -37,6 +37,18 @@ def test_a_file_appears_whole_under_its_name(tmp_path):
         assert folder.holds(sent)
 
 
+def test_files_are_for_the_owner_and_the_group_only(tmp_path):
+    before = os.umask(0)
+    try:
+        with sink(tmp_path) as folder, folder.stage("part-00000.csv") as staged:
+            staged.write(b"x")
+    finally:
+        os.umask(before)
+
+    modes = {p.name: oct(p.stat().st_mode & 0o777) for p in (tmp_path / "crm").rglob("*")}
+    assert modes == {"vip": "0o750", "version=1": "0o750", "part-00000.csv": "0o640"}
+
+
 def test_a_failing_writer_leaves_no_trace(tmp_path):
     def write_half(folder: FolderSink) -> None:
         with folder.stage("part-00000.csv") as staged:
