@@ -59,8 +59,12 @@ def build_world(case: dict[str, Any]) -> World:
             time="at" if "at" in columns else None,
         )
         relationships.append(
-            Relationship(
-                name=f"{table}_customer", from_=f"{table}.customer_id", to="customers.customer_id"
+            Relationship.model_validate(
+                {
+                    "name": f"{table}_customer",
+                    "from": f"{table}.customer_id",
+                    "to": "customers.customer_id",
+                }
             )
         )
     catalog = Catalog(

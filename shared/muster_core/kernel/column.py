@@ -82,6 +82,12 @@ class Column:
         return pa.array(texts, pa.string())
 
     @cached_property
+    def folded_texts(self) -> Any:
+        """Return the texts after case folding as a plain Arrow array, null where they are null."""
+        # The places of nulls are masked: with nothing but nulls the dictionary is empty.
+        return self.folded.take(pa.array(self.codes, mask=~self._present))
+
+    @cached_property
     def texts(self) -> Any:
         """Return the texts as a plain Arrow array."""
         return self._encoded.cast(pa.string())

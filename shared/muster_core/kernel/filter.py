@@ -46,7 +46,7 @@ def _positive(predicate: Predicate, column: Column, other: Callable[[str, str], 
         case IsSet():
             return column.valid
         case Truth():
-            return column.valid & (column.truths == predicate.expected)
+            return column.valid & (column.truths if predicate.expected else ~column.truths)
         case WholeRanges():
             return column.valid & in_ranges(predicate.ranges, column.whole)
         case FloatRanges():
@@ -133,7 +133,7 @@ def _relation(predicate: SameRow, left: Column, right: Column) -> Bits:
         equal: Bits = pc.equal(one, two).fill_null(False).to_numpy(zero_copy_only=False)
         return equal & both
     if kind is Kind.BOOLEAN:
-        return both & (left.truths == right.truths)
+        return both & ~(left.truths ^ right.truths)
     if kind is Kind.FLOAT:
         return _compare(left.floats, right.floats, predicate.relation) & both
     scale = max(left.kind.scale, right.kind.scale)
@@ -142,7 +142,7 @@ def _relation(predicate: SameRow, left: Column, right: Column) -> Bits:
 
 
 def _texts(column: Column, fold: bool) -> Any:
-    return column.folded.take(pa.array(column.codes)) if fold else column.texts
+    return column.folded_texts if fold else column.texts
 
 
 def _rescaled(values: NDArray[Any], digits: int) -> NDArray[Any]:

@@ -16,6 +16,7 @@ from typing import Generic, Literal, TypeVar
 from pydantic import ValidationError
 
 from muster_core.catalog.document import Catalog
+from muster_core.catalog.type import Kind
 from muster_core.errors import InvalidInput, Problem, StoreDamaged
 from muster_core.kernel.node import (
     AttributeNode,
@@ -175,8 +176,8 @@ class _Builder:
             segment_id=segment.segment_id,
             bit=bit,
             rules=tuple(rules),
-            add=self._keys(document.manual.add),
-            remove=self._keys(document.manual.remove),
+            add=None if found else self._keys(document.manual.add),
+            remove=None if found else self._keys(document.manual.remove),
             nodes=nodes,
             previous=segment.previous,
         )
@@ -234,7 +235,10 @@ class _Builder:
     def _keys(self, ids: Sequence[str | int]) -> int | None:
         if not ids:
             return None
-        return self.conditions.add(KeysNode(keys=tuple(sorted({str(key) for key in ids}))))
+        # The same canonical texts as keys have in the store: whole numbers without leading zeros.
+        whole = self.catalog.profile.columns[self.catalog.key] == Kind.INTEGER
+        texts = {str(int(key)) if whole else str(key) for key in ids}
+        return self.conditions.add(KeysNode(keys=tuple(sorted(texts))))
 
 
 def _group_node(join: Literal["and", "or", "not"], of: list[int]) -> GroupNode:

@@ -27,7 +27,9 @@ from muster_core.rules.duration import parse_duration
 #: Digits a number may have on either side of its point; more is never data and only costs time.
 MAX_DIGITS = 76
 
-_NUMBER = re.compile(r"[+-]?[0-9]{1,100}(\.[0-9]{1,100})?([eE][+-]?[0-9]{1,3})?")
+_NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
+#: No number within `MAX_DIGITS` needs more characters, an exponent included.
+_MAX_LENGTH = 4 * MAX_DIGITS
 
 Scalar = str | bool | int | Decimal
 
@@ -46,6 +48,9 @@ def read_number(text: str) -> int | Decimal:
     """
     if not _NUMBER.fullmatch(text):
         raise ValueError("not a number")
+    exponent = text.lower().partition("e")[2]
+    if len(text) > _MAX_LENGTH or len(exponent) > len("-000"):
+        raise ValueError(f"a number has at most {MAX_DIGITS} digits")
     return shorten(Decimal(text))
 
 
