@@ -19,7 +19,6 @@ from muster_console.parts.state import ChildRecord, HomeRecord
 from muster_console.parts.supervisor import Supervisor
 from muster_core.errors import PartUnavailable
 from muster_core.settings import Settings
-from muster_core.telemetry import configure_logging
 
 _COLORS = {"ready": "green", "external": "green", "failed": "red", "stopped": "dim"}
 
@@ -38,7 +37,6 @@ def up(
             record = start_detached(settings)
         _show(settings, record, json=json)
     elif json:
-        configure_logging(role="up")
         Supervisor(settings, _JsonWhenReady(settings)).run()
     elif console.is_terminal:
         # no thread of its own: children are started from here, and a forked thread's lock would stay locked

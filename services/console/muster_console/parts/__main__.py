@@ -13,7 +13,6 @@ from muster_console.parts.state import HomeRecord
 from muster_console.parts.supervisor import Supervisor
 from muster_core.errors import MusterError
 from muster_core.settings import Settings
-from muster_core.telemetry import configure_logging
 
 
 class Report:
@@ -43,7 +42,6 @@ class Report:
 
 def main() -> None:
     """Run until a signal asks to stop; end with code 1 where something cannot start."""
-    configure_logging(role="up")
     report = Report(int(sys.argv[1]))
     try:
         Supervisor(Settings(), report.ready).run()

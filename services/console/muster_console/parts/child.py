@@ -98,7 +98,12 @@ def cap_log(log: Path, limit: int = LOG_BYTES) -> None:
     try:
         if log.stat().st_size <= limit:
             return
-        shutil.copyfile(log, log.with_name(f"{log.name}.1"))
-        os.truncate(log, 0)
     except FileNotFoundError:
         return
+    earlier = log.with_name(f"{log.name}.1")
+    try:
+        shutil.copyfile(log, earlier)
+    except OSError:
+        # the disk is full: old lines are worth less than the space
+        earlier.unlink(missing_ok=True)
+    os.truncate(log, 0)

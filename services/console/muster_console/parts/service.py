@@ -64,7 +64,7 @@ class Service:
         try:
             with psycopg.connect(self._database_url, connect_timeout=2) as connection:
                 found = connection.execute("SELECT 1 FROM process WHERE pid = %s", [pid]).fetchone()
-        except psycopg.OperationalError:
+        except psycopg.Error:
             return False
         return found is not None
 

@@ -9,11 +9,14 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
+
+from structlog.typing import FilteringBoundLogger
 
 from muster_console.parts.deployment import Deployment, deployment_of
 from muster_console.parts.home import Home
+from muster_console.parts.journal import journal
 from muster_console.parts.state import (
     ChildRecord,
     ChildState,
@@ -25,10 +28,9 @@ from muster_console.parts.state import (
     write_record,
 )
 from muster_console.parts.supervised import Supervised
-from muster_core.errors import MusterError
+from muster_core.errors import NoSpace, PartUnavailable
 from muster_core.settings import Settings
 from muster_core.storage.migrate import migrate
-from muster_core.telemetry import get_logger
 
 Listener = Callable[[HomeRecord], None]
 
@@ -48,7 +50,7 @@ class Supervisor:
         self._children: list[Supervised] = []
         self._externals: tuple[ChildRecord, ...] = ()
         self._home = Home(settings.home)
-        self._log = get_logger()
+        self._log: FilteringBoundLogger
 
     def run(self) -> None:
         """Start everything, keep it running until a signal asks to stop, and stop it.
@@ -58,7 +60,11 @@ class Supervisor:
             MusterError: something cannot start; what had started is stopped again.
         """
         self._home.create()
-        with only_supervisor(self._home), self._signals():
+        with (
+            only_supervisor(self._home),
+            journal(self._home.log / "up.log") as self._log,
+            self._signals(),
+        ):
             end_left_overs(read_record(self._home.path))
             deployment = deployment_of(self._settings)
             try:
@@ -151,17 +157,16 @@ class Supervisor:
         record = own_record(state, self._since, (*self._externals, *children))
         if record == self._told:
             return
-        self._log_changes(record)
-        self._told = record
-        try:
+        told, self._told = self._told, record
+        # a disk that filled up must not take down what runs: the files are old until they can be written,
+        # and the reason stands in the status of the part that needed the space
+        with suppress(NoSpace, PartUnavailable, OSError):
+            self._log_changes(told, record)
             write_record(self._home, record)
-        except MusterError as exc:
-            # a disk that filled up must not take down what runs; the file is old until it can be written
-            self._log.warning("state not written", error=str(exc))
         self._listener(record)
 
-    def _log_changes(self, record: HomeRecord) -> None:
-        before = {child.name: child.state for child in self._told.children} if self._told else {}
+    def _log_changes(self, told: HomeRecord | None, record: HomeRecord) -> None:
+        before = {child.name: child.state for child in told.children} if told else {}
         for child in record.children:
             if before.get(child.name) != child.state:
                 self._log.info(
