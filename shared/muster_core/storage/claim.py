@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from psycopg.errors import UniqueViolation
 from pydantic import ValidationError
 from sqlalchemy import Connection, RowMapping, text
 from sqlalchemy.exc import IntegrityError
@@ -165,7 +166,9 @@ def claim_batch(
                     return _take(connection, selection, worker, lease)
                 if not selection.ended:
                     return None
-    except IntegrityError:
+    except IntegrityError as exc:
+        if not isinstance(exc.orig, UniqueViolation):
+            raise
         return None
     return None
 

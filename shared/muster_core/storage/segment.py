@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -11,7 +12,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.dialects.postgresql import insert
 
 from muster_core.rules.canonical import rule_hash
-from muster_core.rules.document import SegmentDocument
+from muster_core.rules.document import CronSchedule, SegmentDocument
 from muster_core.schedules.cron import next_due
 from muster_core.schedules.schedule import Schedule, read_schedule, stored_schedule
 from muster_core.storage.catalog import current_catalog
@@ -64,10 +65,7 @@ def apply_segment(connection: Connection, document: SegmentDocument) -> Change:
         InvalidInput: its schedule is not one.
     """
     wanted = document_json(document)
-    schedule = read_schedule(
-        document.model_dump(mode="json", by_alias=True)["schedule"],
-        timezone=document.timezone or _default_zone(connection),
-    )
+    schedule = _schedule(connection, document)
     row = {
         "type": str(document.type),
         "state": str(document.state),
@@ -86,7 +84,7 @@ def apply_segment(connection: Connection, document: SegmentDocument) -> Change:
         _keep_revision(connection, created.id, 1, row)
         return "created"
     stored = connection.execute(
-        sa.select(segment).where(segment.c.name == document.name).with_for_update()
+        sa.select(segment).where(segment.c.name == document.name).with_for_update(key_share=True)
     ).one()
     if (
         stored.deleted_at is None
@@ -104,6 +102,26 @@ def apply_segment(connection: Connection, document: SegmentDocument) -> Change:
     if stored.deleted_at is not None or any(row[key] != getattr(stored, key) for key in on_time):
         _plan(connection, stored.id, row, schedule)
     return "created" if stored.deleted_at is not None else "changed"
+
+
+def apply_segments(
+    connection: Connection, documents: Sequence[SegmentDocument]
+) -> list[tuple[str, Change]]:
+    """Apply several documents in one transaction; return (name, what happened) in their order.
+
+    Existing segments are locked in id order first, as publishing does, so that neither waits for the other in
+    a circle.
+
+    Raises:
+        InvalidInput: a schedule is not one.
+    """
+    connection.execute(
+        sa.select(segment.c.id)
+        .where(segment.c.name.in_([document.name for document in documents]))
+        .order_by(segment.c.id)
+        .with_for_update(key_share=True)
+    )
+    return [(document.name, apply_segment(connection, document)) for document in documents]
 
 
 def delete_segment(connection: Connection, name: str) -> None:
@@ -161,9 +179,14 @@ def _record(row: sa.RowMapping) -> SegmentRecord:
     )
 
 
-def _default_zone(connection: Connection) -> str:
-    catalog = current_catalog(connection)
-    return "UTC" if catalog is None else catalog[1].timezone
+def _schedule(connection: Connection, document: SegmentDocument) -> Schedule:
+    """Return the document's schedule; a cron without zone is in the segment's, else the catalog's."""
+    zone = document.timezone
+    if zone is None and isinstance(document.schedule, CronSchedule):
+        catalog = current_catalog(connection)
+        zone = None if catalog is None else catalog[1].timezone
+    written = document.model_dump(mode="json", by_alias=True, include={"schedule"})["schedule"]
+    return read_schedule(written, timezone=zone or "UTC")
 
 
 def _plan(connection: Connection, segment_id: int, row: dict[str, Any], schedule: Schedule) -> None:

@@ -1,13 +1,22 @@
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import pytest
 
 from muster_core.catalog.document import Catalog, Source, Table
 from muster_core.errors import InvalidInput, NotFound
+from muster_core.rules.document import parse_segment
 from muster_core.storage.catalog import apply_catalog, current_catalog
-from muster_core.storage.segment import delete_segment, get_segment, list_segments
+from muster_core.storage.run import publish
+from muster_core.storage.segment import (
+    apply_segments,
+    delete_segment,
+    get_segment,
+    list_segments,
+)
 
 pytestmark = pytest.mark.integration
 
@@ -115,3 +124,28 @@ def test_an_equal_catalog_is_not_a_new_version(in_transaction) -> None:
     assert not again[1]
     assert changed[1]
     assert in_transaction(current_catalog)[1].timezone == "UTC"
+
+
+def test_a_folder_of_documents_is_applied_while_others_publish(desk, in_transaction) -> None:
+    names = ["zebra", "ant", "mole"]
+    for name in names:
+        desk.apply(name)
+    desk.request(names)
+    claim = desk.must_claim()
+    desk.evaluate(claim)
+    documents = [parse_segment({"name": name, "description": "new"}) for name in reversed(names)]
+    start = threading.Barrier(2)
+
+    def apply():
+        start.wait()
+        return in_transaction(lambda c: apply_segments(c, documents))
+
+    def release():
+        start.wait()
+        return in_transaction(lambda c: publish(c, claim))
+
+    with ThreadPoolExecutor(2) as both:
+        applied, published = both.submit(apply), both.submit(release)
+
+    assert [change for _, change in applied.result()] == ["changed"] * 3
+    assert set(published.result().values()) == {"published"}
