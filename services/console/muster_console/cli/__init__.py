@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from muster_console.cli.app import app
 from muster_console.cli.output import reported
+from muster_core.telemetry import configure_logging
 
 
 def main() -> None:
     """Run the command line; the exit code tells what kind of thing went wrong (see `cli.output`)."""
+    # Logs go to standard error; standard output stays what a command prints.
+    configure_logging(role="console", style="console")
     with reported():
         app()
