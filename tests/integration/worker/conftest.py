@@ -10,17 +10,22 @@ import pytest
 import sqlalchemy
 import sqlalchemy as sa
 from pydantic import SecretStr
+from pyspark.sql import SparkSession
 from tests.shop import Shop, write_shop
 
+from muster_core.catalog.document import Catalog
 from muster_core.catalog.text import read_catalog
 from muster_core.lake.inspect import resolve_catalog
+from muster_core.lake.location import Lake
 from muster_core.rules.document import parse_segment
 from muster_core.settings import Settings
 from muster_core.storage.catalog import apply_catalog
 from muster_core.storage.database import transaction
 from muster_core.storage.run import request_refresh
 from muster_core.storage.segment import apply_segment
+from muster_core.storage.snapshot import publish_snapshot, take_lease
 from muster_worker.app import Worker
+from muster_worker.prepare.preparation import Preparation, prepare
 
 Row = Mapping[str, Any]
 
@@ -73,12 +78,31 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
     return write_shop(tmp_path_factory.mktemp("shop"), customers=3_000, orders=20_000)
 
 
-@pytest.fixture
-def settings(
-    database_url: str, redis_url: str, engine_url: str, lake_url: str, tmp_path: Path
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """The shop's store, prepared once for all tests that leave it as it is."""
+
+    lake_url: str
+    catalog: Catalog
+    preparation: Preparation
+
+
+@pytest.fixture(scope="session")
+def prepared_shop(
+    shop: Shop, spark: SparkSession, tmp_path_factory: pytest.TempPathFactory
+) -> Prepared:
+    lake = tmp_path_factory.mktemp("lake")
+    document = read_catalog(shop.catalog.read_text(), str(shop.catalog))
+    catalog = resolve_catalog(document, base=shop.folder).catalog
+    preparation = prepare(spark, Lake(str(lake)), catalog, parent=None, partitions=4)
+    return Prepared(lake_url=str(lake), catalog=catalog, preparation=preparation)
+
+
+def make_settings(
+    home: Path, *, database_url: str, redis_url: str, engine_url: str, lake_url: str
 ) -> Settings:
     return Settings(
-        home=tmp_path / "home",
+        home=home,
         database_url=SecretStr(database_url),
         redis_url=SecretStr(redis_url),
         engine=SecretStr(engine_url),
@@ -90,7 +114,60 @@ def settings(
 
 
 @pytest.fixture
-def bench(database: sqlalchemy.Engine, settings: Settings) -> Iterator[Bench]:
+def bench(
+    database: sqlalchemy.Engine,
+    database_url: str,
+    redis_url: str,
+    engine_url: str,
+    lake_url: str,
+    tmp_path: Path,
+) -> Iterator[Bench]:
+    """A worker that has nothing yet."""
+    settings = make_settings(
+        tmp_path / "home",
+        database_url=database_url,
+        redis_url=redis_url,
+        engine_url=engine_url,
+        lake_url=lake_url,
+    )
+    worker = Worker(database=database, settings=settings, name="worker@test:1")
+    yield Bench(database=database, settings=settings, worker=worker)
+    worker.close()
+
+
+@pytest.fixture
+def ready(
+    database: sqlalchemy.Engine,
+    database_url: str,
+    redis_url: str,
+    engine_url: str,
+    prepared_shop: Prepared,
+    tmp_path: Path,
+) -> Iterator[Bench]:
+    """A worker whose store is prepared already; tests must not change its files."""
+    settings = make_settings(
+        tmp_path / "home",
+        database_url=database_url,
+        redis_url=redis_url,
+        engine_url=engine_url,
+        lake_url=prepared_shop.lake_url,
+    )
+    made = prepared_shop.preparation
+    with transaction(database) as connection:
+        catalog_id, _ = apply_catalog(connection, prepared_shop.catalog)
+        fence = take_lease(connection, owner="test", lease=settings.lease)
+        assert fence is not None
+        publish_snapshot(
+            connection,
+            fence=fence,
+            parent_id=None,
+            generation=made.manifest.generation,
+            manifest=made.manifest_path,
+            manifest_sha256=made.sha256,
+            catalog_id=catalog_id,
+            customers=made.manifest.customers,
+            report=made.report,
+        )
     worker = Worker(database=database, settings=settings, name="worker@test:1")
     yield Bench(database=database, settings=settings, worker=worker)
     worker.close()

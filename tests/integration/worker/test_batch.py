@@ -98,15 +98,14 @@ def members(bench: Bench, name: str) -> set[str]:
     return {key for batch in batches for key in batch.column("customer_id").to_pylist()}
 
 
-def test_a_batch_publishes_exactly_the_members_worked_out_by_hand(bench: Bench, shop: Shop):
-    bench.apply_catalog(shop)
-    bench.apply_segments(SEGMENTS)
-    runs = bench.refresh(as_of=LAST_ORDER)
+def test_a_batch_publishes_exactly_the_members_worked_out_by_hand(ready: Bench, shop: Shop):
+    ready.apply_segments(SEGMENTS)
+    runs = ready.refresh(as_of=LAST_ORDER)
     answers = expected(shop, LAST_ORDER)
     assert {run["state"] for run in runs.values()} == {"published"}
     for name, answer in answers.items():
         assert 0 < len(answer) < shop.customers
-        assert members(bench, name) == answer
+        assert members(ready, name) == answer
         assert (runs[name]["member_count"], runs[name]["joined"], runs[name]["left"]) == (
             len(answer),
             len(answer),
@@ -119,11 +118,10 @@ def test_a_batch_publishes_exactly_the_members_worked_out_by_hand(bench: Bench, 
     assert nodes["running"] == [len(answers["british_regular"])]
 
 
-def test_the_batch_says_who_worked_where_on_what(bench: Bench, shop: Shop):
-    bench.apply_catalog(shop)
-    bench.apply_segments(SEGMENTS)
-    run = bench.refresh()["british"]
-    batch = bench.batch(run)
+def test_the_batch_says_who_worked_where_on_what(ready: Bench, shop: Shop):
+    ready.apply_segments(SEGMENTS)
+    run = ready.refresh()["british"]
+    batch = ready.batch(run)
     assert batch["state"] == "finished"
     assert batch["worker"] == "worker@test:1"
     assert batch["engine"].startswith("localhost:") or batch["engine"].startswith("127.0.0.1:")
@@ -136,18 +134,17 @@ def test_the_batch_says_who_worked_where_on_what(bench: Bench, shop: Shop):
     assert set(batch["seconds"]) == {"prepare", "plan", "evaluate", "publish"}
     assert batch["snapshot_id"] == run["snapshot_id"]
     assert batch["as_of"] == run["as_of"]
-    plan = Lake(bench.settings.lake()).read_bytes(f"plans/{batch['plan_sha256']}.json")
+    plan = Lake(ready.settings.lake()).read_bytes(f"plans/{batch['plan_sha256']}.json")
     assert Plan.from_json(plan).sha256 == batch["plan_sha256"]
 
 
 def test_a_second_run_counts_who_joined_and_left_and_prepares_nothing_again(
-    bench: Bench, shop: Shop
+    ready: Bench, shop: Shop
 ):
     earlier = LAST_ORDER - timedelta(days=300)
-    bench.apply_catalog(shop)
-    bench.apply_segments(SEGMENTS)
-    first = bench.refresh(as_of=earlier)["recent"]
-    second = bench.refresh(as_of=LAST_ORDER)["recent"]
+    ready.apply_segments(SEGMENTS)
+    first = ready.refresh(as_of=earlier)["recent"]
+    second = ready.refresh(as_of=LAST_ORDER)["recent"]
     before, after = expected(shop, earlier)["recent"], expected(shop, LAST_ORDER)["recent"]
     assert first["member_count"] == len(before)
     assert (second["member_count"], second["joined"], second["left"]) == (
@@ -158,7 +155,7 @@ def test_a_second_run_counts_who_joined_and_left_and_prepares_nothing_again(
     assert second["version"] == 2
     assert second["as_of"] == LAST_ORDER
     assert second["snapshot_id"] == first["snapshot_id"]
-    assert len(bench.rows("SELECT id FROM snapshot")) == 1
+    assert len(ready.rows("SELECT id FROM snapshot")) == 1
 
 
 def test_new_orders_are_prepared_and_seen(bench: Bench, tmp_path):
@@ -175,24 +172,22 @@ def test_new_orders_are_prepared_and_seen(bench: Bench, tmp_path):
     assert len(bench.rows("SELECT id FROM snapshot")) == 2
 
 
-def test_two_hundred_segments_due_together_are_one_engine_job(bench: Bench, shop: Shop):
-    bench.apply_catalog(shop)
-    bench.apply_segments(many_segments(200))
-    runs = bench.refresh(as_of=LAST_ORDER)
+def test_two_hundred_segments_due_together_are_one_engine_job(ready: Bench, shop: Shop):
+    ready.apply_segments(many_segments(200))
+    runs = ready.refresh(as_of=LAST_ORDER)
     assert {run["state"] for run in runs.values()} == {"published"}
     assert len({run["batch_id"] for run in runs.values()}) == 1
-    batch = bench.batch(runs["s000"])
+    batch = ready.batch(runs["s000"])
     assert batch["runs"] == 200
     assert len(batch["engine_jobs"]) == 1
     assert len({run["bit"] for run in runs.values()}) == 200
 
 
-def test_the_engine_finds_what_the_kernels_find_in_this_process(bench: Bench, shop: Shop):
-    bench.apply_catalog(shop)
-    bench.apply_segments(many_segments(70))
-    runs = bench.refresh(as_of=LAST_ORDER)
-    batch = bench.batch(runs["s000"])
-    lake = Lake(bench.settings.lake())
+def test_the_engine_finds_what_the_kernels_find_in_this_process(ready: Bench, shop: Shop):
+    ready.apply_segments(many_segments(70))
+    runs = ready.refresh(as_of=LAST_ORDER)
+    batch = ready.batch(runs["s000"])
+    lake = Lake(ready.settings.lake())
     matrix = Matrix.open(lake, batch["manifest"], batch["manifest_sha256"])
     store = Store.open(lake, matrix.manifest.snapshot, matrix.manifest.snapshot_sha256)
     plan = Plan.from_json(lake.read_bytes(f"plans/{batch['plan_sha256']}.json"))
@@ -209,11 +204,10 @@ def test_the_engine_finds_what_the_kernels_find_in_this_process(bench: Bench, sh
         assert totals[run["segment_id"]].count == run["member_count"]
 
 
-def test_a_segment_without_a_column_it_needs_fails_alone(bench: Bench, shop: Shop):
-    bench.apply_catalog(shop)
-    bench.apply_segments(many_segments(20))
-    bench.apply_segments([segment("poison", {**in_country("GB"), "column": "no_such_column"})])
-    runs = bench.refresh(as_of=LAST_ORDER)
+def test_a_segment_without_a_column_it_needs_fails_alone(ready: Bench, shop: Shop):
+    ready.apply_segments(many_segments(20))
+    ready.apply_segments([segment("poison", {**in_country("GB"), "column": "no_such_column"})])
+    runs = ready.refresh(as_of=LAST_ORDER)
     poison = runs.pop("poison")
     assert poison["state"] == "failed"
     assert poison["error_class"] == "poison_segment"
@@ -221,7 +215,7 @@ def test_a_segment_without_a_column_it_needs_fails_alone(bench: Bench, shop: Sho
     assert {run["state"] for run in runs.values()} == {"published"}
     assert len({run["batch_id"] for run in [*runs.values(), poison]}) == 1
     answers = expected(shop, LAST_ORDER)["british"]
-    assert members(bench, "s000") == answers & set(orders_per_customer(shop))
+    assert members(ready, "s000") == answers & set(orders_per_customer(shop))
 
 
 def test_a_column_that_left_the_store_stops_only_the_segment_that_reads_it(
@@ -274,10 +268,9 @@ def test_runs_wait_for_a_catalog_with_a_clear_error(bench: Bench):
     assert "muster catalog apply" in run["error"]
 
 
-def test_as_of_now_is_the_databases_time_of_the_claim(bench: Bench, shop: Shop):
-    bench.apply_catalog(shop)
-    bench.apply_segments(SEGMENTS)
-    run = bench.refresh("recent")["recent"]
+def test_as_of_now_is_the_databases_time_of_the_claim(ready: Bench, shop: Shop):
+    ready.apply_segments(SEGMENTS)
+    run = ready.refresh("recent")["recent"]
     assert abs(run["as_of"] - datetime.now(UTC)) < timedelta(minutes=5)
     assert run["as_of"] == run["started_at"] or run["as_of"] <= run["started_at"]
     assert run["member_count"] == len(expected(shop, run["as_of"])["recent"])
