@@ -6,6 +6,7 @@ batch never wait for each other in a circle) and writes one event per run that m
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -100,6 +101,8 @@ def settle_failure(
     A transient error puts a run back into the queue after a back-off, while it has attempts left.
     """
     wait = backoff or Backoff()
+    # one for all: what failed together comes back together, as one engine job
+    spread = random.random()  # noqa: S311
     held = connection.execute(_HELD, {"ids": sorted(run_ids), "fence": claim.fence}).all()
     moves = []
     for row in held:
@@ -115,7 +118,7 @@ def settle_failure(
                     run_id=row.id,
                     state=RunState.PENDING,
                     reason=Reason.RETRY,
-                    wait=wait.delay(row.attempt),
+                    wait=wait.delay(row.attempt, jitter=lambda: spread),
                 )
             )
     moved = move_runs(connection, moves, fences=[claim.fence], actor=claim.worker, error=error)
