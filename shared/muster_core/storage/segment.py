@@ -80,7 +80,8 @@ def apply_segment(connection: Connection, document: SegmentDocument) -> Change:
         .returning(segment.c.id)
     ).one_or_none()
     if created is not None:
-        _plan(connection, created.id, row, schedule)
+        if schedule.cron is not None:
+            _plan(connection, created.id, row, schedule)
         _keep_revision(connection, created.id, 1, row)
         return "created"
     stored = connection.execute(
@@ -182,7 +183,8 @@ def _record(row: sa.RowMapping) -> SegmentRecord:
 def _schedule(connection: Connection, document: SegmentDocument) -> Schedule:
     """Return the document's schedule; a cron without zone is in the segment's, else the catalog's."""
     zone = document.timezone
-    if zone is None and isinstance(document.schedule, CronSchedule):
+    cron = document.schedule
+    if zone is None and isinstance(cron, CronSchedule) and cron.timezone is None:
         catalog = current_catalog(connection)
         zone = None if catalog is None else catalog[1].timezone
     written = document.model_dump(mode="json", by_alias=True, include={"schedule"})["schedule"]
