@@ -87,6 +87,7 @@ class Batch:
         self._plan: str | None = None
         self._jobs = 0
         self._progress = self._written = (0, 0)
+        self._session_is_suspect = False
         self._pause = threading.Event()
         self.lease = Lease(
             database,
@@ -105,17 +106,25 @@ class Batch:
         Raises:
             LeaseLost: somebody else may hold the runs now.
         """
-        with self.lease:
-            try:
-                states = self._work()
-            except MusterError as exc:
-                states = self._settle(exc)
-            except Exception as exc:  # noqa: BLE001 - the runs must not wait for the lease to end
-                get_logger().error("batch broke", error=describe(exc), exc_info=True)
-                states = self._settle(TransientError(f"The worker met {describe(exc)}."))
+        try:
+            with self.lease:
+                states = self._work_and_settle()
+        finally:
+            # after the lease's thread has ended: it may be using the session
+            if self._session_is_suspect:
+                self._client.discard()
         self._note_seconds()
         get_logger().info("batch ended", runs=len(self._claim.runs), seconds=self._seconds)
         return states
+
+    def _work_and_settle(self) -> Mapping[int, str]:
+        try:
+            return self._work()
+        except MusterError as exc:
+            return self._settle(exc)
+        except Exception as exc:  # noqa: BLE001 - the runs must not wait for the lease to end
+            get_logger().error("batch broke", error=describe(exc), exc_info=True)
+            return self._settle(TransientError(f"The worker met {describe(exc)}."))
 
     def _work(self) -> Mapping[int, str]:
         self.lease.check()
@@ -220,9 +229,8 @@ class Batch:
         claim = self._claim
         why = self.lease.interruption
         get_logger().warning("batch stopped", error=error.code, why=why)
-        if isinstance(error, EngineUnavailable) or why is not None:
-            # what an interrupt or a death leaves behind is not worth finding out
-            self._client.discard()
+        # what an interrupt or a death leaves behind in the engine is not worth finding out
+        self._session_is_suspect = isinstance(error, EngineUnavailable) or why is not None
         if not self.lease.held:
             raise LeaseLost() from error
         if why is Interruption.STOPPED:
