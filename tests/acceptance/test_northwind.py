@@ -177,6 +177,7 @@ def test_a_wrong_input_is_explained_and_changes_nothing(
     [
         (("segment", "show", "nobody"), 3),
         (("segment", "refresh", "nobody"), 3),
+        (("segment", "members", "never_ordered", "--columns", "contry"), 2),
         (("run", "show", "999999"), 3),
         (("export", "show", "nobody"), 3),
         (("system", "schedule", "61 * * * *"), 2),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from muster_console.operation.workspace import Workspace
+from muster_console.operation.workspace import Workspace, required_catalog
 from muster_core.errors import InvalidInput, Problem
 from muster_core.exports.document import Format
 from muster_core.lake.members import first_members, write_members
@@ -32,9 +33,9 @@ def look_at_members(
     Raises:
         NotFound: there is no such segment.
         Conflict: it was never published.
-        TerminalError: a column is not in the profile of that version.
+        InvalidInput: a column is not in the profile.
     """
-    version = _published(workspace, name)
+    version = _published(workspace, name, columns)
     table = first_members(
         workspace.lake,
         version.snapshot,
@@ -60,7 +61,7 @@ def download_members(
     chosen = form or _form(to)
     if not to.absolute().parent.is_dir():
         raise _wrong(f"the folder {to.absolute().parent} does not exist", "Make it first.")
-    version = _published(workspace, name)
+    version = _published(workspace, name, columns)
     return write_members(
         workspace.lake,
         version.snapshot,
@@ -72,9 +73,23 @@ def download_members(
     )
 
 
-def _published(workspace: Workspace, name: str) -> Membership:
+def _published(workspace: Workspace, name: str, columns: Sequence[str]) -> Membership:
     with transaction(workspace.database) as connection:
-        return published_membership(connection, name)
+        version = published_membership(connection, name)
+        known = required_catalog(connection).profile.columns
+    problems = [
+        Problem(message=f"the profile has no column `{column}`", hint=_nearest(column, known))
+        for column in columns
+        if column not in known
+    ]
+    if problems:
+        raise InvalidInput(problems)
+    return version
+
+
+def _nearest(column: str, known: Iterable[str]) -> str | None:
+    near = get_close_matches(column, list(known), n=3)
+    return f"did you mean {', '.join(near)}?" if near else None
 
 
 def _form(to: Path) -> Format:
