@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,6 +16,7 @@ import psutil
 import redis
 from tests.waiting import eventually
 
+from muster_console.parts.detached import living_record
 from muster_console.parts.privilege import Identity, become
 
 #: Short enough for a test to wait for a lease to run out.
@@ -137,8 +138,10 @@ class Parts:
         return self.json("status")
 
     def part(self, name: str) -> Any:
-        """Return one part's line of the status."""
-        return next(part for part in self.status()["parts"] if part["name"] == name)
+        """Return one part's line of the status, read here: polling through the command is slow."""
+        record = living_record(self.home)
+        assert record is not None, f"nothing ever ran in {self.home}"
+        return next(asdict(child) for child in record.children if child.name == name)
 
     def pid(self, name: str) -> int:
         """Return the process id of `name`, which must be running."""
@@ -148,8 +151,9 @@ class Parts:
 
     def supervisor_pid(self) -> int:
         """Return the process id of ``muster up`` itself."""
-        pid: int = self.status()["pid"]
-        return pid
+        record = living_record(self.home)
+        assert record is not None, f"nothing ever ran in {self.home}"
+        return record.pid
 
     def kill(self, name: str, signal_number: signal.Signals = signal.SIGKILL) -> int:
         """Send `name` a signal, ``kill -9`` unless told otherwise, and return the pid it had."""
