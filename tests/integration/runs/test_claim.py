@@ -53,7 +53,8 @@ def test_a_thousand_segments_are_claimed_recorded_and_published_quickly(
 
     assert len(claim.runs) == 1_000
     assert set(states.values()) == {"published"}
-    assert time.monotonic() - begin < 3
+    # half a second on an idle machine; the bound only tells a statement per run from one per batch
+    assert time.monotonic() - begin < 10
 
 
 def test_the_newest_run_of_a_segment_is_taken_and_the_older_ones_say_why_not(desk) -> None:

@@ -148,7 +148,8 @@ def test_ten_thousand_segments_due_at_one_instant_are_planned_in_seconds(desk) -
 
     planned = plan(desk)
 
-    assert time.monotonic() - begin < 5
+    # about a second on an idle machine
+    assert time.monotonic() - begin < 10
     assert planned.runs == 10_000
     # of one instant, so in one transaction: claimed together
     assert desk.ask("SELECT count(DISTINCT xmin::text) FROM refresh_run") == [1]
