@@ -152,6 +152,15 @@ def envelope(
     ).encode()
 
 
+def test_keys_of_a_wrong_type_fail_a_hint_and_nothing_else(server, redis_url) -> None:
+    for name in ("kick", "unacked", "_kombu.binding.kick"):
+        server.set(f"{KEY_PREFIX}{name}", "nonsense")
+
+    assert not HintSender(redis_url).send(Hint.REFRESH)
+    server.flushall()
+    server.close()
+
+
 def test_without_a_broker_the_loop_looks_every_few_seconds() -> None:
     loop = Running("redis://127.0.0.1:1/0", sweep=0.2)
 
