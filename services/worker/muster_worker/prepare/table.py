@@ -175,7 +175,7 @@ def _ordered(rows: DataFrame, table: Table, partitions: int) -> DataFrame:
         rows.withColumn(PARTITION, placed.cast("int"))
         .drop("w")
         .repartitionById(partitions, F.col(PARTITION))
-        .sortWithinPartitions(FATE, *order, F.col(FILE).desc(), F.col(ROW).desc())
+        .sortWithinPartitions(*order, F.col(FILE).desc(), F.col(ROW).desc())
     )
 
 
