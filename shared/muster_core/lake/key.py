@@ -95,7 +95,8 @@ class KeyCount:
     def matching(self, text: Any) -> int:
         """Return how many of these texts are keys counted here (a one in 2^64 chance of error)."""
         hashes = self.hashes()
-        asked = np.sort(hash_texts(text))  # ordered questions walk the keys instead of jumping in them
+        # ordered questions walk the keys instead of jumping in them
+        asked = np.sort(hash_texts(text))
         if not len(hashes):
             return 0
         at = np.minimum(np.searchsorted(hashes, asked), len(hashes) - 1)
