@@ -67,7 +67,7 @@ def tell(database: Engine):
 
 @pytest.fixture
 def buyers(database: Engine) -> None:
-    document = parse_segment({"name": "buyers", "schedule": {"cron": "* * * * *"}})
+    document = parse_segment({"name": "buyers", "schedule": {"cron": "0 0 1 1 *"}})
     with transaction(database) as connection:
         apply_segment(connection, document)
         connection.execute(sa.text("UPDATE segment SET next_due_at = clock_timestamp()"))
