@@ -20,6 +20,7 @@ from muster_core.telemetry import get_logger
 
 #: How often progress is written and a stop is noticed, between heartbeats.
 _TICK_SECONDS = 0.5
+_SETTLE_SECONDS = 0.05
 
 
 class Interruption(StrEnum):
@@ -130,7 +131,8 @@ class Lease:
                 due = boottime() + self._heartbeat_seconds
             if not self.held:
                 self.stop(Interruption.LOST)
-            if self._why is not None:
+            # a heartbeat that waited for the settling transaction finds nothing held: that is the end
+            if self._why is not None and not self._done.wait(_SETTLE_SECONDS):
                 # again at every tick: what starts while the first call is on its way is stopped too
                 self._interrupt()
 
