@@ -42,6 +42,10 @@ class Count:
         """Count each row."""
         np.add.at(self.counts, ordinals, np.int32(1))
 
+    def absorb(self, other: Count) -> None:
+        """Add what was counted over other rows."""
+        self.counts += other.counts
+
 
 class WholeSum:
     """Exact sums and counts of set integers or scaled decimals."""
@@ -76,6 +80,20 @@ class WholeSum:
         pieces = (low & _LOW, (low >> 32) & _LOW, high & _LOW, high >> 32)
         for limb, piece in zip(self._limbs, pieces, strict=True):
             np.add.at(limb, ordinals, piece)
+
+    def absorb(self, other: WholeSum) -> None:
+        """Add what was summed over other rows."""
+        self.counts += other.counts
+        bound = self._bound + other._bound
+        if bound < _SAFE:
+            self._bound = bound
+            self._narrow += other._narrow
+        else:
+            everybody = np.arange(len(self.counts))
+            self._add_limbs(everybody, other._narrow, other._narrow >> 63)
+        if other._limbs is not None:
+            mine = self._limbs or [np.zeros_like(limb) for limb in other._limbs]
+            self._limbs = [a + b for a, b in zip(mine, other._limbs, strict=True)]
 
     def sums(self) -> NDArray[Any]:
         """Return the sums: int64, or Python integers if they may be larger."""
@@ -132,6 +150,17 @@ class Extreme:
             self._update_wide(ordinals, values)
         else:
             (np.minimum if self._least else np.maximum).at(self.values, ordinals, values)
+        self.found[ordinals] = True
+
+    def absorb(self, other: Extreme) -> None:
+        """Keep the better of what was found here and over other rows."""
+        ordinals = np.flatnonzero(other.found)
+        values = other.values[ordinals]
+        if values.dtype == object or self.values.dtype == object:
+            self._update_wide(ordinals, values)
+        else:
+            better = np.minimum if self._least else np.maximum
+            self.values[ordinals] = better(self.values[ordinals], values)
         self.found[ordinals] = True
 
     def _update_wide(self, ordinals: Index, values: NDArray[Any]) -> None:

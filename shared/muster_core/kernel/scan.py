@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from muster_core.catalog.type import ColumnType, Kind, parse_type
 from muster_core.kernel.column import Column
 from muster_core.kernel.filter import passing
-from muster_core.kernel.fold import Accumulator
+from muster_core.kernel.fold import Accumulator, Count, Extreme, WholeSum
 from muster_core.kernel.node import Fold, GroupNode, RowNode, TablePlan
 from muster_core.kernel.result import Result, make_accumulator
 from muster_core.kernel.source import Bits, Partition
@@ -31,24 +32,63 @@ def scan_table(name: str, table: TablePlan, partition: Partition) -> list[Result
     """Return the results of all folds of `table`, in plan order."""
     size = partition.size
     accumulators = [make_accumulator(fold, size) for fold in table.folds]
-    scan = _Scan(table, accumulators)
+    steps = nested_windows(table.folds)
+    scan = _Scan(table, accumulators, steps)
     for batch in partition.rows(name, scan.columns, oldest=scan.oldest):
         if batch.num_rows:
             scan.update(batch)
+    for wider, narrower in steps:
+        _absorb(accumulators[wider], accumulators[narrower])
     return [
         Result(fold, accumulator)
         for fold, accumulator in zip(table.folds, accumulators, strict=True)
     ]
 
 
+def nested_windows(folds: Sequence[Fold]) -> list[tuple[int, int]]:
+    """Return pairs (wider, narrower) of folds that differ only in how far back they look, nearest first.
+
+    The wider one needs only the rows the narrower one does not see, and takes over its result, so each row is
+    added once whatever the number of windows. Doubles are left alone: they are added in the order of the rows.
+    """
+    families: dict[object, list[int]] = defaultdict(list)
+    for place, fold in enumerate(folds):
+        floating = fold.kind is not None and parse_type(fold.kind).kind is Kind.FLOAT
+        if fold.function != "count_distinct" and not (floating and fold.function in ("sum", "avg")):
+            families[fold.where, fold.high, fold.function, fold.column].append(place)
+    steps: list[tuple[int, int]] = []
+    for family in families.values():
+        family.sort(key=lambda place: _closed(folds[place].low, None)[0], reverse=True)
+        steps += zip(family[1:], family, strict=False)
+    return steps
+
+
+def _absorb(wider: Accumulator, narrower: Accumulator) -> None:
+    for kind in (Count, WholeSum, Extreme):
+        if isinstance(wider, kind):
+            assert isinstance(narrower, kind)
+            wider.absorb(narrower)  # type: ignore[arg-type]
+
+
 class _Scan:
-    def __init__(self, table: TablePlan, accumulators: list[Accumulator]) -> None:
+    def __init__(
+        self,
+        table: TablePlan,
+        accumulators: list[Accumulator],
+        steps: Sequence[tuple[int, int]],
+    ) -> None:
         self._table = table
+        highs = [fold.high for fold in table.folds]
+        for wider, narrower in steps:
+            low, high = table.folds[narrower].low, highs[narrower]
+            assert low is not None  # of two different bounds the later one is no open side
+            # A window may begin after everything visible: then there is nothing to take over.
+            highs[wider] = low - 1 if high is None else min(low - 1, high)
         self._kinds = _column_kinds(table)
         # Folds over the same rows share one selection of them.
         self._groups: dict[Selection, list[tuple[Fold, Accumulator]]] = defaultdict(list)
-        for fold, accumulator in zip(table.folds, accumulators, strict=True):
-            self._groups[fold.where, fold.low, fold.high].append((fold, accumulator))
+        for fold, high, accumulator in zip(table.folds, highs, accumulators, strict=True):
+            self._groups[fold.where, fold.low, high].append((fold, accumulator))
 
     @property
     def columns(self) -> list[str]:

@@ -355,3 +355,39 @@ def test_a_table_is_read_once_and_only_as_far_back_as_somebody_looks() -> None:
         _segment(2, _rows("count", None, "gt", 0, window={"last": "9 days"})),
     )
     assert asked == [("rows", ["at", "money"], _at(days=9) + timedelta(microseconds=1))]
+
+
+def test_many_windows_at_once_give_what_each_gives_alone() -> None:
+    rng = np.random.default_rng(7)
+    rows: list[dict[str, Any]] = sorted(
+        (
+            {
+                "_ordinal": int(rng.integers(0, 20)),
+                "at": _at(hours=float(rng.integers(-20, 2_000))),
+                "money": Decimal(int(rng.integers(-500, 500))) / 4,
+                "wide": Decimal(int(rng.integers(-5, 5))) * 10**30,
+                "whole": int(rng.integers(-(2**62), 2**62)),
+                "ratio": float(rng.normal()),
+            }
+            for _ in range(400)
+        ),
+        key=lambda row: str(row["at"]),
+        reverse=True,
+    )
+    windows: list[dict[str, Any]] = [{"window": {"last": f"{d} days"}} for d in (1, 7, 30, 60, 90)]
+    windows += [{}, {"window": {"from": "2026-02-01"}}, {"window": {"to": "2026-02-01"}}]
+    windows += [{"window": {"from": "2026-03-01T20:00:00Z"}}]  # only rows not visible yet
+    segments = [
+        _segment(0, _rows(function, column, "gt", 1, **window))
+        for function in ("sum", "avg", "min", "max")
+        for column in ("money", "wide", "whole", "ratio")
+        for window in windows
+    ] + [_segment(0, _rows("count", None, "gt", 2, **window)) for window in windows]
+    numbered = [
+        PlannedSegment(segment_id=i, document=s.document, previous=None)
+        for i, s in enumerate(segments)
+    ]
+    keys = [f"k{i}" for i in range(20)]
+    together = _run(_partition(keys, rows, chunk_rows=33), *numbered)
+    for bit, segment in enumerate(segments):
+        assert _who(together, bit) == _who(_run(_partition(keys, rows), segment)), segment

@@ -266,6 +266,7 @@ def test_the_published_schema_names_every_kind() -> None:
 
 
 def test_data_that_is_no_document_is_refused() -> None:
-    for data in (None, 5, "x", [], {"name": 5}, {1: 2}):
+    broken: tuple[Any, ...] = (None, 5, "x", [], {"name": 5}, {1: 2})
+    for data in broken:
         with pytest.raises(InvalidInput):
             parse_segment(data)
