@@ -7,7 +7,7 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
@@ -143,7 +143,8 @@ def end_left_overs(record: HomeRecord | None) -> None:
             continue
         # a child starts a moment before `since` is read; a stranger with its number started later
         if is_same_process(child.pid, child.since, tolerance=5.0) and not _ends(child.pid, 5.0):
-            psutil.Process(child.pid).kill()
+            with suppress(psutil.NoSuchProcess):
+                psutil.Process(child.pid).kill()
             _ends(child.pid, 5.0)
 
 
@@ -160,8 +161,16 @@ def is_same_process(pid: int, started: float, *, tolerance: float = 1.0) -> bool
 
 def _ends(pid: int, seconds: float) -> bool:
     end = time.monotonic() + seconds
-    while psutil.pid_exists(pid):
+    while _runs(pid):
         if time.monotonic() > end:
             return False
         time.sleep(0.05)
     return True
+
+
+def _runs(pid: int) -> bool:
+    try:
+        # a zombie only waits for somebody to ask for its exit code
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
