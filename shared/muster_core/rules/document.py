@@ -13,6 +13,8 @@ from muster_core.rules.limit import DEFAULT_LIMITS, Limits, hostile_problem
 from muster_core.rules.value import Node
 
 SEGMENT_NAME = r"^[a-z][a-z0-9_]{0,99}$"
+#: More problems of one document than anybody reads are counted only.
+_MAX_PROBLEMS = 200
 _EXPRESSION = "rules written as an expression are not read yet; write the condition as a document"
 
 
@@ -31,11 +33,14 @@ class Rule(Node):
         return raw
 
 
+CustomerKey = Annotated[str, Field(strict=True)] | Annotated[int, Field(strict=True)]
+
+
 class Manual(Node):
     """Customers added and removed by hand, applied last; remove wins."""
 
-    add: tuple[Annotated[str | int, Field(union_mode="left_to_right")], ...] = ()
-    remove: tuple[Annotated[str | int, Field(union_mode="left_to_right")], ...] = ()
+    add: tuple[CustomerKey, ...] = ()
+    remove: tuple[CustomerKey, ...] = ()
 
 
 class CronSchedule(Node):
@@ -108,12 +113,15 @@ def parse_segment(
     try:
         return SegmentDocument.model_validate(data)
     except ValidationError as exc:
-        raise InvalidInput(
-            [
-                _placed(_message(error), _pointer(data, error["loc"], error["type"]), file, known)
-                for error in exc.errors(include_url=False, include_input=False)
-            ]
-        ) from None
+        errors = exc.errors(include_url=False, include_input=False)
+        problems = [
+            _placed(_message(error), _pointer(data, error["loc"], error["type"]), file, known)
+            for error in errors[:_MAX_PROBLEMS]
+        ]
+        if len(errors) > _MAX_PROBLEMS:
+            more = f"and {len(errors) - _MAX_PROBLEMS} more problems"
+            problems.append(Problem(message=more, file=file))
+        raise InvalidInput(problems) from None
 
 
 def _placed(message: str, pointer: str, file: str | None, lines: Mapping[str, int]) -> Problem:

@@ -88,6 +88,8 @@ def test_every_problem_has_its_file_line_and_pointer() -> None:
         ("name: a\nrules: country = 'GB'", "expression"),
         ("name: a\nrules: [{where: a > 1}]", "expression"),
         ("name: a\nmanual: {add: [.nan]}", "finite"),
+        ("name: a\nmanual: {add: [true]}", "valid"),
+        ("name: a\nmanual: {add: [1.5]}", "valid"),
         ("[" * 10_000, "nested"),
         ("{a: " * 10_000, "nested"),
         ("name: a\nx: " + "1" * 5_000, "digits"),
@@ -143,3 +145,11 @@ def test_numbers_survive_the_way_through_json() -> None:
     document = parse_segment({"name": "a", "rules": [{"where": where}]})
     data = json.loads(json.dumps(document.model_dump(mode="json")))
     assert data["rules"][0]["where"]["value"] == ["123456789012345678901234.5678", 10.1, 3]
+
+
+def test_more_problems_than_anybody_reads_are_counted() -> None:
+    where = {"kind": "attribute", "column": "c", "compare": "in", "value": [None] * 5_000}
+    with pytest.raises(InvalidInput) as caught:
+        parse_segment({"name": "a", "rules": [{"where": where}]})
+    assert len(caught.value.problems) == 201
+    assert "4800 more" in caught.value.problems[-1].message
