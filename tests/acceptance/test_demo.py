@@ -32,7 +32,7 @@ def test_the_demo_prints_counts_that_mean_something(shop: tuple[Muster, Answer])
     assert len(listed) == SEGMENTS
     for name, members in listed.items():
         assert 0 < members < CUSTOMERS, name
-        assert re.search(rf"{name}\W+{members:,}\b", answer.out), name
+        assert re.search(rf"{name}\s+published\s+{members:,}\b", answer.out), name
 
 
 def test_the_scheduler_triggered_it_and_the_schedule_is_off_again(
