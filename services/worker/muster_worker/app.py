@@ -13,7 +13,7 @@ from muster_core.queue.app import Hint
 from muster_core.queue.hint import send_hint
 from muster_core.runs.state import RunState
 from muster_core.settings import Settings
-from muster_core.storage.batch import left_over_sessions
+from muster_core.storage.batch import LeftOver, left_over_sessions
 from muster_core.storage.database import transaction
 from muster_core.storage.run import Claim, claim_batch
 from muster_core.telemetry import get_logger
@@ -115,12 +115,20 @@ class Worker:
         try:
             with transaction(self._database) as connection:
                 lost = left_over_sessions(connection, self._client.address)
-            for left in lost:
-                if left.batch_id not in self._interrupted:
-                    # once: a session that cannot be opened any more runs nothing
-                    self._interrupted.add(left.batch_id)
-                    interrupt_left_over(self._settings.engine_url(), left.session, left.user)
-                    get_logger().info("left-over job interrupted", batch=left.batch_id)
         except MusterError as exc:
-            # the work itself will say what is wrong; old jobs only take its processors
-            get_logger().warning("left-over jobs not interrupted", error=exc.code)
+            # the claim that follows says what is wrong
+            get_logger().warning("left-over jobs not looked for", error=exc.code)
+            return
+        for left in lost:
+            if left.batch_id not in self._interrupted:
+                # once: a session that cannot be opened any more runs nothing
+                self._interrupted.add(left.batch_id)
+                self._interrupt_session(left)
+
+    def _interrupt_session(self, left: LeftOver) -> None:
+        try:
+            interrupt_left_over(self._settings.engine_url(), left.session, left.user)
+        except MusterError as exc:
+            get_logger().info("left-over session is gone", left_over=left.batch_id, why=exc.code)
+        else:
+            get_logger().info("left-over job interrupted", left_over=left.batch_id)
