@@ -56,7 +56,11 @@ def connect(
     Raises:
         EngineUnavailable: nothing answers within `timeout_seconds`, or the token is refused.
     """
-    builder = DefaultChannelBuilder(_with_parameters(url, session_id=session_id, user_id=user_id))
+    # an engine that comes back is found within half a second, not after a doubled wait
+    options = [("grpc.initial_reconnect_backoff_ms", 500), ("grpc.max_reconnect_backoff_ms", 500)]
+    builder = DefaultChannelBuilder(
+        _with_parameters(url, session_id=session_id, user_id=user_id), options
+    )
     _wait_for(builder, url, timeout_seconds)
     # pyspark.sql.functions looks here to know which kind of session its columns are for
     os.environ["SPARK_CONNECT_MODE_ENABLED"] = "1"
