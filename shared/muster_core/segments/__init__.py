@@ -1,1 +1,0 @@
-"""What a segment is and the states it can be in."""
