@@ -154,6 +154,11 @@ def test_what_a_service_waits_for_exists_and_can_be_waited_for() -> None:
             assert "networks" not in service
 
 
+def test_postgres_is_healthy_only_once_it_answers_over_tcp() -> None:
+    words = shlex.split(SERVICES["postgres"]["healthcheck"]["test"][1])
+    assert words[words.index("--host") + 1] == "127.0.0.1"
+
+
 def test_named_volumes_are_declared_and_used() -> None:
     used = set()
     for service in SERVICES.values():
