@@ -35,10 +35,10 @@ from muster_core.kernel.node import (
 from muster_core.lake.manifest import Pointer
 from muster_core.rules.check import check_segment
 from muster_core.rules.document import SegmentDocument
-from muster_core.rules.instant import find_zone
 from muster_core.rules.literal import Frame
 from muster_core.rules.predicate import Node, WholeRanges
 from muster_core.rules.resolve import ColumnTest, Group, Resolved, Resolver, RowsTest, Universe
+from muster_core.schedules.zone import read_zone
 
 T = TypeVar("T", bound=Node)
 
@@ -185,7 +185,7 @@ class _Builder:
     def _rules(
         self, document: SegmentDocument, problems: list[Problem]
     ) -> tuple[list[RulePlan], dict[str, int]]:
-        zone = find_zone(document.timezone or self.catalog.timezone)
+        zone = read_zone(document.timezone or self.catalog.timezone)
         resolver = Resolver(catalog=self.catalog, frame=Frame(as_of=self.as_of, zone=zone))
         rules: list[RulePlan] = []
         nodes: dict[str, int] = {}

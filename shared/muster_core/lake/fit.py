@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from difflib import get_close_matches
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from muster_core.catalog.document import (
     NAME_PATTERN,
@@ -19,6 +18,7 @@ from muster_core.catalog.type import ColumnType, parse_type
 from muster_core.errors import Problem
 from muster_core.lake.key import has_key_text
 from muster_core.lake.source import Layout
+from muster_core.schedules.zone import read_zone
 
 _KEY_HINT = "A key is text, integer, date, or decimal with at most 6 decimals."
 
@@ -31,13 +31,11 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
 
 
 def check_zone(zone: str, pointer: str, file: str | None) -> list[Problem]:
-    """Return a problem where `zone` is no IANA time zone."""
+    """Return a problem where `zone` is no time zone that schedules and rules take, too."""
     try:
-        ZoneInfo(zone)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        message = f"{zone} is not a known time zone"
-        hint = "Write an IANA name such as Europe/Berlin."
-        return [Problem(message=message, pointer=pointer, file=file, hint=hint)]
+        read_zone(zone)
+    except ValueError as exc:
+        return [Problem(message=str(exc), pointer=pointer, file=file)]
     return []
 
 

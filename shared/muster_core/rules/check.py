@@ -10,11 +10,11 @@ from muster_core.catalog.type import Kind, parse_type
 from muster_core.errors import Problem
 from muster_core.rules.comparison import Misfit
 from muster_core.rules.document import CronSchedule, ProjectColumn, SegmentDocument
-from muster_core.rules.instant import find_zone
 from muster_core.rules.limit import DEFAULT_LIMITS, Limits
 from muster_core.rules.literal import Frame
 from muster_core.rules.resolve import Resolver
 from muster_core.rules.scope import profile_scope
+from muster_core.schedules.zone import read_zone
 
 #: Checking resolves relative times too; any instant does.
 _SOME_INSTANT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -48,7 +48,7 @@ def check_segment(
     """Return everything wrong with one document."""
     problems = _zone_problems(document)
     name = catalog.timezone if document.timezone is None or problems else document.timezone
-    frame = Frame(as_of=_SOME_INSTANT, zone=find_zone(name), limits=limits)
+    frame = Frame(as_of=_SOME_INSTANT, zone=read_zone(name), limits=limits)
     resolver = Resolver(catalog=catalog, frame=frame)
     if len(document.rules) > limits.rules:
         message = f"a segment has at most {limits.rules} rules"
@@ -69,10 +69,9 @@ def _zone_problems(document: SegmentDocument) -> list[Problem]:
     for pointer, name in zones:
         try:
             if name is not None:
-                find_zone(name)
+                read_zone(name)
         except ValueError as exc:
-            hint = "use an IANA name such as Europe/Berlin"
-            problems.append(Problem(message=str(exc), pointer=pointer, hint=hint))
+            problems.append(Problem(message=str(exc), pointer=pointer))
     return problems
 
 

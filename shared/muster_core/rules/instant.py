@@ -6,29 +6,11 @@ Instants are aware datetimes in UTC; kernels see them as microseconds since 1970
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
-from functools import cache
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
 _MICROSECOND = timedelta(microseconds=1)
-
-
-@cache
-def find_zone(name: str) -> ZoneInfo:
-    """Return the IANA zone called `name`.
-
-    Raises:
-        ValueError: there is no such zone.
-    """
-    if name not in _zone_names():
-        raise ValueError(f"there is no time zone {name[:64]!r}")
-    return ZoneInfo(name)
-
-
-@cache
-def _zone_names() -> frozenset[str]:
-    return frozenset(available_timezones())
 
 
 def to_micros(instant: datetime) -> int:

@@ -92,9 +92,11 @@ def test_relationships_that_do_not_fit_are_refused(base):
     assert found[1] == "a relationship to customers must refer to its key"
 
 
-def test_unknown_time_zones_are_refused(base):
-    (found,) = problems_of(base, **{"time: at": "time: at, timezone: Mars/Base"})
-    assert found[:2] == ("/tables/orders/timezone", "Mars/Base is not a known time zone")
+@pytest.mark.parametrize("zone", ["Mars/Base", "posix/Europe/Berlin", "Japan", "GMT"])
+def test_zones_that_rules_or_schedules_would_refuse_are_refused(base, zone):
+    (found,) = problems_of(base, **{"time: at": f"time: at, timezone: {zone}"})
+    assert found[0] == "/tables/orders/timezone"
+    assert "no time zone" in found[1]
 
 
 def test_a_missing_and_an_unreadable_source_keep_their_class(base):
