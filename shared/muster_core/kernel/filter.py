@@ -82,8 +82,9 @@ def in_ranges(ranges: Any, values: NDArray[Any]) -> Bits:
 
 def _typed(values: list[Any], dtype: Any) -> NDArray[Any]:
     """Return values as an array of `dtype`, without those it cannot hold: no column has them."""
-    if dtype == np.int64:
-        values = [v for v in values if _INT64.min <= v <= _INT64.max]
+    if np.issubdtype(dtype, np.integer):
+        held = np.iinfo(dtype)
+        values = [v for v in values if held.min <= v <= held.max]
     return np.array(values, dtype=dtype)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -122,6 +123,9 @@ def compile_comparison(
     found, misfits = _resolve(value, kind, frame)
     if misfits:
         return misfits
+    if isinstance(value, Ago | Ahead):
+        # a written date is held to sensible years; a computed one is right whatever its year
+        frame = replace(frame, limits=replace(frame.limits, first_year=1, last_year=9998))
     try:
         if kind.kind is Kind.ARRAY:
             assert kind.element is not None
@@ -355,7 +359,10 @@ def window_bounds(window: Window, frame: Frame) -> tuple[int | None, int | None]
     if window.on is not None:
         raise Misfit("windows on another column are not evaluated yet", "/on")
     if window.last is not None:
-        start = shift(frame.as_of, parse_duration(window.last), zone=frame.zone, sign=-1)
+        try:
+            start = shift(frame.as_of, parse_duration(window.last), zone=frame.zone, sign=-1)
+        except ValueError as exc:
+            raise Misfit(str(exc), "/last") from None
         return to_micros(start) + 1, to_micros(frame.as_of)
     if window.form != "from/to":
         if window.between_ago is not None:

@@ -56,7 +56,17 @@ def shift(instant: datetime, duration: Duration, *, zone: ZoneInfo, sign: int) -
     """Return `instant` moved by `duration` into the past (`sign` -1) or future (+1).
 
     Months are stepped on the zone's calendar; a day the month does not have becomes its last day.
+
+    Raises:
+        ValueError: the result lies outside the calendar, the years 1 to 9999.
     """
+    try:
+        return _shifted(instant, duration, zone, sign)
+    except (OverflowError, ValueError):
+        raise ValueError("the duration leads out of the calendar, the years 1 to 9999") from None
+
+
+def _shifted(instant: datetime, duration: Duration, zone: ZoneInfo, sign: int) -> datetime:
     if duration.seconds:
         return instant + sign * timedelta(seconds=duration.seconds)
     local = to_local(instant, zone)

@@ -126,6 +126,13 @@ def test_money_is_exact(
     assert _who(_run(_partition(["a", "b"], rows), _segment(1, condition))) == expected
 
 
+def test_a_count_may_be_asked_for_numbers_no_count_reaches() -> None:
+    rows = [{"_ordinal": 0, "at": _at(days=1)}]
+    for function, column in (("count", None), ("count_distinct", "whole")):
+        condition = _rows(function, column, "in", [*range(7), 3_000_000_000])
+        assert _who(_run(_partition(["a"], rows), _segment(1, condition))) == [0]
+
+
 def test_sums_beyond_64_bits_stay_exact() -> None:
     huge = Decimal("9" * 36)
     values = [huge, huge, Decimal("-0.01"), Decimal("0.02")]
@@ -323,6 +330,33 @@ def test_dictionaries_and_slices_read_like_plain_columns() -> None:
     segments = [_segment(i, c) for i, c in enumerate(conditions)]
     assert np.array_equal(_run(plain, *segments).words, _run(other, *segments).words)
     assert _who(_run(plain, *segments), 4) == [0, 2]
+
+
+@pytest.mark.parametrize(
+    ("year", "condition", "expected"),
+    [
+        (1950, {"ago": "100 years"}, [0]),
+        (2150, {"ahead": "100 years"}, []),
+    ],
+)
+def test_relative_times_reach_beyond_the_years_that_may_be_written(
+    year: int, condition: dict[str, str], expected: list[int]
+) -> None:
+    as_of = datetime(year, 3, 1, 12, tzinfo=UTC)
+    partition = _partition(["a"], [{"_ordinal": 0, "at": datetime(1940, 1, 1, tzinfo=UTC)}])
+    recent = {"kind": "attribute", "column": "at", "compare": "gte", "value": condition}
+    segment = _segment(1, {**_rows("count", None, "gte", 1), "where": recent})
+    assert _who(evaluate(compile_plan([segment], _catalog(), as_of), partition)) == expected
+
+
+def test_relative_times_outside_the_calendar_are_a_problem() -> None:
+    condition = _rows("max", "at", "gte", {"ago": "100 years"}, window={"last": "36500 days"})
+    with pytest.raises(InvalidInput) as caught:
+        compile_plan([_segment(1, condition)], _catalog(), datetime(50, 1, 1, tzinfo=UTC))
+    assert [p.pointer for p in caught.value.problems] == [
+        "/rules/0/where/window/last",
+        "/rules/0/where/value",
+    ]
 
 
 def test_a_plan_is_canonical_and_refuses_what_it_cannot_read() -> None:
