@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, text
 
 from muster_core.errors import Conflict, InvalidInput, NotFound, Problem
+from muster_core.rules.limit import DEFAULT_LIMITS
 from muster_core.runs.state import RunState
 from muster_core.storage.nearest import require_segments
 from muster_core.storage.table import refresh_run
@@ -84,10 +85,9 @@ def request_refresh(
     Raises:
         NotFound: a segment does not exist; nothing was queued.
         Conflict: a segment is not active; nothing was queued.
-        InvalidInput: `as_of` has no offset.
+        InvalidInput: `as_of` has no offset or lies outside the years that rules know.
     """
-    if as_of is not None and as_of.tzinfo is None:
-        raise InvalidInput([Problem(message="the instant needs an offset, for example +00:00")])
+    _check_instant(as_of)
     if names is not None:
         require_segments(connection, names)
     chosen = connection.execute(
@@ -111,6 +111,17 @@ def request_refresh(
         },
     )
     return [RequestedRun(run_id=row.run_id, name=row.name) for row in rows]
+
+
+def _check_instant(as_of: datetime | None) -> None:
+    if as_of is None:
+        return
+    if as_of.tzinfo is None:
+        raise InvalidInput([Problem(message="the instant needs an offset, for example +00:00")])
+    first, last = DEFAULT_LIMITS.first_year, DEFAULT_LIMITS.last_year
+    if not first <= as_of.year <= last:
+        message = f"the instant to evaluate at lies in the year {as_of.year}"
+        raise InvalidInput([Problem(message=message, hint=f"give one from {first} to {last}")])
 
 
 def cancel_run(connection: Connection, run_id: int, *, actor: str) -> str:

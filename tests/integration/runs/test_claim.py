@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from muster_core.errors import Conflict, NotFound
+from muster_core.errors import Conflict, InvalidInput, NotFound
 from muster_core.storage.run import cancel_run, publish
 from muster_core.storage.segment import delete_segment
 
@@ -108,6 +108,19 @@ def test_the_instant_asked_for_is_the_instant_of_evaluation_and_has_a_batch_of_i
     assert [r.name for r in first.runs] == ["then"]
     assert first.as_of == past
     assert abs(second.as_of - datetime.now(UTC)) < timedelta(minutes=1)
+
+
+@pytest.mark.parametrize("year", [1, 1899, 2201, 9999])
+def test_an_instant_outside_the_years_of_the_rules_is_refused(desk, year: int) -> None:
+    desk.apply("then")
+
+    with pytest.raises(InvalidInput) as caught:
+        desk.request(["then"], as_of=datetime(year, 5, 1, tzinfo=UTC))
+
+    assert str(caught.value.problems[0]) == (
+        f"the instant to evaluate at lies in the year {year} (give one from 1900 to 2200)"
+    )
+    assert desk.ask("SELECT count(*) FROM refresh_run") == [0]
 
 
 def test_runs_of_segments_that_may_not_be_refreshed_end_with_the_reason(
