@@ -1,12 +1,14 @@
 """Applying documents on a real control database: all or nothing, and nothing that would break others."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from pydantic import SecretStr
+from sqlalchemy import text
 
 from muster_console.operation.catalog import apply_catalog, show_catalog
 from muster_console.operation.export import apply_exports, deliver, list_exports
@@ -23,6 +25,7 @@ from muster_console.operation.system import (
 from muster_console.operation.workspace import Workspace, open_workspace
 from muster_core.errors import Conflict, InvalidInput, NotFound
 from muster_core.settings import Settings
+from muster_core.storage.database import transaction
 
 pytestmark = pytest.mark.integration
 CATALOG = "version: 1\nprofile: {table: customers, key: id, source: {parquet: customers.parquet}}\n"
@@ -108,6 +111,19 @@ def test_a_refresh_is_a_run_somebody_asked_for(workspace: Workspace, folder: Pat
     assert look_at_runs(workspace, segment=None, state="published", limit=5) == []
     with pytest.raises(InvalidInput):
         look_at_runs(workspace, segment=None, state="done", limit=5)
+
+
+def test_a_refresh_is_tried_as_often_as_the_settings_say(
+    workspace: Workspace, folder: Path
+) -> None:
+    apply_catalog(workspace, folder / "catalog.yaml")
+    apply_segments(workspace, folder / "segment.yaml")
+    patient = replace(workspace, settings=workspace.settings.model_copy(update={"max_attempts": 9}))
+    refresh_segments(patient, None)
+    refresh_system(patient)
+    with transaction(workspace.database) as connection:
+        attempts = connection.scalars(text("SELECT max_attempts FROM refresh_run")).all()
+    assert set(attempts) == {9}
 
 
 def test_a_segment_without_version_shows_no_counts_and_has_no_members(

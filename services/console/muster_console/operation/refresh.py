@@ -31,9 +31,16 @@ def refresh_segments(
     Raises:
         NotFound: a segment does not exist; nothing was asked for.
         Conflict: a segment is not active.
+        InvalidInput: `as_of` lies outside the years that rules know.
     """
     with transaction(workspace.database) as connection:
-        requested = request_refresh(connection, names=names, as_of=as_of, actor=workspace.actor)
+        requested = request_refresh(
+            connection,
+            names=names,
+            as_of=as_of,
+            actor=workspace.actor,
+            max_attempts=workspace.settings.max_attempts,
+        )
     send_hint(workspace.settings, Hint.REFRESH)
     return requested
 

@@ -47,7 +47,9 @@ def set_system_schedule(
 def refresh_system(workspace: Workspace) -> list[int]:
     """Ask for a refresh of everything that follows the system schedule; return the runs' numbers."""
     with transaction(workspace.database) as connection:
-        refresh = request_system_refresh(connection, actor=workspace.actor)
+        refresh = request_system_refresh(
+            connection, actor=workspace.actor, max_attempts=workspace.settings.max_attempts
+        )
         run_ids = runs_of_system_refresh(connection, refresh.id)
     send_hint(workspace.settings, Hint.REFRESH)
     return run_ids
