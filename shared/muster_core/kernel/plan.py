@@ -16,7 +16,7 @@ from typing import Generic, Literal, TypeVar
 from pydantic import ValidationError
 
 from muster_core.catalog.document import Catalog
-from muster_core.catalog.type import Kind
+from muster_core.catalog.type import parse_type
 from muster_core.errors import InvalidInput, Problem, StoreDamaged
 from muster_core.kernel.node import (
     AttributeNode,
@@ -36,6 +36,7 @@ from muster_core.lake.manifest import Pointer
 from muster_core.rules.check import check_segment
 from muster_core.rules.document import SegmentDocument
 from muster_core.rules.literal import Frame
+from muster_core.rules.manual import manual_key
 from muster_core.rules.predicate import Node, WholeRanges
 from muster_core.rules.resolve import ColumnTest, Group, Resolved, Resolver, RowsTest, Universe
 from muster_core.schedules.zone import read_zone
@@ -235,9 +236,8 @@ class _Builder:
     def _keys(self, ids: Sequence[str | int]) -> int | None:
         if not ids:
             return None
-        # The same canonical texts as keys have in the store: whole numbers without leading zeros.
-        whole = self.catalog.profile.columns[self.catalog.key] == Kind.INTEGER
-        texts = {str(int(key)) if whole else str(key) for key in ids}
+        kind = parse_type(self.catalog.profile.columns[self.catalog.key])
+        texts = {manual_key(key, kind) for key in ids}
         return self.conditions.add(KeysNode(keys=tuple(sorted(texts))))
 
 

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 from muster_core.catalog.document import Catalog
-from muster_core.catalog.type import Kind, parse_type
+from muster_core.catalog.type import ColumnType, parse_type
 from muster_core.errors import Problem
 from muster_core.rules.comparison import Misfit
 from muster_core.rules.document import CronSchedule, ProjectColumn, SegmentDocument
 from muster_core.rules.limit import DEFAULT_LIMITS, Limits
 from muster_core.rules.literal import Frame
+from muster_core.rules.manual import manual_key
 from muster_core.rules.resolve import Resolver
 from muster_core.rules.scope import profile_scope
 from muster_core.schedules.zone import read_zone
 
 #: Checking resolves relative times too; any instant does.
 _SOME_INSTANT = datetime(2026, 1, 1, tzinfo=UTC)
+#: Wrong ids of one list that are told one by one.
+_IDS_SHOWN = 20
 
 
 def check_segments(
@@ -88,21 +91,23 @@ def _project_problems(column: ProjectColumn, catalog: Catalog, pointer: str) -> 
 
 def _manual_problems(document: SegmentDocument, catalog: Catalog, limits: Limits) -> list[Problem]:
     problems = []
-    kind = parse_type(catalog.profile.columns[catalog.key]).kind
+    kind = parse_type(catalog.profile.columns[catalog.key])
     for name, ids in (("add", document.manual.add), ("remove", document.manual.remove)):
         pointer = f"/manual/{name}"
         if len(ids) > limits.manual:
-            message = f"a segment has at most {limits.manual} customers {name}ed by hand"
+            message = f"a segment has at most {limits.manual} customers in {name}"
             problems.append(Problem(message=message, pointer=pointer))
-        if kind is not Kind.INTEGER:
-            continue
-        problems += [
-            Problem(message="the customer key is a whole number", pointer=f"{pointer}/{i}")
-            for i, text in enumerate(ids)
-            if isinstance(text, str) and not _is_whole(text)
-        ]
+        found = list(_key_problems(ids, kind, pointer))
+        problems += found[:_IDS_SHOWN]
+        if len(found) > _IDS_SHOWN:
+            message = f"and {len(found) - _IDS_SHOWN} more are no customer keys"
+            problems.append(Problem(message=message, pointer=pointer))
     return problems
 
 
-def _is_whole(text: str) -> bool:
-    return text.isascii() and text.removeprefix("-").isdigit()
+def _key_problems(ids: Sequence[str | int], kind: ColumnType, pointer: str) -> Iterator[Problem]:
+    for index, written in enumerate(ids):
+        try:
+            manual_key(written, kind)
+        except ValueError as exc:
+            yield Problem(message=str(exc), pointer=f"{pointer}/{index}")

@@ -226,7 +226,7 @@ def test_everyone_means_the_alive_and_not_is_their_exact_complement() -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "keys", "ids"), [("text", ["7", "8", "9"], [7, "8"]), ("integer", [7, 8, 9], ["7", 8])]
+    ("key", "keys", "ids"), [("text", ["7", "8", "9"], ["7", "8"]), ("integer", [7, 8, 9], ["7", 8])]
 )
 def test_manual_changes_come_last_and_removing_wins(
     key: str, keys: list[Any], ids: list[Any]

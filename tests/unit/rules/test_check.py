@@ -270,3 +270,13 @@ def test_data_that_is_no_document_is_refused() -> None:
     for data in broken:
         with pytest.raises(InvalidInput):
             parse_segment(data)
+
+
+def test_ids_written_by_hand_fit_the_type_of_the_customer_key() -> None:
+    by_text = CATALOG.model_copy(update={"key": "country"})
+    document = _document(manual={"add": ["00123", 123], "remove": list(range(30))})
+    problems = check_segments([document], by_text)
+    assert problems[0].pointer == "/manual/add/1"
+    assert "in quotes" in problems[0].message
+    assert len(problems) == 1 + 20 + 1
+    assert "10 more" in problems[-1].message
