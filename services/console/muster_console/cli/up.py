@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -40,7 +41,7 @@ def up(
         Supervisor(settings, _JsonWhenReady(settings)).run()
     elif console.is_terminal:
         # no thread of its own: children are started from here, and a forked thread's lock would stay locked
-        with Live(console=console, auto_refresh=False) as live:
+        with _live() as live:
             Supervisor(settings, lambda record: live.update(_table(record, {}), refresh=True)).run()
     else:
         Supervisor(settings, _Lines()).run()
@@ -67,6 +68,18 @@ def status(*, json: JsonOption = False) -> None:
 
 def _progress(text: str, *, json: bool) -> AbstractContextManager[object]:
     return nullcontext() if json else console.status(text)
+
+
+@contextmanager
+def _live() -> Iterator[Live]:
+    """Show a table that changes, until the block ends; a terminal that is gone by then is no error."""
+    live = Live(console=console, auto_refresh=False)
+    live.start()
+    try:
+        yield live
+    finally:
+        with suppress(OSError, SystemExit):
+            live.stop()
 
 
 class _Lines:

@@ -43,7 +43,7 @@ class Supervisor:
 
     def __init__(self, settings: Settings, listener: Listener) -> None:
         self._settings = settings
-        self._listener = listener
+        self._listener: Listener | None = listener
         self._since = time.time()
         self._stops_asked = 0
         self._told: HomeRecord | None = None
@@ -163,7 +163,19 @@ class Supervisor:
         with suppress(NoSpace, PartUnavailable, OSError):
             self._log_changes(told, record)
             write_record(self._home, record)
-        self._listener(record)
+        self._announce(record)
+
+    def _announce(self, record: HomeRecord) -> None:
+        if self._listener is None:
+            return
+        try:
+            self._listener(record)
+        except (OSError, SystemExit) as exc:
+            # the terminal was closed, or the reader of a pipe ended: Rich ends the program then,
+            # but what runs here must go on, and stop in order
+            self._listener = None
+            with suppress(OSError):
+                self._log.warning("nobody reads the output any more", cause=type(exc).__name__)
 
     def _log_changes(self, told: HomeRecord | None, record: HomeRecord) -> None:
         before = {child.name: child.state for child in told.children} if told else {}

@@ -1,0 +1,64 @@
+"""The supervisor without servers: what it does when nobody reads what it says."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from rich.console import Console
+
+from muster_console.cli import up
+from muster_console.parts.home import Home
+from muster_console.parts.journal import journal
+from muster_console.parts.supervisor import Supervisor
+from muster_core.settings import Settings
+
+
+@pytest.fixture
+def pipe(monkeypatch):
+    """A console whose output goes into a pipe, and the pipe's other end, for the test to close."""
+    reader, writer = os.pipe()
+
+    def leave(_):
+        raise SystemExit(1)
+
+    # before it ends the program Rich gives up the process's own standard output, which is pytest's here
+    monkeypatch.setattr(Console, "on_broken_pipe", leave)
+    with open(writer, "w") as file:
+        yield Console(file=file, force_terminal=True), reader
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, writer)
+        os.close(nowhere)
+
+
+@pytest.fixture
+def home(tmp_path):
+    home = Home(tmp_path / "home")
+    home.create()
+    return home
+
+
+def test_a_reader_that_is_gone_is_told_nothing_more_and_ends_nothing(home, pipe):
+    console, reader = pipe
+    os.close(reader)
+    heard = []
+
+    def listener(record):
+        heard.append(record.state)
+        console.print(record.state)
+
+    supervisor = Supervisor(Settings(home=home.path), listener)
+    with journal(home.log / "up.log") as supervisor._log:
+        supervisor._tell("ready")
+        supervisor._tell("stopping")
+    assert heard == ["ready"]
+    assert "nobody reads" in (home.log / "up.log").read_text()
+
+
+def test_a_table_that_cannot_be_finished_is_no_error(pipe, monkeypatch):
+    console, reader = pipe
+    monkeypatch.setattr(up, "console", console)
+    with up._live() as live:
+        assert live.is_started
+        os.close(reader)
+    assert not live.is_started
