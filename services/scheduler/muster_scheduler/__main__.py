@@ -27,6 +27,8 @@ def main() -> None:
 
 
 def _leave(_: int, __: FrameType | None) -> None:
+    # a second signal would end the sign-off in the middle
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     sys.exit(0)
 
 

@@ -133,6 +133,22 @@ def test_a_child_that_ignores_the_signal_is_ended_by_force(supervise):
     assert supervised.state is ChildState.STOPPED
 
 
+def test_a_child_is_asked_to_stop_once(supervise):
+    line = (
+        "import signal, sys, time\n"
+        "def leave(*_): print('asked', flush=True); time.sleep(0.3); sys.exit(0)\n"
+        "signal.signal(15, leave); print('up', flush=True); time.sleep(60)"
+    )
+    supervised = supervise(line)
+    supervised.start()
+    eventually(lambda: "up" in supervised.child.log_end())
+    supervised.ask_to_stop()
+    eventually(lambda: "asked" in supervised.child.log_end())
+    supervised.stop()
+    assert supervised.child.log_end().split() == ["up", "asked"]
+    assert supervised.child.exit_code() == 0
+
+
 def test_what_a_child_started_ends_with_it(supervise):
     line = "import subprocess, time; print(subprocess.Popen(['sleep', '60']).pid, flush=True); time.sleep(60)"
     supervised = supervise(line)

@@ -26,6 +26,7 @@ class Child:
         self.log = log
         self._launch = launch
         self.started_at = time.time()
+        self._asked = False
         cap_log(log)
         self._log_start = log.stat().st_size if log.exists() else 0
         with disk_errors(log.parent):
@@ -58,8 +59,9 @@ class Child:
         return self._process.poll()
 
     def ask_to_stop(self) -> None:
-        """Send the signal that ends the process in an orderly way."""
-        if self.exit_code() is None:
+        """Send the signal that ends the process in an orderly way: once, or it would disturb the leaving."""
+        if self.exit_code() is None and not self._asked:
+            self._asked = True
             self._process.send_signal(self._launch.stop_signal)
 
     def wait(self, seconds: float) -> bool:
