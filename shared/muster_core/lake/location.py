@@ -1,7 +1,7 @@
 """The lake: one directory tree of immutable files, addressed by paths relative to its root.
 
 A `Lake` is its URL and nothing else, so it travels to engine tasks as a string.
-Every operating-system error is translated here: no space is worth a retry, a missing file is damage.
+Every operating-system error is translated here: a missing file is damage, the rest is worth a retry.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from urllib.parse import unquote, urlsplit
 
 import pyarrow as pa
 
-from muster_core.errors import NoSpace, StoreDamaged, TerminalError
+from muster_core.errors import NoSpace, StoreDamaged, TerminalError, TransientError
 
 #: EFBIG is what a file-size limit of the process answers: for the operator it is the same trouble.
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -35,6 +35,7 @@ def lake_errors(path: str) -> Iterator[None]:
         NoSpace: the disk, the quota or the file-size limit is exhausted.
         StoreDamaged: the file does not exist.
         TerminalError: permission is missing.
+        TransientError: anything else: the disk or mount may be well again at the next try.
     """
     try:
         yield
@@ -52,7 +53,12 @@ def lake_errors(path: str) -> Iterator[None]:
             raise NoSpace(
                 f"No space is left for {path}.", hint="Free space, or move the lake (LAKE_URL)."
             ) from exc
-        raise
+        if isinstance(exc, FileExistsError):  # a name given twice is a mistake of the program
+            raise
+        raise TransientError(
+            f"The lake failed at {path}: {os.strerror(exc.errno) if exc.errno else 'no reason given'}.",
+            hint="Look at the disk or mount it lies on; the work is tried again.",
+        ) from exc
 
 
 class Output(io.RawIOBase):

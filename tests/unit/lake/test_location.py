@@ -1,9 +1,10 @@
 import errno
+import os
 import resource
 
 import pytest
 
-from muster_core.errors import NoSpace, StoreDamaged, TerminalError
+from muster_core.errors import NoSpace, StoreDamaged, TerminalError, TransientError
 from muster_core.lake.location import Lake, lake_errors
 
 
@@ -76,6 +77,18 @@ def test_a_full_disk_is_worth_a_retry_and_leaves_nothing_half_written(lake):
 def test_every_way_a_disk_says_full_is_understood(number):
     with pytest.raises(NoSpace), lake_errors("file"):
         raise OSError(number, "full")
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE, errno.EMFILE, errno.EROFS])
+def test_trouble_of_the_disk_is_worth_a_retry_and_says_what_it_was(number):
+    reason = f"The lake failed at file: {os.strerror(number)}"
+    with pytest.raises(TransientError, match=reason), lake_errors("file"):
+        raise OSError(number, "broken")
+
+
+def test_errors_of_arrow_and_without_number_are_translated_too():
+    with pytest.raises(TransientError, match="no reason given"), lake_errors("file"):
+        raise OSError("Error reading bytes from file")
 
 
 def test_no_path_leads_out_of_the_lake(lake):
