@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 
 from muster_core.catalog.document import Catalog
@@ -15,6 +15,7 @@ from muster_core.rules.literal import Frame
 from muster_core.rules.manual import manual_key
 from muster_core.rules.resolve import Resolver
 from muster_core.rules.scope import profile_scope
+from muster_core.schedules.cron import parse_cron
 from muster_core.schedules.zone import read_zone
 
 #: Checking resolves relative times too; any instant does.
@@ -51,6 +52,7 @@ def check_segment(
     """Return everything wrong with one document."""
     problems = _zone_problems(document)
     name = catalog.timezone if document.timezone is None or problems else document.timezone
+    problems += _schedule_problems(document)
     frame = Frame(as_of=_SOME_INSTANT, zone=read_zone(name), limits=limits)
     resolver = Resolver(catalog=catalog, frame=frame)
     if len(document.rules) > limits.rules:
@@ -65,17 +67,26 @@ def check_segment(
 
 
 def _zone_problems(document: SegmentDocument) -> list[Problem]:
-    zones = [("/timezone", document.timezone)]
-    if isinstance(document.schedule, CronSchedule):
-        zones.append(("/schedule/timezone", document.schedule.timezone))
+    return [] if document.timezone is None else _tried(read_zone, document.timezone, "/timezone")
+
+
+def _schedule_problems(document: SegmentDocument) -> list[Problem]:
+    schedule = document.schedule
+    if not isinstance(schedule, CronSchedule):
+        return []
     problems = []
-    for pointer, name in zones:
-        try:
-            if name is not None:
-                read_zone(name)
-        except ValueError as exc:
-            problems.append(Problem(message=str(exc), pointer=pointer))
-    return problems
+    if schedule.timezone is not None:
+        problems += _tried(read_zone, schedule.timezone, "/schedule/timezone")
+    # whether an expression is one does not depend on its zone
+    return problems + _tried(lambda cron: parse_cron(cron, "UTC"), schedule.cron, "/schedule/cron")
+
+
+def _tried(read: Callable[[str], object], text: str, pointer: str) -> list[Problem]:
+    try:
+        read(text)
+    except ValueError as exc:
+        return [Problem(message=str(exc), pointer=pointer)]
+    return []
 
 
 def _project_problems(column: ProjectColumn, catalog: Catalog, pointer: str) -> list[Problem]:

@@ -208,11 +208,14 @@ def test_all_problems_are_returned_at_once() -> None:
         {"kind": "all", "of": [_attribute("nix", "is_set"), _attribute("age", "eq", "x")]},
         _rows("sum", "country", where=_attribute("age", "in", ["a", 1, "b"])),
         timezone="Mars/Phobos",
+        schedule={"cron": "61 * * * *", "timezone": "Mars/Deimos"},
         project=[{"column": "nix"}],
         manual={"add": ["x1"]},
     )
     assert [p.pointer for p in problems] == [
         "/timezone",
+        "/schedule/timezone",
+        "/schedule/cron",
         "/rules/0/where/of/0/column",
         "/rules/0/where/of/1/value",
         "/rules/1/where/where/value/0",
