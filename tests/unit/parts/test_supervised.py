@@ -70,14 +70,16 @@ def supervise(home, tmp_path):
 
 def watch_until(supervised: Supervised, state: ChildState) -> None:
     def reached() -> bool:
-        supervised.watch()
+        supervised.watch(10)
         return supervised.state is state
 
     eventually(reached)
 
 
 def test_a_child_that_dies_at_start_is_an_error_with_its_last_words(supervise):
-    supervised = supervise("import sys; print('before'); sys.exit('no such port')", ready=False)
+    supervised = supervise(
+        "import sys; print('before', flush=True); sys.exit('no such port')", ready=False
+    )
     supervised.start()
     supervised.child.wait(10)
     with pytest.raises(PartUnavailable) as caught:
@@ -118,9 +120,18 @@ def test_the_pause_before_a_restart_doubles_up_to_a_limit(supervise, monkeypatch
     for _ in range(4):
         watch_until(supervised, ChildState.RESTARTING)
         pauses.append(supervised._pause)
-        eventually(lambda: supervised.watch() or supervised.state is not ChildState.RESTARTING)
+        eventually(lambda: supervised.watch(10) or supervised.state is not ChildState.RESTARTING)
     assert pauses == [0.02, 0.04, 0.04, 0.04]
     assert supervised.note == "ended with code 7"
+
+
+def test_a_child_started_again_that_never_becomes_ready_is_started_once_more(supervise):
+    supervised = supervise("import time; time.sleep(60)", ready=False)
+    supervised.start()
+    first = supervised.child.pid
+    eventually(lambda: supervised.watch(0.05) or supervised.restarts == 1)
+    assert supervised.child.pid != first
+    assert supervised.note == "not ready after 0.05 s"
 
 
 def test_a_child_that_ignores_the_signal_is_ended_by_force(supervise):

@@ -10,6 +10,7 @@ from rich.console import Console
 from muster_console.cli import up
 from muster_console.parts.home import Home
 from muster_console.parts.journal import journal
+from muster_console.parts.state import ChildRecord, ChildState
 from muster_console.parts.supervisor import Supervisor
 from muster_core.settings import Settings
 
@@ -53,6 +54,34 @@ def test_a_reader_that_is_gone_is_told_nothing_more_and_ends_nothing(home, pipe)
         supervisor._tell("stopping")
     assert heard == ["ready"]
     assert "nobody reads" in (home.log / "up.log").read_text()
+
+
+class Flaky:
+    """A supervised child that is down for the first look and ready at the second."""
+
+    def __init__(self, supervisor):
+        self.supervisor = supervisor
+        self.state = ChildState.READY
+        self.looks = 0
+
+    def watch(self, start_seconds):
+        self.looks += 1
+        self.state = ChildState.RESTARTING if self.looks == 1 else ChildState.READY
+        self.supervisor._stops_asked = int(self.looks == 2)
+
+    def record(self):
+        return ChildRecord(name="flaky", kind="service", state=self.state)
+
+    def cap_log(self): ...
+
+
+def test_while_a_child_is_down_everything_is_called_degraded(home):
+    heard = []
+    supervisor = Supervisor(Settings(home=home.path), lambda record: heard.append(record.state))
+    supervisor._children = [Flaky(supervisor)]
+    with journal(home.log / "up.log") as supervisor._log:
+        supervisor._keep(10)
+    assert heard == ["degraded", "ready"]
 
 
 def test_a_table_that_cannot_be_finished_is_no_error(pipe, monkeypatch):

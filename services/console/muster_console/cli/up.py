@@ -21,7 +21,7 @@ from muster_console.parts.supervisor import Supervisor
 from muster_core.errors import PartUnavailable
 from muster_core.settings import Settings
 
-_COLORS = {"ready": "green", "external": "green", "failed": "red", "stopped": "dim"}
+_COLORS = {"ready": "green", "external": "green", "stopped": "dim"}
 
 
 def up(

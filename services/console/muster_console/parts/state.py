@@ -28,7 +28,6 @@ class ChildState(StrEnum):
     STOPPING = "stopping"
     STOPPED = "stopped"
     EXTERNAL = "external"
-    FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +48,7 @@ class ChildRecord:
 class HomeRecord:
     """Everything that runs in one home."""
 
-    state: str  # starting, ready, stopping, stopped
+    state: str  # starting, ready, degraded (a child is down), stopping, stopped
     pid: int
     #: The supervisor's own start, which tells it from a later process with its number.
     pid_started: float

@@ -57,18 +57,25 @@ class Supervised:
         elif self.state is ChildState.STARTING and time.monotonic() - self._started > start_seconds:
             raise too_slow(self.part, self.child, start_seconds)
 
-    def watch(self) -> None:
-        """Restart the process where it has died, after a pause that doubles with every fall."""
+    def watch(self, start_seconds: float) -> None:
+        """Restart the process where it has died, after a pause that doubles with every fall.
+
+        One that was started again and is not ready within `start_seconds` counts as dead.
+        """
         now = time.monotonic()
         if self.state is ChildState.RESTARTING:
             if now >= self._start_at:
                 self._start_again()
             return
         assert self.child is not None
-        if self.child.exit_code() is not None:
-            self._fell(now)
-        elif self.state is ChildState.STARTING and self.part.is_ready(self.child.pid):
-            self.state = ChildState.READY
+        code = self.child.exit_code()
+        if code is not None:
+            self._fell(f"ended with code {code}" if code >= 0 else f"killed by signal {-code}")
+        elif self.state is ChildState.STARTING:
+            if self.part.is_ready(self.child.pid):
+                self.state = ChildState.READY
+            elif now - self._started > start_seconds:
+                self._fell(f"not ready after {start_seconds:g} s")
         elif now - self._started > CALM_SECONDS:
             self._pause = FIRST_PAUSE_SECONDS
 
@@ -109,15 +116,12 @@ class Supervised:
         """Keep the log within its size."""
         cap_log(self.home.log / f"{self.part.name}.log")
 
-    def _fell(self, now: float) -> None:
+    def _fell(self, how: str) -> None:
         assert self.child is not None
-        code = self.child.exit_code()
         self.child.kill()
-        self.note = (
-            f"ended with code {code}" if code is None or code >= 0 else f"killed by signal {-code}"
-        )
+        self.note = how
         self.state = ChildState.RESTARTING
-        self._start_at = now + self._pause
+        self._start_at = time.monotonic() + self._pause
         self._pause = min(self._pause * 2, LONGEST_PAUSE_SECONDS)
 
     def _start_again(self) -> None:

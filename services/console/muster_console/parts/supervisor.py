@@ -69,7 +69,7 @@ class Supervisor:
             deployment = deployment_of(self._settings)
             try:
                 self._start(deployment)
-                self._keep()
+                self._keep(deployment.parts.start_seconds)
             finally:
                 self._stop(deployment)
 
@@ -117,12 +117,13 @@ class Supervisor:
                 return
             time.sleep(_POLL_SECONDS / 2)
 
-    def _keep(self) -> None:
+    def _keep(self, start_seconds: float) -> None:
         next_log_check = 0.0
         while not self._stops_asked:
             for supervised in self._children:
-                supervised.watch()
-            self._tell("ready")
+                supervised.watch(start_seconds)
+            well = all(supervised.state is ChildState.READY for supervised in self._children)
+            self._tell("ready" if well else "degraded")
             if time.monotonic() > next_log_check:
                 next_log_check = time.monotonic() + _LOG_CHECK_SECONDS
                 for supervised in self._children:
