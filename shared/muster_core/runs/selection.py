@@ -59,10 +59,11 @@ class Selection:
 
 
 def select_runs(waiting: Sequence[Waiting], *, limit: int) -> Selection:
-    """Choose among all pending runs of some segments.
+    """Choose among all pending runs of some segments, at most one a segment.
 
-    The newest run of a segment stands for the older ones, which end as overlap once it is taken; where it
-    waits out a back-off they wait with it.
+    The newest run of a segment stands for the older ones that ask for the same instant, which end as overlap
+    once it is taken; where it waits out a back-off they wait with it. Runs that ask for different instants do
+    not replace each other: the earlier due comes first, because a result older than the published one is void.
     """
     ended: list[Ending] = []
     candidates: list[tuple[Waiting, list[Waiting]]] = []
@@ -75,9 +76,11 @@ def select_runs(waiting: Sequence[Waiting], *, limit: int) -> Selection:
                 living.append(run)
             else:
                 ended.append(ending)
-        living.sort(key=attrgetter("due_at", "run_id"))
-        if living and living[-1].available and living[-1].attempts_left:
-            candidates.append((living[-1], living[:-1]))
+        ready = [
+            pair for pair in _by_instant(living) if pair[0].available and pair[0].attempts_left
+        ]
+        if ready:
+            candidates.append(min(ready, key=lambda pair: (pair[0].due_at, pair[0].run_id)))
     candidates.sort(key=lambda pair: pair[0].order)
     pin = candidates[0][0].pin if candidates else None
     taken = [pair for pair in candidates if pair[0].pin == pin][:limit]
@@ -87,6 +90,14 @@ def select_runs(waiting: Sequence[Waiting], *, limit: int) -> Selection:
             for run in older
         ]
     return Selection(claimed=tuple(run for run, _ in taken), ended=tuple(ended))
+
+
+def _by_instant(runs: Sequence[Waiting]) -> list[tuple[Waiting, list[Waiting]]]:
+    """Return, for each instant asked for, the newest run and the older ones."""
+    alike: dict[datetime | None, list[Waiting]] = {}
+    for run in sorted(runs, key=attrgetter("due_at", "run_id")):
+        alike.setdefault(run.requested_as_of, []).append(run)
+    return [(group[-1], group[:-1]) for group in alike.values()]
 
 
 def _ending(run: Waiting) -> Ending | None:

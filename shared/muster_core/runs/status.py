@@ -79,7 +79,7 @@ TABLE: tuple[Row, ...] = (
         _R.OVERLAP,
         _S.SKIPPED,
         "overlap",
-        "A newer run of the segment was taken in its place.",
+        "A newer run of the segment, for the same instant, was taken in its place.",
     ),
     _row(
         _P.SKIPPED,

@@ -64,21 +64,23 @@ class Claim:
 
 # LIMIT stands above the row locks in the plan: rows that others hold are passed over, not counted.
 _LOCK_SEGMENTS = text("""
-WITH waiting AS MATERIALIZED (
-    SELECT segment_id,
-           (array_agg(id ORDER BY due_at DESC, id DESC))[1] AS newest,
+WITH newest AS MATERIALIZED (
+    SELECT segment_id, (array_agg(id ORDER BY due_at DESC, id DESC))[1] AS id,
            bool_or(cancel_requested) AS cancelled
-      FROM refresh_run WHERE state = 'pending' GROUP BY segment_id
+      FROM refresh_run WHERE state = 'pending' GROUP BY segment_id, requested_as_of
+), waiting AS MATERIALIZED (
+    SELECT n.segment_id, bool_or(n.cancelled) AS cancelled,
+           bool_or(r.available_at <= clock_timestamp() AND r.attempt < r.max_attempts) AS ready,
+           min(r.priority) AS priority, min(r.due_at) AS due_at, min(r.id) AS first
+      FROM newest n JOIN refresh_run r ON r.id = n.id GROUP BY n.segment_id
 )
 SELECT s.id
   FROM waiting w
-  JOIN refresh_run r ON r.id = w.newest
   JOIN segment s ON s.id = w.segment_id
- WHERE ((r.available_at <= clock_timestamp() AND r.attempt < r.max_attempts)
-        OR w.cancelled OR s.state <> 'active' OR s.deleted_at IS NOT NULL)
+ WHERE (w.ready OR w.cancelled OR s.state <> 'active' OR s.deleted_at IS NOT NULL)
    AND NOT EXISTS (SELECT 1 FROM refresh_run a
                     WHERE a.segment_id = s.id AND a.state IN ('running', 'evaluated'))
- ORDER BY r.priority, r.due_at, r.id
+ ORDER BY w.priority, w.due_at, w.first
  LIMIT :limit
    FOR NO KEY UPDATE OF s SKIP LOCKED
 """)

@@ -71,6 +71,27 @@ def test_the_newest_run_of_a_segment_is_taken_and_the_older_ones_say_why_not(des
     ]
 
 
+def test_runs_for_different_instants_are_taken_one_after_the_other(desk, in_transaction) -> None:
+    past = datetime(2020, 5, 1, tzinfo=UTC)
+    desk.apply("buyers")
+    asked = [desk.request(["buyers"], as_of=at)[0].run_id for at in (past, None, past, None)]
+
+    claims = []
+    for manifest in ("m1", "m2"):
+        claims.append(desk.must_claim())
+        desk.evaluate(claims[-1], manifest=manifest)
+        in_transaction(lambda c: publish(c, claims[-1]))
+
+    assert [claim.run_ids for claim in claims] == [[asked[2]], [asked[3]]]
+    assert desk.claim() is None
+    assert desk.ask("SELECT state FROM refresh_run ORDER BY id") == [
+        "skipped",
+        "skipped",
+        "published",
+        "published",
+    ]
+
+
 def test_a_segment_with_a_running_run_is_not_claimed_again(desk) -> None:
     desk.apply("buyers")
     desk.request(["buyers"])

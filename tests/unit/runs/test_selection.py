@@ -63,6 +63,34 @@ def test_only_runs_of_one_instant_and_one_system_refresh_come_together() -> None
     assert ids(select_runs([RUN, past, system, other], limit=10)) == [1, 4]
 
 
+def test_runs_for_different_instants_do_not_replace_each_other_and_come_in_due_order() -> None:
+    past = NOON - timedelta(days=9)
+    manual = replace(RUN, run_id=2, due_at=NOON + timedelta(seconds=1), requested_as_of=past)
+    manual = replace(manual, priority=1, trigger="manual")
+    newer = replace(RUN, run_id=3, due_at=NOON + timedelta(minutes=1))
+
+    first = select_runs([newer, manual, RUN], limit=10)
+    second = select_runs([newer], limit=10)
+
+    assert (ids(first), endings(first)) == ([2], {})
+    assert (ids(second), endings(second)) == ([3], {})
+
+
+def test_a_cron_run_due_before_a_manual_one_for_another_instant_comes_first() -> None:
+    later = replace(RUN, run_id=2, due_at=NOON + timedelta(seconds=1), requested_as_of=NOON)
+
+    chosen = select_runs([later, RUN], limit=10)
+
+    assert (ids(chosen), endings(chosen)) == ([1], {})
+
+
+def test_a_back_off_holds_up_only_runs_for_the_same_instant() -> None:
+    waiting = replace(RUN, available=False)
+    later = replace(RUN, run_id=2, due_at=NOON + timedelta(seconds=1), requested_as_of=NOON)
+
+    assert ids(select_runs([later, waiting], limit=10)) == [2]
+
+
 def test_a_run_beyond_the_limit_keeps_its_older_ones_too() -> None:
     second = replace(RUN, run_id=2, segment_id=2, due_at=NOON + timedelta(seconds=1))
     third = replace(RUN, run_id=3, segment_id=2, due_at=NOON + timedelta(seconds=2))
