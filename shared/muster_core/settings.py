@@ -59,11 +59,20 @@ class Settings(BaseSettings):
 
     @cached_property
     def parts(self) -> dict[str, str]:
-        """Return the addresses a running ``muster up`` wrote down; empty where none is running."""
+        """Return the addresses a running ``muster up`` wrote down; empty where none is running.
+
+        Raises:
+            PartUnavailable: the home is a file, or belongs to somebody else.
+        """
         try:
             written: dict[str, str] = json.loads(self.parts_file.read_text())
         except FileNotFoundError:
             return {}
+        except OSError as exc:
+            raise PartUnavailable(
+                f"The data directory {self.home} cannot be read: {exc.strerror or exc}.",
+                hint="Run this as the user it belongs to, or set MUSTER_HOME to another folder.",
+            ) from exc
         return written
 
     @property

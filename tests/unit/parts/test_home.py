@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import socket
 import time
+from pathlib import Path
 
 import psutil
 import pytest
 
 from muster_console.parts import home as home_module
 from muster_console.parts.deployment import deployment_of, read_part_settings
+from muster_console.parts.detached import living_record, stop_running
 from muster_console.parts.external import External
 from muster_console.parts.home import Home, write_private
 from muster_console.parts.port import choose_port
@@ -85,6 +87,27 @@ def test_a_later_process_with_the_same_number_is_not_the_same():
     started = psutil.Process().create_time()
     assert is_same_process(os.getpid(), started)
     assert not is_same_process(os.getpid(), started - 100)
+
+
+def test_a_home_that_is_a_file_cannot_be_read(tmp_path):
+    path = tmp_path / "home"
+    path.write_text("")
+    settings = Settings(home=path)
+    for look in (living_record, lambda _: stop_running(settings), lambda _: settings.parts):
+        with pytest.raises(PartUnavailable, match="cannot be read: Not a directory") as caught:
+            look(path)
+        assert "MUSTER_HOME" in str(caught.value)
+
+
+def test_a_home_of_another_user_cannot_be_read(home, monkeypatch):
+    def refuse(_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(
+        Path, "read_text", refuse
+    )  # root, who runs these tests, may read everything
+    with pytest.raises(PartUnavailable, match="cannot be read: Permission denied"):
+        read_record(home.path)
 
 
 def test_only_one_supervisor_holds_a_home(home):

@@ -23,7 +23,7 @@ from muster_console.parts.state import (
     write_record,
 )
 from muster_core import errors
-from muster_core.errors import MusterError, PartUnavailable
+from muster_core.errors import Conflict, MusterError, PartUnavailable
 from muster_core.settings import Settings
 
 #: Services may take this long to hand back work, then engine, Valkey and PostgreSQL end.
@@ -66,7 +66,8 @@ def stop_running(settings: Settings) -> HomeRecord | None:
     """Stop what runs in this home, and end what a killed supervisor left; None where nothing runs.
 
     Raises:
-        PartUnavailable: it does not stop within `STOP_SECONDS`.
+        PartUnavailable: it does not stop in time, or the home cannot be read.
+        Conflict: it belongs to another user.
     """
     path = settings.home.absolute()
     record = read_record(path)
@@ -74,7 +75,7 @@ def stop_running(settings: Settings) -> HomeRecord | None:
         return None
     if not record.is_alive():
         return _clean_up(settings, record)
-    os.kill(record.pid, signal.SIGTERM)
+    _ask_to_stop(record.pid)
     end = time.monotonic() + STOP_SECONDS
     while is_same_process(record.pid, record.pid_started):
         if time.monotonic() > end:
@@ -92,6 +93,19 @@ def living_record(path: Path) -> HomeRecord | None:
     if record is None or record.is_alive():
         return record
     return as_stopped(record)
+
+
+def _ask_to_stop(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGTERM)
+    except ProcessLookupError:
+        # it ended by itself a moment ago
+        return
+    except PermissionError as exc:
+        raise Conflict(
+            f"Process {pid}, which runs this home, belongs to another user.",
+            hint="Run `muster down` as that user.",
+        ) from exc
 
 
 def _clean_up(settings: Settings, record: HomeRecord) -> HomeRecord | None:

@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 
 from muster_console.parts.home import Home, disk_errors, write_private
-from muster_core.errors import Conflict
+from muster_core.errors import Conflict, PartUnavailable
 
 
 class ChildState(StrEnum):
@@ -67,11 +67,20 @@ def write_record(home: Home, record: HomeRecord) -> None:
 
 
 def read_record(path: Path) -> HomeRecord | None:
-    """Return what is known about the home at `path`, None where nothing ever ran."""
+    """Return what is known about the home at `path`, None where nothing ever ran.
+
+    Raises:
+        PartUnavailable: the home is a file, or belongs to somebody else.
+    """
     try:
         data = json.loads((path / "run" / "state.json").read_text())
     except (FileNotFoundError, ValueError):
         return None
+    except OSError as exc:
+        raise PartUnavailable(
+            f"The data directory {path} cannot be read: {exc.strerror or exc}.",
+            hint="Run the command as the user it belongs to, or set MUSTER_HOME to another folder.",
+        ) from exc
     children = [
         ChildRecord(**child | {"state": ChildState(child["state"])})
         for child in data.pop("children")
