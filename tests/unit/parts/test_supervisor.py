@@ -10,7 +10,7 @@ from rich.console import Console
 from muster_console.cli import up
 from muster_console.parts.home import Home
 from muster_console.parts.journal import journal
-from muster_console.parts.state import ChildRecord, ChildState
+from muster_console.parts.state import ChildRecord, ChildState, read_record
 from muster_console.parts.supervisor import Supervisor
 from muster_core.settings import Settings
 
@@ -64,6 +64,8 @@ class Flaky:
         self.state = ChildState.READY
         self.looks = 0
 
+    stop_seconds = 3.0
+
     def watch(self, start_seconds):
         self.looks += 1
         self.state = ChildState.RESTARTING if self.looks == 1 else ChildState.READY
@@ -82,6 +84,14 @@ def test_while_a_child_is_down_everything_is_called_degraded(home):
     with journal(home.log / "up.log") as supervisor._log:
         supervisor._keep(10)
     assert heard == ["degraded", "ready"]
+
+
+def test_the_record_says_how_long_stopping_may_take(home):
+    supervisor = Supervisor(Settings(home=home.path), lambda _: None)
+    supervisor._children = [Flaky(supervisor), Flaky(supervisor)]
+    with journal(home.log / "up.log") as supervisor._log:
+        supervisor._tell("ready")
+    assert read_record(home.path).stop_seconds == 6.0
 
 
 def test_a_table_that_cannot_be_finished_is_no_error(pipe, monkeypatch):

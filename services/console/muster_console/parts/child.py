@@ -54,6 +54,11 @@ class Child:
         """The process id."""
         return self._process.pid
 
+    @property
+    def stop_seconds(self) -> float:
+        """How long `stop` waits for an orderly end before it uses force."""
+        return self._launch.stop_seconds
+
     def exit_code(self) -> int | None:
         """Return how the process ended, None while it runs; a negative number is a signal."""
         return self._process.poll()

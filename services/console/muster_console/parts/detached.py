@@ -26,8 +26,8 @@ from muster_core import errors
 from muster_core.errors import Conflict, MusterError, PartUnavailable
 from muster_core.settings import Settings
 
-#: Services may take this long to hand back work, then engine, Valkey and PostgreSQL end.
-STOP_SECONDS = 90.0
+#: What the supervisor needs beside the time its children may take to stop, on a busy machine.
+_MARGIN_SECONDS = 15.0
 
 
 def start_detached(settings: Settings) -> HomeRecord:
@@ -49,11 +49,11 @@ def start_detached(settings: Settings) -> HomeRecord:
             line = pipe.readline()
         except KeyboardInterrupt:
             process.send_signal(signal.SIGTERM)
-            process.wait(STOP_SECONDS)
+            process.wait(_stop_seconds(read_record(home.path)))
             raise
     outcome = json.loads(line) if line else None
     if outcome is None or "ready" not in outcome:
-        process.wait(STOP_SECONDS)
+        process.wait(_stop_seconds(read_record(home.path)))
         raise _failure(outcome, home)
     # it lives on by itself: nobody here will collect its exit code
     process.returncode = 0
@@ -76,11 +76,12 @@ def stop_running(settings: Settings) -> HomeRecord | None:
     if not record.is_alive():
         return _clean_up(settings, record)
     _ask_to_stop(record.pid)
-    end = time.monotonic() + STOP_SECONDS
+    limit = _stop_seconds(record)
+    end = time.monotonic() + limit
     while is_same_process(record.pid, record.pid_started):
         if time.monotonic() > end:
             raise PartUnavailable(
-                f"Process {record.pid} has not stopped after {STOP_SECONDS:g} s.",
+                f"Process {record.pid} has not stopped after {limit:g} s.",
                 hint=f"Its log is {path / 'log' / 'up.log'}; `kill -9 {record.pid}` ends everything at once.",
             )
         time.sleep(0.05)
@@ -93,6 +94,11 @@ def living_record(path: Path) -> HomeRecord | None:
     if record is None or record.is_alive():
         return record
     return as_stopped(record)
+
+
+def _stop_seconds(record: HomeRecord | None) -> float:
+    """Return how long an orderly stop may take: as the supervisor, which read its settings, wrote it."""
+    return (record.stop_seconds if record else 0.0) + _MARGIN_SECONDS
 
 
 def _ask_to_stop(pid: int) -> None:

@@ -54,6 +54,8 @@ class HomeRecord:
     pid_started: float
     since: float
     children: tuple[ChildRecord, ...] = field(default=())
+    #: The longest an orderly stop of these children can take, in seconds.
+    stop_seconds: float = 0.0
 
     def is_alive(self) -> bool:
         """Tell whether the supervisor that wrote this still runs."""
@@ -88,7 +90,9 @@ def read_record(path: Path) -> HomeRecord | None:
     return HomeRecord(**data, children=tuple(children))
 
 
-def own_record(state: str, since: float, children: tuple[ChildRecord, ...]) -> HomeRecord:
+def own_record(
+    state: str, since: float, children: tuple[ChildRecord, ...], *, stop_seconds: float = 0.0
+) -> HomeRecord:
     """Return the record of this very process."""
     return HomeRecord(
         state=state,
@@ -96,6 +100,7 @@ def own_record(state: str, since: float, children: tuple[ChildRecord, ...]) -> H
         pid_started=psutil.Process().create_time(),
         since=since,
         children=children,
+        stop_seconds=stop_seconds,
     )
 
 

@@ -33,6 +33,11 @@ class Supervised:
     _start_at: float = 0.0
     _started: float = 0.0
 
+    @property
+    def stop_seconds(self) -> float:
+        """How long `stop` waits for an orderly end."""
+        return 0.0 if self.child is None else self.child.stop_seconds
+
     def start(self) -> None:
         """Start the process."""
         self.part.prepare()

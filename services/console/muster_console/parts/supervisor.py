@@ -155,7 +155,10 @@ class Supervisor:
 
     def _tell(self, state: str) -> None:
         children = tuple(supervised.record() for supervised in self._children)
-        record = own_record(state, self._since, (*self._externals, *children))
+        stop_seconds = sum(supervised.stop_seconds for supervised in self._children)
+        record = own_record(
+            state, self._since, (*self._externals, *children), stop_seconds=stop_seconds
+        )
         if record == self._told:
             return
         told, self._told = self._told, record
