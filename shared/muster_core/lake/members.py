@@ -187,7 +187,9 @@ def write_members(
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with folder_errors(str(path.parent)):
-            with part.open("xb") as output:
+            # members are nobody else's business: the mode an export's files have
+            descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
+            with os.fdopen(descriptor, "wb") as output:
                 feed = RowFeed(members.batches(columns))
                 rows = write_file(output, schema, feed.read(), form=form, raw=raw)
                 output.flush()

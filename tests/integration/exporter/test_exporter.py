@@ -293,6 +293,7 @@ def test_members_can_be_looked_at_and_downloaded(world, tmp_path):
     first = first_members(*where, limit=100)
     later = first_members(*where, limit=10, skip=600)
     rows = write_members(*where, path=tmp_path / "out.parquet", form=Format.PARQUET)
+    assert (tmp_path / "out.parquet").stat().st_mode & 0o777 == 0o640
 
     assert first.combine_chunks().equals(expected.slice(0, 100).combine_chunks())
     assert later.to_pylist() == expected.slice(600, 10).to_pylist()

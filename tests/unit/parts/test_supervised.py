@@ -190,3 +190,4 @@ def test_a_log_is_moved_aside_once_it_is_too_long(tmp_path):
     cap_log(log, limit=7)
     assert log.read_text() == ""
     assert (tmp_path / "x.log.1").read_text() == "12345678"
+    assert (tmp_path / "x.log.1").stat().st_mode & 0o777 == 0o600

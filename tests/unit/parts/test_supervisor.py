@@ -54,6 +54,7 @@ def test_a_reader_that_is_gone_is_told_nothing_more_and_ends_nothing(home, pipe)
         supervisor._tell("stopping")
     assert heard == ["ready"]
     assert "nobody reads" in (home.log / "up.log").read_text()
+    assert (home.log / "up.log").stat().st_mode & 0o777 == 0o600
 
 
 class Flaky:

@@ -109,6 +109,7 @@ def cap_log(log: Path, limit: int = LOG_BYTES) -> None:
         return
     earlier = log.with_name(f"{log.name}.1")
     try:
+        earlier.touch(mode=0o600)
         shutil.copyfile(log, earlier)
     except OSError:
         # the disk is full: old lines are worth less than the space

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +19,8 @@ def journal(log: Path) -> Iterator[structlog.typing.FilteringBoundLogger]:
     """Open the log file at `log` for the block and yield a logger that writes JSON lines to it."""
     cap_log(log)
     with disk_errors(log.parent):
-        file = log.open("a")
+        descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        file = os.fdopen(descriptor, "a")
     with file:
         logger: structlog.typing.FilteringBoundLogger = structlog.wrap_logger(
             structlog.WriteLogger(file),
