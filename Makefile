@@ -10,7 +10,7 @@ READY := $(VENV)/.ready
 help: ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
 
-# The stamp holds the hash of what was installed, so a second call downloads nothing.
+# The stamp is newer than the lists it was made from, so a second call installs and downloads nothing.
 $(READY): requirements.txt pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
