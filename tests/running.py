@@ -31,6 +31,15 @@ SHORT_LEASES = {
 }
 
 
+#: How the variables begin that would lead a test to somebody's real deployment.
+_OUTSIDE = ("MUSTER_", "DATABASE_URL", "REDIS_URL", "ENGINE", "LAKE_URL")
+
+
+def bare_environment() -> dict[str, str]:
+    """Return this process's environment without anything that names or shapes a Muster."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(_OUTSIDE)}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """What one command said."""
@@ -58,10 +67,8 @@ class Parts:
         self.home = home
         #: Whom the commands run as; the present user where it is None.
         self._identity = identity
-        outside = ("MUSTER_", "DATABASE_URL", "REDIS_URL", "ENGINE", "LAKE_URL")
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(outside)}
         self._environment = {
-            **kept,
+            **bare_environment(),
             **SHORT_LEASES,
             **(environment or {}),
             "MUSTER_HOME": str(home),
@@ -131,7 +138,7 @@ class Parts:
         """Stop everything, whatever state it is in; fail if a process stays."""
         pids = [part["pid"] for part in self.status()["parts"] if part["pid"]]
         self.muster("down")
-        eventually(lambda: not any(psutil.pid_exists(pid) for pid in pids), 10)
+        eventually(lambda: not any(is_running(pid) for pid in pids), 10)
 
     def status(self) -> Any:
         """Return ``muster status`` as a document."""
@@ -193,6 +200,14 @@ class Parts:
     def log(self, name: str) -> str:
         """Return what `name` has written to its log."""
         return (self.home / "log" / f"{name}.log").read_text()
+
+
+def is_running(pid: int) -> bool:
+    """Tell whether `pid` still runs; a zombie only waits for somebody to ask for its exit code."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def child_pids(pid: int) -> Sequence[int]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.running import bare_environment
 
 CHECKOUT = Path(__file__).parents[2]
 DATA = Path(__file__).parent / "data"
@@ -42,7 +42,7 @@ class Muster:
             [sys.executable, "-m", "muster_console", *map(str, words)],
             check=False,
             cwd=self.folder,
-            env=os.environ | {"MUSTER_HOME": str(self.home), "COLUMNS": "200"},
+            env=bare_environment() | {"MUSTER_HOME": str(self.home), "COLUMNS": "200"},
             capture_output=True,
             text=True,
             timeout=timeout,

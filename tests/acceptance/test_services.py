@@ -7,7 +7,7 @@ import signal
 
 import psutil
 import pytest
-from tests.running import child_pids
+from tests.running import child_pids, is_running
 from tests.waiting import eventually
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.spark]
@@ -37,7 +37,7 @@ def test_services_report_restart_and_stop_before_what_they_stand_on(parts):
     # When everything is stopped, then services end first, by themselves, and nothing stays
     everybody = child_pids(status["pid"])
     parts.down()
-    eventually(lambda: not any(psutil.pid_exists(pid) for pid in everybody), 10)
+    eventually(lambda: not any(is_running(pid) for pid in everybody), 10)
     events = [json.loads(line) for line in parts.log("up").splitlines() if '"child"' in line]
     stopped = [event["name"] for event in events if event["state"] == "stopped"]
     assert set(stopped[:3]) == set(SERVICES)
@@ -49,4 +49,4 @@ def test_no_service_survives_a_killed_supervisor(parts):
     everybody = child_pids(supervisor)
     assert len(everybody) >= 6
     psutil.Process(supervisor).send_signal(signal.SIGKILL)
-    eventually(lambda: not any(psutil.pid_exists(pid) for pid in everybody), 15)
+    eventually(lambda: not any(is_running(pid) for pid in everybody), 15)

@@ -10,10 +10,9 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 
-import psutil
 import pytest
 from tests.chaos.conftest import ENVIRONMENT, LEASE_SECONDS, Target
-from tests.running import SHORT_LEASES, child_pids
+from tests.running import SHORT_LEASES, bare_environment, child_pids
 from tests.waiting import eventually
 
 pytestmark = [pytest.mark.chaos]
@@ -97,7 +96,7 @@ def second_worker(target: Target) -> Iterator[subprocess.Popen[bytes]]:
     addresses = target.parts.addresses()
     names = {"database_url": "DATABASE_URL", "redis_url": "REDIS_URL", "engine": "ENGINE"}
     environment = {
-        **os.environ,
+        **bare_environment(),
         **SHORT_LEASES,
         **ENVIRONMENT,
         "MUSTER_HOME": str(target.parts.home),
@@ -142,4 +141,4 @@ def test_a_worker_that_wakes_after_its_lease_was_given_away_publishes_nothing(
         "SELECT 1 FROM membership_version WHERE fence = :fence", fence=batch["fence"]
     )
     assert sleeper in (worker, second_worker.pid)
-    assert psutil.pid_exists(sleeper)
+    assert is_running(sleeper)

@@ -16,7 +16,7 @@ import psutil
 import psycopg
 import pytest
 import redis
-from tests.running import Parts, child_pids
+from tests.running import Parts, child_pids, is_running
 from tests.waiting import eventually
 
 from muster_console.parts.home import Home
@@ -111,7 +111,7 @@ def test_nothing_survives_a_killed_supervisor_and_the_next_up_recovers(tmp_path)
         children = child_pids(supervisor)
         assert len(children) >= 3
         os.kill(supervisor, signal.SIGKILL)
-        eventually(lambda: not any(psutil.pid_exists(pid) for pid in children), 10)
+        eventually(lambda: not any(is_running(pid) for pid in children), 10)
         assert parts.status()["state"] == "stopped"
         parts.up()
         psycopg.connect(parts.addresses()["database_url"]).close()

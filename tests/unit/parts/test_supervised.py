@@ -8,8 +8,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
 import pytest
+from tests.running import is_running
 from tests.waiting import eventually
 
 from muster_console.parts import supervised as module
@@ -166,14 +166,7 @@ def test_what_a_child_started_ends_with_it(supervise):
     supervised.start()
     grandchild = int(eventually(lambda: supervised.child.log_end().strip()))
     supervised.kill()
-    eventually(lambda: not _runs(grandchild))
-
-
-def _runs(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
+    eventually(lambda: not is_running(grandchild))
 
 
 def test_a_program_that_does_not_exist_is_an_error(tmp_path):
