@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
@@ -96,39 +97,31 @@ class SegmentDocument(Node):
 
 
 def parse_segment(
-    data: object,
-    *,
-    file: str | None = None,
-    lines: Mapping[str, int] | None = None,
-    limits: Limits = DEFAULT_LIMITS,
+    data: object, *, file: str | None = None, limits: Limits = DEFAULT_LIMITS
 ) -> SegmentDocument:
-    """Read one segment document from plain data; `lines` gives the line of each pointer, if known.
+    """Read one segment document from plain data; problems name `file`.
 
     Raises:
         InvalidInput: every problem of shape: unknown fields and kinds, wrong types, missing fields.
     """
-    known = lines or {}
     if problem := hostile_problem(data, limits):
-        raise InvalidInput([_placed(problem.message, problem.pointer, file, known)])
+        raise InvalidInput([replace(problem, file=file)])
     try:
         return SegmentDocument.model_validate(data)
     except ValidationError as exc:
         errors = exc.errors(include_url=False, include_input=False)
         problems = [
-            _placed(_message(error), _pointer(data, error["loc"], error["type"]), file, known)
+            Problem(
+                message=_message(error),
+                pointer=_pointer(data, error["loc"], error["type"]),
+                file=file,
+            )
             for error in errors[:_MAX_PROBLEMS]
         ]
         if len(errors) > _MAX_PROBLEMS:
             more = f"and {len(errors) - _MAX_PROBLEMS} more problems"
             problems.append(Problem(message=more, file=file))
         raise InvalidInput(problems) from None
-
-
-def _placed(message: str, pointer: str, file: str | None, lines: Mapping[str, int]) -> Problem:
-    known = pointer
-    while known and known not in lines:
-        known = known.rpartition("/")[0]
-    return Problem(message=message, pointer=pointer, file=file, line=lines.get(known))
 
 
 def _message(error: Any) -> str:

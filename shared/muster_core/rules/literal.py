@@ -10,9 +10,10 @@ from decimal import Context, Decimal
 from zoneinfo import ZoneInfo
 
 from muster_core.catalog.type import ColumnType, Kind
+from muster_core.documents.number import read_number
 from muster_core.rules.instant import from_local, start_of_day, to_days, to_micros
 from muster_core.rules.limit import DEFAULT_LIMITS, Limits
-from muster_core.rules.value import Scalar, read_number
+from muster_core.rules.value import Scalar
 
 #: Wide enough for any number `value` lets in, moved by any scale.
 _CONTEXT = Context(prec=400)

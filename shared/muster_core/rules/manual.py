@@ -6,7 +6,7 @@ from datetime import date
 from decimal import Decimal
 
 from muster_core.catalog.type import ColumnType, Kind
-from muster_core.rules.value import read_number
+from muster_core.documents.number import read_number
 
 _INTEGERS = range(-(2**63), 2**63)
 #: No 64-bit integer is written longer, bar leading zeros that nobody needs.

@@ -45,12 +45,20 @@ def test_a_key_written_twice_is_refused():
 
 
 def test_text_that_is_no_yaml_names_the_place():
-    (problem,) = problems_of("profile: {table: x")
+    (problem,) = problems_of("timezone: UTC\nprofile: [}\n")
     assert problem.file == "shop.yaml"
-    assert problem.line == 1
+    assert problem.line == 2
     assert problems_of("")[0].message == "the file is empty"
 
 
 def test_no_tag_runs_code():
     (problem,) = problems_of("profile: !!python/object/apply:os.system ['true']")
     assert problem.pointer == "/profile"
+
+
+def test_what_a_yaml_loader_stumbles_over_is_a_problem_or_a_text():
+    (problem,) = problems_of(GOOD + "tables: \x07")
+    assert "not allowed" in problem.message
+    noted = GOOD.replace("  key: id", "  key: id\n  columns: {id: {description: 2026-13-45}}")
+    assert read_catalog(noted, "shop.yaml").profile.columns["id"].description == "2026-13-45"
+    assert "more than one" in problems_of(GOOD + "---" + GOOD)[0].message

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from muster_console.operation.export import read_exports
-from muster_console.operation.file import document_files, read_text
+from muster_console.operation.file import document_files, read_file
 from muster_console.operation.refresh import parse_instant
 from muster_core.errors import InvalidInput
 
@@ -31,7 +31,7 @@ def test_a_file_that_is_not_text_is_named(tmp_path: Path) -> None:
     file = tmp_path / "a.yaml"
     file.write_bytes(b"\xff\xfe")
     with pytest.raises(InvalidInput) as raised:
-        read_text(file)
+        read_file(file)
     assert "UTF-8" in raised.value.problems[0].message
 
 
@@ -53,7 +53,7 @@ def test_every_problem_of_every_export_is_told_with_its_line(tmp_path: Path) -> 
         read_exports(file)
     problems = raised.value.problems
     assert [problem.pointer for problem in problems] == ["/name", "/colour"]
-    assert [problem.line for problem in problems] == [1, 5]
+    assert [problem.line for problem in problems] == [1, 8]
 
 
 def test_broken_yaml_is_told_with_its_line(tmp_path: Path) -> None:
@@ -70,3 +70,23 @@ def test_an_instant_without_offset_is_utc() -> None:
     assert parse_instant("2026-03-01T13:00:00+01:00") == wanted
     with pytest.raises(InvalidInput):
         parse_instant("yesterday")
+
+
+@pytest.mark.parametrize("line", ["colour: \x07", "colour: 2026-13-45"])
+def test_what_a_yaml_loader_stumbles_over_is_a_problem_of_every_export(
+    tmp_path: Path, line: str
+) -> None:
+    (tmp_path / "a.yaml").write_text(_export("one", "out") + line)
+    (tmp_path / "b.yaml").write_text(_export("Not a name", "out"))
+    with pytest.raises(InvalidInput) as raised:
+        read_exports(tmp_path)
+    found = [problem.file for problem in raised.value.problems]
+    assert found == [str(tmp_path / "a.yaml"), str(tmp_path / "b.yaml")]
+
+
+def test_an_export_that_stands_twice_is_a_problem(tmp_path: Path) -> None:
+    file = tmp_path / "exports.yaml"
+    file.write_text(_export("one", "out") + "---\n" + _export("one", "other"))
+    with pytest.raises(InvalidInput) as raised:
+        read_exports(file)
+    assert "2 times" in raised.value.problems[0].message

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-from muster_console.operation.file import read_text
+from muster_console.operation.file import read_file
 from muster_console.operation.workspace import Workspace, required_catalog
 from muster_core.catalog.document import Catalog
 from muster_core.catalog.text import read_catalog
@@ -35,7 +35,7 @@ def check_catalog(path: Path, progress: Progress | None = None) -> Inspection:
         InvalidInput: with every problem.
         SourceMissing, SourceUnreadable, DuplicateKeys, NullKeys: what is wrong with the data.
     """
-    document = read_catalog(read_text(path), str(path))
+    document = read_catalog(read_file(path), str(path))
     return resolve_catalog(document, base=path.absolute().parent, file=str(path), progress=progress)
 
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from muster_console.operation.file import document_files, read_text
+from muster_console.operation.file import document_files, read_file, repeated
 from muster_console.operation.workspace import Workspace
+from muster_core.documents.text import read_text
 from muster_core.errors import InvalidInput, Problem
 from muster_core.exports.document import ExportDocument, parse_export
 from muster_core.queue.app import Hint
@@ -25,15 +22,24 @@ def read_exports(path: Path) -> list[ExportDocument]:
     """Read the export documents of a file or folder; relative paths are taken from their file.
 
     Raises:
-        InvalidInput: with every problem of every document.
+        InvalidInput: with every problem of every document, and names that stand twice.
     """
     documents: list[ExportDocument] = []
     problems: list[Problem] = []
-    for file, line, data in _documents(path):
+    for file in document_files(path):
         try:
-            documents.append(parse_export(_absolute(data, file), file=str(file)))
+            found = read_text(read_file(file), file=str(file))
         except InvalidInput as exc:
-            problems += [replace(problem, line=line) for problem in exc.problems]
+            problems += exc.problems
+            continue
+        if not found:
+            problems.append(Problem(message="the file holds no export", file=str(file)))
+        for written in found:
+            try:
+                documents.append(parse_export(_absolute(written.data, file)))
+            except InvalidInput as exc:
+                problems += [written.place(problem) for problem in exc.problems]
+    problems += repeated(path, [document.name for document in documents])
     if problems:
         raise InvalidInput(problems)
     return documents
@@ -91,22 +97,6 @@ def list_deliveries(
         return delivery.list_deliveries(
             connection, export_name=export_name, segment_name=segment_name, limit=limit
         )
-
-
-def _documents(path: Path) -> Iterator[tuple[Path, int, Any]]:
-    for file in document_files(path):
-        loader = yaml.SafeLoader(read_text(file))
-        try:
-            while loader.check_node() and (node := loader.get_node()):
-                yield file, node.start_mark.line + 1, loader.construct_document(node)
-        except yaml.MarkedYAMLError as exc:
-            mark = exc.problem_mark
-            problem = Problem(
-                message=f"not readable as YAML: {exc.problem}",
-                file=str(file),
-                line=mark.line + 1 if mark else None,
-            )
-            raise InvalidInput([problem]) from exc
 
 
 def _absolute(data: Any, file: Path) -> Any:

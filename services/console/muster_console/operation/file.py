@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from muster_core.errors import InvalidInput, Problem
@@ -25,7 +27,7 @@ def document_files(path: Path) -> list[Path]:
     return found
 
 
-def read_text(path: Path) -> str:
+def read_file(path: Path) -> str:
     """Return what the file says.
 
     Raises:
@@ -39,6 +41,15 @@ def read_text(path: Path) -> str:
         raise _wrong(path, "not text in UTF-8") from exc
     except OSError as exc:
         raise _wrong(path, f"cannot be read: {exc.strerror}") from exc
+
+
+def repeated(path: Path, names: Sequence[str]) -> list[Problem]:
+    """Return a problem for every name that stands more than once in the documents of `path`."""
+    return [
+        Problem(message=f"`{name}` is defined {times} times", pointer="/name", file=str(path))
+        for name, times in Counter(names).items()
+        if times > 1
+    ]
 
 
 def _wrong(path: Path, message: str) -> InvalidInput:

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection
 
-from muster_console.operation.file import document_files, read_text
+from muster_console.operation.file import document_files, read_file, repeated
 from muster_console.operation.run import run_json
 from muster_console.operation.workspace import Workspace, required_catalog
 from muster_core.errors import InvalidInput, Problem
 from muster_core.rules.check import check_segments
 from muster_core.rules.document import SegmentDocument
-from muster_core.rules.text import read_documents
+from muster_core.rules.text import WrittenSegment
+from muster_core.rules.text import read_segments as read_written
 from muster_core.runs.status import explain
 from muster_core.schedules.schedule import Schedule
 from muster_core.storage import segment as storage
@@ -79,50 +79,59 @@ class SegmentView:
         }
 
 
-def read_segments(path: Path) -> dict[Path, list[SegmentDocument]]:
-    """Read the segment documents of a file or folder, by file.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppliedSegment:
+    """What applying did to one segment; a draft is saved with what is still wrong as warnings."""
+
+    name: str
+    change: str
+    warnings: list[Problem]
+
+
+def read_segments(path: Path) -> list[WrittenSegment]:
+    """Read the segment documents of a file or folder.
 
     Raises:
         InvalidInput: with every problem of form of every file, and names that stand twice.
     """
-    found: dict[Path, list[SegmentDocument]] = {}
+    found: list[WrittenSegment] = []
     problems: list[Problem] = []
     for file in document_files(path):
         try:
-            found[file] = read_documents(read_text(file), file=str(file))
+            found += read_written(read_file(file), file=str(file))
         except InvalidInput as exc:
             problems += exc.problems
-    names = Counter(document.name for documents in found.values() for document in documents)
-    for name, times in names.items():
-        if times > 1:
-            problems.append(Problem(message=f"`{name}` is defined {times} times", file=str(path)))
+    problems += repeated(path, [segment.document.name for segment in found])
     if problems:
         raise InvalidInput(problems)
     return found
 
 
-def apply_segments(workspace: Workspace, path: Path) -> list[tuple[str, str]]:
-    """Create or change the segments of a file or folder, all or none; return (name, what happened).
+def apply_segments(workspace: Workspace, path: Path) -> list[AppliedSegment]:
+    """Create or change the segments of a file or folder, all or none.
 
     Raises:
-        InvalidInput: with every problem, of form and against the catalog.
+        InvalidInput: with every problem, of form and against the catalog; those of drafts are warnings.
         Conflict: there is no catalog yet.
     """
     found = read_segments(path)
     with transaction(workspace.database) as connection:
         catalog = required_catalog(connection)
-        problems = [
-            replace(problem, file=str(file))
-            for file, documents in found.items()
-            for problem in check_segments(documents, catalog)
-        ]
+        checked = {
+            segment.document.name: [
+                segment.written.place(problem)
+                for problem in check_segments([segment.document], catalog)
+            ]
+            for segment in found
+        }
+        drafts = {s.document.name for s in found if s.document.state == "draft"}
+        problems = [p for name, own in checked.items() if name not in drafts for p in own]
         if problems:
             raise InvalidInput(problems)
-        return [
-            (document.name, storage.apply_segment(connection, document))
-            for documents in found.values()
-            for document in documents
-        ]
+        changes = storage.apply_segments(connection, [segment.document for segment in found])
+    return [
+        AppliedSegment(name=name, change=change, warnings=checked[name]) for name, change in changes
+    ]
 
 
 def list_segments(workspace: Workspace) -> list[SegmentLine]:
