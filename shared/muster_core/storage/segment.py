@@ -11,10 +11,11 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, text
 from sqlalchemy.dialects.postgresql import insert
 
+from muster_core.errors import InvalidInput
 from muster_core.rules.canonical import rule_hash
 from muster_core.rules.document import CronSchedule, SegmentDocument
 from muster_core.schedules.cron import next_due
-from muster_core.schedules.schedule import Schedule, read_schedule, stored_schedule
+from muster_core.schedules.schedule import Schedule, ScheduleKind, read_schedule, stored_schedule
 from muster_core.storage.catalog import current_catalog
 from muster_core.storage.nearest import require_segments
 from muster_core.storage.table import segment, segment_revision
@@ -62,7 +63,7 @@ def apply_segment(connection: Connection, document: SegmentDocument) -> Change:
     history: versions go on counting.
 
     Raises:
-        InvalidInput: its schedule is not one.
+        InvalidInput: its schedule is not one; a draft is saved all the same.
     """
     wanted = document_json(document)
     schedule = _schedule(connection, document)
@@ -188,14 +189,23 @@ def _schedule(connection: Connection, document: SegmentDocument) -> Schedule:
         catalog = current_catalog(connection)
         zone = None if catalog is None else catalog[1].timezone
     written = document.model_dump(mode="json", by_alias=True, include={"schedule"})["schedule"]
-    return read_schedule(written, timezone=zone or "UTC")
+    try:
+        return read_schedule(written, timezone=zone or "UTC")
+    except InvalidInput:
+        if document.state != "draft" or not isinstance(cron, CronSchedule):
+            raise
+        # a draft is kept as it was written: it is never due
+        return Schedule(
+            kind=ScheduleKind.CRON, cron=cron.cron, timezone=cron.timezone or zone or "UTC"
+        )
 
 
 def _plan(connection: Connection, segment_id: int, row: dict[str, Any], schedule: Schedule) -> None:
     """Compute the next due instant from now, by the database's clock."""
     due = None
-    cron = schedule.times()
-    if cron is not None and row["state"] == "active" and row["type"] != "static":
+    due_by_itself = row["state"] == "active" and row["type"] != "static"
+    cron = schedule.times() if due_by_itself else None
+    if cron is not None:
         now: datetime = connection.scalar(text("SELECT clock_timestamp()"))
         due = next_due(cron, now)
     connection.execute(

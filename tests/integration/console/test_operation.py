@@ -101,7 +101,8 @@ def test_a_name_that_stands_twice_is_a_problem(workspace: Workspace, folder: Pat
 
 def test_a_refresh_is_a_run_somebody_asked_for(workspace: Workspace, folder: Path) -> None:
     apply_catalog(workspace, folder / "catalog.yaml")
-    assert apply_segments(workspace, folder / "segment.yaml") == [("british", "created")]
+    (applied,) = apply_segments(workspace, folder / "segment.yaml")
+    assert (applied.name, applied.change, applied.warnings) == ("british", "created", [])
     (requested,) = refresh_segments(workspace, None)
     view = look_at_run(workspace, requested.run_id)
     assert (view.run.state, view.run.trigger) == ("pending", "manual")
@@ -169,3 +170,30 @@ def test_the_system_schedule_is_off_until_it_is_set(workspace: Workspace, folder
     assert latest_system_refresh(workspace) == 0
     assert len(refresh_system(workspace)) == 1
     assert latest_system_refresh(workspace) == 1
+
+
+def test_a_draft_is_saved_with_its_problems_and_never_runs(
+    workspace: Workspace, folder: Path
+) -> None:
+    apply_catalog(workspace, folder / "catalog.yaml")
+    file = folder / "segment.yaml"
+    wrong = SEGMENT.replace("country", "county") + "schedule: {cron: '61 * * * *'}\n"
+    file.write_text(wrong + "state: draft\n")
+    (applied,) = apply_segments(workspace, file)
+    assert applied.change == "created"
+    assert [(p.pointer, p.line) for p in applied.warnings] == [
+        ("/schedule/cron", 3),
+        ("/rules/0/where/column", 2),
+    ]
+    (line,) = list_segments(workspace)
+    assert (line.state, line.next_due_at) == ("draft", None)
+    with pytest.raises(Conflict):
+        refresh_segments(workspace, ["british"])
+    assert refresh_segments(workspace, None) == []
+    file.write_text(wrong)
+    with pytest.raises(InvalidInput) as raised:
+        apply_segments(workspace, file)
+    assert [problem.line for problem in raised.value.problems] == [3, 2]
+    file.write_text(SEGMENT)
+    (applied,) = apply_segments(workspace, file)
+    assert (applied.change, applied.warnings) == ("changed", [])

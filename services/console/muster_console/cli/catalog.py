@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 from rich.status import Status
 
 from muster_console.cli.output import (
@@ -16,6 +15,7 @@ from muster_console.cli.output import (
     error_console,
     print_json,
     print_table,
+    print_warnings,
 )
 from muster_console.operation.catalog import apply_catalog, check_catalog, show_catalog
 from muster_console.operation.workspace import open_workspace
@@ -94,8 +94,7 @@ def _print_inspection(inspection: Inspection) -> None:
         for t in inspection.tables
     ]
     print_table("", ("table", "files", "rows", "rows without", "coverage"), rows)
-    for warning in inspection.warnings:
-        console.print(f"[yellow]Warning:[/yellow] {escape(str(warning))}", soft_wrap=True)
+    print_warnings(inspection.warnings)
 
 
 def _inspected(inspection: Inspection) -> dict[str, object]:

@@ -81,6 +81,13 @@ def print_json(value: object) -> None:
     sys.stdout.write(json.dumps(value, default=_plain, ensure_ascii=False, indent=2) + "\n")
 
 
+def print_warnings(warnings: Iterable[Problem]) -> None:
+    """Print what was taken although it may not be meant; programs find it in the JSON."""
+    for warning in warnings:
+        text = escape(_clean(str(warning)))
+        console.print(f"[yellow]Warning:[/yellow] {text}", soft_wrap=True)
+
+
 def exit_code(error: MusterError) -> int:
     """Return the exit code that stands for this kind of error."""
     return next((code for kind, code in _EXIT_CODES if isinstance(error, kind)), 1)

@@ -10,7 +10,14 @@ import typer
 import yaml
 from rich.syntax import Syntax
 
-from muster_console.cli.output import JsonOption, console, print_facts, print_json, print_table
+from muster_console.cli.output import (
+    JsonOption,
+    console,
+    print_facts,
+    print_json,
+    print_table,
+    print_warnings,
+)
 from muster_console.cli.waiting import follow
 from muster_console.operation import segment as operation
 from muster_console.operation.member import download_members, look_at_members
@@ -35,11 +42,13 @@ def apply(
 ) -> None:
     """Create or change the segments of a file or folder: all of them or none."""
     with open_workspace() as workspace:
-        changes = operation.apply_segments(workspace, path)
+        applied = operation.apply_segments(workspace, path)
     if json:
-        print_json([{"name": name, "change": change} for name, change in changes])
-    else:
-        print_table("", ("segment", "change"), changes)
+        print_json([asdict(segment) for segment in applied])
+        return
+    print_table("", ("segment", "change"), [(s.name, s.change) for s in applied])
+    for segment in applied:
+        print_warnings(segment.warnings)
 
 
 @app.command("list")
