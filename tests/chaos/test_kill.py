@@ -12,7 +12,7 @@ from contextlib import suppress
 
 import pytest
 from tests.chaos.conftest import ENVIRONMENT, LEASE_SECONDS, Target
-from tests.running import SHORT_LEASES, bare_environment, child_pids
+from tests.running import SHORT_LEASES, bare_environment, child_pids, is_running
 from tests.waiting import eventually
 
 pytestmark = [pytest.mark.chaos]

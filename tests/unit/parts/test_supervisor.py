@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import cast
 
 import pytest
 from rich.console import Console
@@ -11,6 +12,7 @@ from muster_console.cli import up
 from muster_console.parts.home import Home
 from muster_console.parts.journal import journal
 from muster_console.parts.state import ChildRecord, ChildState, read_record
+from muster_console.parts.supervised import Supervised
 from muster_console.parts.supervisor import Supervisor
 from muster_core.settings import Settings
 
@@ -81,7 +83,7 @@ class Flaky:
 def test_while_a_child_is_down_everything_is_called_degraded(home):
     heard = []
     supervisor = Supervisor(Settings(home=home.path), lambda record: heard.append(record.state))
-    supervisor._children = [Flaky(supervisor)]
+    supervisor._children = [cast("Supervised", Flaky(supervisor))]
     with journal(home.log / "up.log") as supervisor._log:
         supervisor._keep(10)
     assert heard == ["degraded", "ready"]
@@ -89,10 +91,12 @@ def test_while_a_child_is_down_everything_is_called_degraded(home):
 
 def test_the_record_says_how_long_stopping_may_take(home):
     supervisor = Supervisor(Settings(home=home.path), lambda _: None)
-    supervisor._children = [Flaky(supervisor), Flaky(supervisor)]
+    supervisor._children = [cast("Supervised", Flaky(supervisor)) for _ in range(2)]
     with journal(home.log / "up.log") as supervisor._log:
         supervisor._tell("ready")
-    assert read_record(home.path).stop_seconds == 6.0
+    record = read_record(home.path)
+    assert record is not None
+    assert record.stop_seconds == 6.0
 
 
 def test_a_table_that_cannot_be_finished_is_no_error(pipe, monkeypatch):
