@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from difflib import get_close_matches
 
 from muster_core.catalog.document import (
     NAME_PATTERN,
@@ -19,15 +18,15 @@ from muster_core.errors import Problem
 from muster_core.lake.key import has_key_text
 from muster_core.lake.source import Layout
 from muster_core.schedules.zone import read_zone
+from muster_core.spelling import nearest_names
 
 _KEY_HINT = "A key is text, integer, date, or decimal with at most 6 decimals."
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """Return a hint with the names most like `name`, None where nothing is like it."""
-    by_fold = {k.casefold(): k for k in known}
-    close = get_close_matches(name.casefold(), by_fold, n=3, cutoff=0.5)
-    return f"Did you mean {' or '.join(by_fold[c] for c in close)}?" if close else None
+    close = nearest_names(name, known)
+    return f"Did you mean {' or '.join(close)}?" if close else None
 
 
 def check_zone(zone: str, pointer: str, file: str | None) -> list[Problem]:

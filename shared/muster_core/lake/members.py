@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,7 @@ from muster_core.lake.location import Lake
 from muster_core.lake.manifest import MatrixFile, Pointer, StoreFile
 from muster_core.lake.matrix import Matrix
 from muster_core.lake.store import Store, verify
+from muster_core.spelling import nearest_names
 
 BATCH_ROWS = 65_536
 
@@ -93,7 +93,7 @@ class MemberList:
         known = self.store.manifest.columns
         if missing := [name for name in names if name not in known]:
             lead = f"The profile of this version has no column {', '.join(missing)}"
-            near = sorted({n for name in missing for n in get_close_matches(name, list(known))})
+            near = sorted({n for name in missing for n in nearest_names(name, known)})
             hint = f"It has {', '.join(near)}." if near else f"It has {', '.join(known)}."
             raise InvalidInput([Problem(message=lead, hint=hint)], lead)
         return pa.schema([pa.field(n, arrow_type(parse_type(known[n]))) for n in names])
@@ -129,21 +129,6 @@ class MemberList:
         alive_members[: len(bits)] &= bits
         alive_members[len(bits) :] = False
         return alive_members
-
-
-def stream_members(
-    lake: Lake, snapshot: str, snapshot_sha256: str, pointer: Pointer, columns: Sequence[str]
-) -> Iterator[Any]:
-    """Yield a version's members as Arrow record batches, the key first, then `columns`.
-
-    Raises:
-        StoreDamaged: a file does not match its manifest; then nothing at all is yielded.
-        InvalidInput: the version's profile does not have one of the columns.
-    """
-    members = MemberList.open(lake, snapshot, snapshot_sha256, pointer)
-    members.schema(columns)
-    members.verify()
-    yield from members.batches(columns)
 
 
 def first_members(

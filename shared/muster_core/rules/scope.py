@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 from muster_core.catalog.document import Catalog
 from muster_core.catalog.path import (
@@ -15,6 +14,7 @@ from muster_core.catalog.path import (
 )
 from muster_core.catalog.type import ColumnType, Kind, parse_type
 from muster_core.rules.comparison import Misfit
+from muster_core.spelling import nearest_names
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +76,7 @@ def table_scope(catalog: Catalog, table: str, via: tuple[str, ...]) -> Scope:
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return a hint that names what was probably meant, or everything when little is known."""
     names = sorted(known)
-    close = get_close_matches(name[:100], names, n=3, cutoff=0.5)
+    close = nearest_names(name, names)
     if close:
         return f"did you mean {' or '.join(close)}?"
     shown = ", ".join(names[:20]) + (" ..." if len(names) > 20 else "")

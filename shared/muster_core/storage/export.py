@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from difflib import get_close_matches
 from typing import Any, Literal
 
 import sqlalchemy as sa
@@ -15,6 +14,7 @@ from muster_core.errors import Conflict, InvalidInput, NotFound, Problem
 from muster_core.exports.document import ExportDocument, layout, parse_export
 from muster_core.exports.state import DeliveryState, Event, sources
 from muster_core.exports.target import folder_fault
+from muster_core.spelling import nearest_names
 from muster_core.storage.catalog import current_catalog
 from muster_core.storage.delivery_event import NOW, apply_event, create_delivery
 from muster_core.storage.nearest import require_segments
@@ -339,5 +339,5 @@ def _target_problems(document: ExportDocument) -> list[Problem]:
 
 
 def _nearest(name: str, known: Sequence[str]) -> str:
-    near = get_close_matches(name, known, n=3)
+    near = nearest_names(name, known)
     return f"Did you mean {' or '.join(f'`{n}`' for n in near)}?" if near else ""

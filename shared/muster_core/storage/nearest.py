@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from difflib import get_close_matches
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from muster_core.errors import NotFound
+from muster_core.spelling import nearest_names
 from muster_core.storage.table import segment
 
 
@@ -22,7 +22,7 @@ def require_segments(connection: Connection, names: Sequence[str]) -> None:
     missing = [name for name in dict.fromkeys(names) if name not in known]
     if not missing:
         return
-    near = sorted({n for name in missing for n in get_close_matches(name, known, n=3)})
+    near = sorted({n for name in missing for n in nearest_names(name, known)})
     listed = ", ".join(f"`{name}`" for name in missing[:10])
     raise NotFound(
         f"There is no segment {listed}{' and more' if len(missing) > 10 else ''}.",

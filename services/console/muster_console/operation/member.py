@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from muster_console.operation.workspace import Workspace, required_catalog
 from muster_core.errors import InvalidInput, Problem
 from muster_core.exports.document import Format
 from muster_core.lake.members import first_members, write_members
+from muster_core.spelling import nearest_names
 from muster_core.storage.database import transaction
 from muster_core.storage.membership import Membership, published_membership
 
@@ -88,7 +88,7 @@ def _published(workspace: Workspace, name: str, columns: Sequence[str]) -> Membe
 
 
 def _nearest(column: str, known: Iterable[str]) -> str | None:
-    near = get_close_matches(column, list(known), n=3)
+    near = nearest_names(column, known)
     return f"did you mean {', '.join(near)}?" if near else None
 
 

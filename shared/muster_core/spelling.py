@@ -1,0 +1,16 @@
+"""The names that come near one that does not exist, for hints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+#: Comparing costs the product of the lengths; a longer name is no typing error.
+_LONGEST = 100
+
+
+def nearest_names(name: str, known: Iterable[str], *, count: int = 3) -> list[str]:
+    """Return at most `count` of the `known` names most like `name`, the nearest first; case is ignored."""
+    by_fold = {k.casefold(): k for k in known}
+    close = get_close_matches(name[:_LONGEST].casefold(), by_fold, n=count, cutoff=0.5)
+    return [by_fold[fold] for fold in close]
