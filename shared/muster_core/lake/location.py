@@ -10,7 +10,6 @@ import errno
 import hashlib
 import io
 import os
-import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -198,11 +197,6 @@ class Lake:
         with lake_errors(path), self.locate(path).open("rb") as file:
             found = hashlib.file_digest(file, "sha256")
             return file.tell(), found.hexdigest()
-
-    def delete_tree(self, path: str) -> None:
-        """Remove a directory and all in it; nothing happens where there is none."""
-        with lake_errors(path):
-            shutil.rmtree(self.locate(path), ignore_errors=False) if self.exists(path) else None
 
     def sync(self, directory: Path) -> None:
         """Make the names of new files in `directory` durable."""
