@@ -50,7 +50,7 @@ class Partition(Protocol):
         ...
 
     def members(self, manifest: str, sha256: str, bit: int) -> Bits:
-        """Return an earlier version's members, padded with False to `size`; shape (size,)."""
+        """Return an earlier version's members, padded with False or cut to `size`; shape (size,)."""
         ...
 
 
@@ -86,7 +86,7 @@ class ArrowPartition:
 
     def members(self, manifest: str, sha256: str, bit: int) -> Bits:
         """Return the members of an earlier version."""
-        known = self.earlier[manifest, bit]
+        known = self.earlier[manifest, bit][: self.size]
         padded = np.zeros(self.size, dtype=np.bool_)
         padded[: len(known)] = known
         return padded

@@ -80,12 +80,20 @@ class Matrix:
         Raises:
             StoreDamaged: the file is missing or unreadable, or no word holds that bit.
         """
+        word, shift = divmod(bit, 64)
+        return bits_of(self.word(word, partition), shift)
+
+    def word(self, word: int, partition: int) -> Words:
+        """Return the members of 64 segments in one partition by ordinal.
+
+        Raises:
+            StoreDamaged: the file is missing or unreadable, or there is no such word.
+        """
         file = self.file(partition)
         if file is None:
-            return np.zeros(0, dtype=np.bool_)
-        word, shift = divmod(bit, 64)
+            return np.zeros(0, dtype=np.uint64)
         if not 0 <= word < self.manifest.words:
-            raise StoreDamaged(f"The matrix has {self.manifest.words} words and no bit {bit}.")
+            raise StoreDamaged(f"The matrix has {self.manifest.words} words and no word {word}.")
         try:
             with self.lake.open_input(file.path) as source:
                 column: Any = pq.ParquetFile(source).read([f"w{word}"], use_threads=False).column(0)
@@ -94,4 +102,9 @@ class Matrix:
         values: Words = column.to_numpy()
         if len(values) != file.rows:
             raise StoreDamaged(f"The matrix file {file.path} does not have the rows it should.")
-        return ((values >> np.uint64(shift)) & np.uint64(1)).astype(np.bool_)
+        return values
+
+
+def bits_of(words: Words, shift: int) -> Bits:
+    """Return bit `shift` of each word."""
+    return ((words >> np.uint64(shift)) & np.uint64(1)).astype(np.bool_)

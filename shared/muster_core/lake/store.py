@@ -28,7 +28,7 @@ from muster_core.lake.manifest import (
     StoreFile,
     encode,
 )
-from muster_core.lake.matrix import Matrix
+from muster_core.lake.matrix import Matrix, Words, bits_of
 
 Bits = NDArray[np.bool_]
 
@@ -85,6 +85,16 @@ class Store:
         return StorePartition(lake=self.lake, manifest=self.manifest, number=number)
 
 
+@dataclass(slots=True)
+class _Kept:
+    """The earlier matrix and its word that were read last: neighbours in a batch share both."""
+
+    matrix: tuple[str, str] | None = None
+    opened: Matrix | None = None
+    word: int | None = None
+    values: Words = field(default_factory=lambda: np.zeros(0, dtype=np.uint64))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StorePartition:
     """One hash partition of a snapshot: a `muster_core.kernel.source.Partition`."""
@@ -94,6 +104,7 @@ class StorePartition:
     number: int
     _range: KeyRange = field(init=False)
     _profile: StoreFile | None = field(init=False)
+    _kept: _Kept = field(init=False, default_factory=_Kept, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         number = self.number
@@ -148,7 +159,9 @@ class StorePartition:
                 yield from self._rows_of(prepared, entry, columns, time, oldest)
 
     def members(self, manifest: str, sha256: str, bit: int) -> Bits:
-        """Return an earlier version's members, padded with False to `size`.
+        """Return an earlier version's members, padded with False or cut to `size`.
+
+        Cheap where calls for one matrix, and within it for one word of 64 bits, come together.
 
         A matrix of another generation numbers its customers differently: it has no bit for anyone here.
 
@@ -156,11 +169,25 @@ class StorePartition:
             StoreDamaged: the matrix is missing or not the one named.
         """
         padded = np.zeros(self.size, dtype=np.bool_)
-        matrix = Matrix.open(self.lake, manifest, sha256)
-        if self._generation_of(matrix) == self.manifest.generation:
-            known = matrix.bits(bit, self.number)
-            padded[: len(known)] = known
+        word, shift = divmod(bit, 64)
+        # a pinned snapshot may be older than the matrix, which then has customers it does not know
+        known = bits_of(self._earlier_word(manifest, sha256, word), shift)[: self.size]
+        padded[: len(known)] = known
         return padded
+
+    def _earlier_word(self, manifest: str, sha256: str, word: int) -> Words:
+        """Return a word of an earlier matrix; the latest matrix and word are kept for the next call."""
+        kept = self._kept
+        if kept.matrix != (manifest, sha256):
+            matrix = Matrix.open(self.lake, manifest, sha256)
+            comparable = self._generation_of(matrix) == self.manifest.generation
+            kept.opened = matrix if comparable else None
+            kept.matrix, kept.word = (manifest, sha256), None
+        if kept.word != word:
+            nobody = np.zeros(0, dtype=np.uint64)
+            kept.values = kept.opened.word(word, self.number) if kept.opened else nobody
+            kept.word = word
+        return kept.values
 
     def _generation_of(self, matrix: Matrix) -> int:
         basis = matrix.manifest

@@ -46,7 +46,7 @@ def test_a_partition_without_customers_has_no_members(lake):
 
 def test_a_bit_beyond_the_words_is_damage(lake):
     _, (path, sha256) = write(lake, np.zeros((5, 1), dtype=np.uint64))
-    with pytest.raises(StoreDamaged, match="no bit 64"):
+    with pytest.raises(StoreDamaged, match="no word 1"):
         Matrix.open(lake, path, sha256).bits(64, 3)
 
 

@@ -143,11 +143,7 @@ def test_what_a_manifest_does_not_know_is_damage(lake):
 def test_an_earlier_matrix_has_no_bit_for_newer_customers(lake):
     path, sha256 = snapshot(lake)
     file = write_words(lake, "m", 0, np.array([[2], [3]], dtype=np.uint64))
-    manifest = MatrixManifest(
-        snapshot=path, snapshot_sha256=sha256, as_of="", plan_sha256="", words=1, segments={},
-        counts={}, files=[file],
-    )  # fmt: skip
-    pointer = write_manifest(lake, "m", manifest)
+    pointer = write_manifest(lake, "m", matrix(path, sha256, file))
     assert Store.open(lake, path, sha256).partition(0).members(*pointer, 0).tolist() == [
         False,
         True,
@@ -155,6 +151,34 @@ def test_an_earlier_matrix_has_no_bit_for_newer_customers(lake):
     ]
     newer = Store.open(lake, *snapshot(lake, generation=2)).partition(0)
     assert newer.members(*pointer, 0).tolist() == [False, False, False]
+
+
+def test_a_matrix_longer_than_the_pinned_snapshot_is_cut_to_its_customers(lake):
+    path, sha256 = snapshot(lake)
+    file = write_words(lake, "m", 0, np.array([[2], [3], [2], [3], [3]], dtype=np.uint64))
+    pointer = write_manifest(lake, "m", matrix(path, sha256, file))
+    partition = Store.open(lake, path, sha256).partition(0)
+    assert partition.members(*pointer, 0).tolist() == [False, True, False]
+
+
+def test_neighbouring_bits_of_an_earlier_matrix_are_read_once(lake):
+    path, sha256 = snapshot(lake)
+    file = write_words(lake, "m", 0, np.array([[1, 1], [2, 0], [3, 1]], dtype=np.uint64))
+    pointer = write_manifest(lake, "m", matrix(path, sha256, file, words=2))
+    partition = Store.open(lake, path, sha256).partition(0)
+    assert partition.members(*pointer, 0).tolist() == [True, False, True]
+    lake.locate(pointer[0]).unlink()
+    assert partition.members(*pointer, 64).tolist() == [True, False, True]
+    lake.locate(file.path).unlink()
+    assert partition.members(*pointer, 64).tolist() == [True, False, True]
+    assert partition.members(*pointer, 65).tolist() == [False, False, False]
+
+
+def matrix(path, sha256, file, words=1):
+    return MatrixManifest(
+        snapshot=path, snapshot_sha256=sha256, as_of="", plan_sha256="", words=words, segments={},
+        counts={}, files=[file],
+    )  # fmt: skip
 
 
 def test_a_partition_without_customers_is_empty(lake):
