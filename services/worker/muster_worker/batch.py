@@ -28,7 +28,7 @@ from muster_core.errors import (
     PoisonSegment,
     TransientError,
 )
-from muster_core.kernel.evaluate import Tally
+from muster_core.kernel.tally import Tally
 from muster_core.lake.location import Lake
 from muster_core.runs.backoff import Backoff
 from muster_core.runs.state import RunState

@@ -5,6 +5,7 @@ Sets of customers are packed eight to a byte, so a thousand segments' conditions
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,7 +28,7 @@ from muster_core.kernel.plan import Plan
 from muster_core.kernel.result import Result
 from muster_core.kernel.scan import scan_table
 from muster_core.kernel.source import Bits, Partition
-from muster_core.kernel.tally import Tally
+from muster_core.kernel.tally import Counts, Tally, tallies_of
 from muster_core.rules.predicate import SameRow
 
 __all__ = ["PartitionResult", "Tally", "evaluate"]
@@ -39,9 +40,15 @@ Packed = NDArray[np.uint8]
 class PartitionResult:
     """`words` has one row an ordinal and one column a 64-bit word; `customers` counts the alive."""
 
+    plan: Plan
     words: NDArray[np.uint64]
     customers: int
-    tallies: dict[int, Tally]
+    counts: Counts
+
+    @property
+    def tallies(self) -> dict[int, Tally]:
+        """Return the counts by segment."""
+        return tallies_of(self.plan, self.counts)
 
 
 def evaluate(plan: Plan, partition: Partition) -> PartitionResult:
@@ -49,12 +56,10 @@ def evaluate(plan: Plan, partition: Partition) -> PartitionResult:
     evaluation = _Evaluation(plan, partition)
     members = [evaluation.members(segment) for segment in plan.segments]
     return PartitionResult(
+        plan=plan,
         words=_words(members, partition.size, plan.words),
         customers=_count(evaluation.alive),
-        tallies={
-            segment.segment_id: evaluation.tally(segment, packed)
-            for segment, packed in zip(plan.segments, members, strict=True)
-        },
+        counts=evaluation.counts(members),
     )
 
 
@@ -64,8 +69,7 @@ class _Evaluation:
         self._partition = partition
         self.alive = _pack(partition.alive())
         self._sets: dict[int, Packed] = {}
-        self._counts: dict[int, int] = {}
-        self._running: dict[int, tuple[int, ...]] = {}
+        self._running: list[int] = []
         self._scan()
         self._filter()
         self._combine()
@@ -131,7 +135,6 @@ class _Evaluation:
     def members(self, segment: SegmentPlan) -> Packed:
         """Return the members of a segment: rules top-down, then manual changes; removing wins."""
         found = np.zeros_like(self.alive)
-        running = []
         for rule in segment.rules:
             chosen = self._sets[rule.condition]
             match rule.combine:
@@ -143,34 +146,37 @@ class _Evaluation:
                     found = found & chosen
                 case "except":
                     found = found & ~chosen
-            running.append(_count(found))
-        self._running[segment.segment_id] = tuple(running)
+            self._running.append(_count(found))
         if segment.add is not None:
             found = found | self._sets[segment.add]
         if segment.remove is not None:
             found = found & ~self._sets[segment.remove]
         return found
 
-    def tally(self, segment: SegmentPlan, members: Packed) -> Tally:
-        """Return the counts of a segment with these members."""
-        count = joined = _count(members)
-        left = 0
-        if (before := segment.previous) is not None:
-            known = self._partition.members(before.manifest, before.manifest_sha256, before.bit)
-            earlier = _pack(known)
-            joined, left = _count(members & ~earlier), _count(earlier & ~members)
-        return Tally(
-            count=count,
-            joined=joined,
-            left=left,
-            nodes={pointer: self._node_count(place) for pointer, place in segment.nodes.items()},
-            running=self._running[segment.segment_id],
+    def counts(self, members: list[Packed]) -> Counts:
+        """Return what was counted, once `members` was called for every segment in the plan's order."""
+        heads = np.zeros((len(members), 3), dtype=np.int64)
+        for place, packed in enumerate(members):
+            heads[place, :2] = _count(packed)
+        for place, earlier in self._earlier():
+            heads[place, 1] = _count(members[place] & ~earlier)
+            heads[place, 2] = _count(earlier & ~members[place])
+        conditions = [_count(self._sets[place]) for place in range(len(self._plan.conditions))]
+        return np.concatenate(
+            [heads.ravel(), np.array([*conditions, *self._running], dtype=np.int64)]
         )
 
-    def _node_count(self, place: int) -> int:
-        if place not in self._counts:
-            self._counts[place] = _count(self._sets[place])
-        return self._counts[place]
+    def _earlier(self) -> Iterator[tuple[int, Packed]]:
+        """Yield the places of segments with a version before, and its members, neighbours together."""
+        known = [
+            (segment.previous, place)
+            for place, segment in enumerate(self._plan.segments)
+            if segment.previous is not None
+        ]
+        known.sort(key=lambda pair: (pair[0].manifest, pair[0].bit))
+        for before, place in known:
+            bits = self._partition.members(before.manifest, before.manifest_sha256, before.bit)
+            yield place, _pack(bits)
 
 
 def _named(node: KeysNode, keys: pa.Array) -> Bits:

@@ -22,8 +22,9 @@ from tests.shop import (
     write_shop,
 )
 
-from muster_core.kernel.evaluate import Tally, evaluate
+from muster_core.kernel.evaluate import evaluate
 from muster_core.kernel.plan import Plan
+from muster_core.kernel.tally import length_of, tallies_of
 from muster_core.lake.location import Lake
 from muster_core.lake.manifest import Pointer
 from muster_core.lake.matrix import Matrix
@@ -191,17 +192,19 @@ def test_the_engine_finds_what_the_kernels_find_in_this_process(ready: Bench, sh
     matrix = Matrix.open(lake, batch["manifest"], batch["manifest_sha256"])
     store = Store.open(lake, matrix.manifest.snapshot, matrix.manifest.snapshot_sha256)
     plan = Plan.from_json(lake.read_bytes(f"plans/{batch['plan_sha256']}.json"))
-    totals: dict[int, Tally] = {}
+    counts = np.zeros(length_of(plan), dtype=np.int64)
     for number in range(store.manifest.partitions):
         here = evaluate(plan, store.partition(number))
         for run in runs.values():
             word, shift = divmod(run["bit"], 64)
             bits = (here.words[:, word] >> np.uint64(shift)) & np.uint64(1)
             np.testing.assert_array_equal(bits, matrix.bits(run["bit"], number))
-        for key, tally in here.tallies.items():
-            totals[key] = totals[key] + tally if key in totals else tally
+        counts += here.counts
+    totals = tallies_of(plan, counts)
     for run in runs.values():
-        assert totals[run["segment_id"]].count == run["member_count"]
+        total = totals[run["segment_id"]]
+        assert total.count == run["member_count"]
+        assert run["node_counts"] == {"nodes": dict(total.nodes), "running": list(total.running)}
 
 
 def test_a_segment_without_a_column_it_needs_fails_alone(ready: Bench, shop: Shop):

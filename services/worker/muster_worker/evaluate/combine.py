@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow.parquet as pq
 
-from muster_core.kernel.evaluate import Tally
+from muster_core.kernel.tally import Tally
 from muster_core.lake.location import Lake
 from muster_core.lake.manifest import MatrixFile
 from muster_core.lake.matrix import Words, write_words

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from pyspark.sql import SparkSession
 
 from muster_core.errors import TerminalError
-from muster_core.kernel.evaluate import Tally
 from muster_core.kernel.plan import Plan
+from muster_core.kernel.tally import Tally, length_of, tallies_of, unpack_counts
 from muster_core.lake.location import Lake
 from muster_core.lake.manifest import MatrixFile
 from muster_worker.engine.session import engine_errors
@@ -93,18 +93,16 @@ def _collect(spark: SparkSession, task: EvaluateTask, partitions: int) -> list[d
 
 def _gather(plan: Plan, rows: Iterable[Mapping[str, Any]], partitions: int) -> Evaluation:
     files: dict[int, MatrixFile] = {}
-    tallies: dict[int, Tally] = {}
+    counts = np.zeros(length_of(plan), dtype=np.int64)
     for row in rows:
         files[row["partition"]] = MatrixFile.model_validate_json(row["file"])
-        for text, data in json.loads(row["tallies"]).items():
-            segment, tally = int(text), Tally.from_json(data)
-            tallies[segment] = tallies[segment] + tally if segment in tallies else tally
+        counts += unpack_counts(plan, row["counts"])
     if sorted(files) != list(range(partitions)):
         raise TerminalError(f"The engine returned {len(files)} partitions instead of {partitions}.")
     return Evaluation(
         words=plan.words,
         bits=plan.bits,
-        tallies=tallies,
+        tallies=tallies_of(plan, counts),
         files=tuple(files[number] for number in range(partitions)),
     )
 

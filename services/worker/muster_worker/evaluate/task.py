@@ -6,7 +6,6 @@ A task carries short strings only; plan and snapshot are read from the lake, eac
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,16 +16,17 @@ import pyarrow as pa
 from muster_core.errors import StoreDamaged
 from muster_core.kernel.evaluate import evaluate
 from muster_core.kernel.plan import Plan
+from muster_core.kernel.tally import pack_counts
 from muster_core.lake.location import Lake
 from muster_core.lake.matrix import write_words
 from muster_core.lake.store import Store
 from muster_worker.evaluate.failure import only_muster_errors
 
 #: What a task returns, in Spark's words.
-SCHEMA = "partition long, file string, tallies string"
+SCHEMA = "partition long, file string, counts binary"
 
 _ARROW = pa.schema(
-    [("partition", pa.int64()), ("file", pa.string()), ("tallies", pa.string())],
+    [("partition", pa.int64()), ("file", pa.string()), ("counts", pa.binary())],
 )
 
 
@@ -59,27 +59,26 @@ class EvaluateTask:
 
 
 def evaluate_partition(given: TaskInput, number: int) -> Any:
-    """Return partition `number`'s row: its matrix file and its tallies, as JSON.
+    """Return partition `number`'s row: its matrix file as JSON and its packed counts.
 
     Raises:
         MusterError: its own class, which the worker finds again in the engine's report.
         TerminalError: any other error, by class and place only: its text may quote a member's data.
     """
     with only_muster_errors():
-        file, tallies = _evaluate(given, number)
+        file, counts = _evaluate(given, number)
     return pa.RecordBatch.from_pydict(
-        {"partition": [number], "file": [file], "tallies": [tallies]}, schema=_ARROW
+        {"partition": [number], "file": [file], "counts": [counts]}, schema=_ARROW
     )
 
 
-def _evaluate(given: TaskInput, number: int) -> tuple[str, str]:
+def _evaluate(given: TaskInput, number: int) -> tuple[str, bytes]:
     lake = Lake(given.lake_url)
     plan = _plan(lake, given.plan, given.plan_sha256)
     store = _store(lake, given.snapshot, given.snapshot_sha256)
     result = evaluate(plan, store.partition(number))
     file = write_words(lake, given.directory, number, result.words)
-    tallies = {str(segment): tally.to_json() for segment, tally in result.tallies.items()}
-    return file.model_dump_json(), json.dumps(tallies)
+    return file.model_dump_json(), pack_counts(result.counts)
 
 
 # An engine's Python process serves many tasks of one batch; both objects are immutable.
