@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from muster_console.cli.app import app
 from muster_console.cli.output import reported
 from muster_core.telemetry import configure_logging
@@ -12,4 +14,7 @@ def main() -> None:
     # Logs go to standard error; standard output stays what a command prints.
     configure_logging(role="console", style="console")
     with reported():
-        app()
+        if "--json" not in sys.argv:
+            app()
+        # not standalone, errors of usage come out here and become JSON, too
+        sys.exit(app(standalone_mode=False))

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich import box
@@ -32,6 +32,9 @@ console = Console(highlight=False, width=_PLAIN_WIDTH)
 error_console = Console(stderr=True, highlight=False)
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+
+#: Typer gives the parent of all errors of usage no public name.
+_USAGE_ERROR: Any = typer.BadParameter.__mro__[1]
 
 _EXIT_CODES: tuple[tuple[type[MusterError], int], ...] = (
     (errors.InvalidInput, 2),
@@ -104,6 +107,10 @@ def reported() -> Iterator[None]:
         else:
             _print_error(error)
         sys.exit(exit_code(error))
+    except _USAGE_ERROR as error:
+        # Only an app that is not standalone lets it through; Typer's own words are for people.
+        print_json({"error": {"code": "usage", "message": error.format_message(), "hint": None}})
+        sys.exit(2)
 
 
 def _print_error(error: MusterError) -> None:

@@ -1,0 +1,45 @@
+"""Errors of usage: a box for people, JSON for programs, exit code 2 for both."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from muster_console.cli import main
+
+
+def _end(monkeypatch, *arguments: str) -> object:
+    monkeypatch.setattr("sys.argv", ["muster", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    return ended.value.code
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["segment", "refresh", "--json"], "name segments"),
+        (["segment", "show", "--json"], "NAME"),
+        (["segment", "list", "--jsn", "--json"], "--jsn"),
+        (["segmnet", "--json"], "segmnet"),
+    ],
+)
+def test_programs_get_an_error_of_usage_as_json(arguments, said, monkeypatch, capsys):
+    assert _end(monkeypatch, *arguments) == 2
+    out, err = capsys.readouterr()
+    assert said in json.loads(out)["error"]["message"]
+    assert err == ""
+
+
+def test_people_get_an_error_of_usage_on_standard_error(monkeypatch, capsys):
+    assert _end(monkeypatch, "segment", "refresh") == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "name segments" in err
+
+
+def test_what_went_well_ends_with_0_for_programs(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("MUSTER_HOME", str(tmp_path))
+    assert _end(monkeypatch, "status", "--json") in (0, None)
+    assert json.loads(capsys.readouterr().out)
