@@ -14,6 +14,7 @@ from pathlib import Path
 from pydantic import AliasChoices, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from muster_core.address import read_address
 from muster_core.errors import PartUnavailable
 
 
@@ -117,4 +118,6 @@ class Settings(BaseSettings):
                 f"No {variable} is set and nothing runs in {self.home}.",
                 hint=f"Start everything with `muster up`, or set {variable}.",
             )
+        if given:
+            read_address(name.upper(), found)
         return found

@@ -14,12 +14,14 @@ import structlog
 from structlog.typing import EventDict, WrappedLogger
 
 _SECRET_KEY = re.compile(r"password|secret|token|credential|authorization", re.IGNORECASE)
-_URL_CREDENTIAL = re.compile(r"(?<=://)[^/@\s]+@|(?<=token=)[^;&\s]+")
+_PARAMETER = re.compile(r"(?<=token=)[^;&\s]+|(?<=password=)[^;&\s]+")
+#: A password may hold `/` and `@`, though it should not: everything before the last `@` goes.
+_URL_CREDENTIAL = re.compile(r"(?<=://)(?:[^/\s:]*:\S+|[^/\s]+)@")
 
 
 def redact(text: str) -> str:
     """Return `text` without the credentials of any URL in it."""
-    return _URL_CREDENTIAL.sub("***", text)
+    return _URL_CREDENTIAL.sub("***", _PARAMETER.sub("***", text))
 
 
 def configure_logging(*, role: str, style: str = "json") -> None:

@@ -87,7 +87,7 @@ def deployment_of(settings: Settings) -> Deployment:
     """Choose parts and ports for the home of `settings`; nothing is started yet.
 
     Raises:
-        InvalidInput: a MUSTER_ variable has no sensible value.
+        InvalidInput: a MUSTER_ variable has no sensible value, or an address cannot be read.
         PartUnavailable: a port asked for is taken, a wheel is missing, or the home is not writable.
         NoSpace: the disk is full.
     """

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import socket
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 import psycopg
 import redis
 
+from muster_core.address import read_address
 from muster_core.errors import EngineUnavailable, PartUnavailable
 from muster_core.telemetry import redact
 
@@ -21,10 +21,18 @@ class External:
     variable: str
     url: str
 
+    def __post_init__(self) -> None:
+        """Refuse what is no address before anything is shown or started.
+
+        Raises:
+            InvalidInput: the variable holds no address of one server.
+        """
+        read_address(self.variable, self.url)
+
     @property
     def address(self) -> str:
         """Host and port (and database), without credentials."""
-        parts = urlsplit(self.url)
+        parts = read_address(self.variable, self.url)
         port = f":{parts.port}" if parts.port else ""
         path = parts.path if self.name == "postgres" else ""
         return f"{parts.hostname or ''}{port}{path}"
@@ -61,7 +69,7 @@ def _check_redis(url: str) -> None:
 
 
 def _check_engine(url: str) -> None:
-    parts = urlsplit(url)
+    parts = read_address("ENGINE", url)
     socket.create_connection((parts.hostname or "", parts.port or 15002), timeout=5).close()
 
 
