@@ -7,20 +7,62 @@ command started with the same `MUSTER_HOME` finds the embedded parts without bei
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
+from typing import Annotated, Any, Self
 
-from pydantic import AliasChoices, Field, SecretStr
+from pydantic import (
+    AliasChoices,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from muster_core.address import read_address
-from muster_core.errors import PartUnavailable
+from muster_core.errors import InvalidInput, PartUnavailable, Problem
+
+#: A duration of a setting: a month is longer than any of them makes sense.
+Seconds = Annotated[float, Field(gt=0, le=31 * 86400)]
 
 
 def default_home() -> Path:
     """Return the data directory used when `MUSTER_HOME` is not set."""
     return Path.home() / ".muster"
+
+
+@contextmanager
+def named_variables() -> Iterator[None]:
+    """Translate what pydantic finds wrong while the block reads the environment.
+
+    Raises:
+        InvalidInput: it names the variables, and never what stands in them.
+    """
+    try:
+        yield
+    except ValidationError as exc:
+        problems = [
+            Problem(
+                message=f"{_variable(error['loc'])}{error['msg'].removeprefix('Value error, ')}"
+            )
+            for error in exc.errors(include_input=False, include_context=False)
+        ]
+    else:
+        return
+    raise InvalidInput(problems, "; ".join(str(problem) for problem in problems))
+
+
+def _variable(location: tuple[int | str, ...]) -> str:
+    """Return the variable a problem is about, with a colon; empty where it is about several."""
+    if not location:
+        return ""
+    name = str(location[0])
+    return f"{name}: " if name.isupper() else f"MUSTER_{name.upper()}: "
 
 
 class Settings(BaseSettings):
@@ -42,21 +84,46 @@ class Settings(BaseSettings):
         default=None, validation_alias=AliasChoices("LAKE_URL", "lake_url")
     )
 
-    lease_seconds: float = 60.0
-    heartbeat_seconds: float = 15.0
+    lease_seconds: Seconds = 60.0
+    heartbeat_seconds: Seconds = 15.0
     #: How long before the end of its lease a holder stops by itself.
-    trust_margin_seconds: float = 5.0
+    trust_margin_seconds: Seconds = 5.0
     #: How long a worker that is told to stop goes on with its batch before it hands it back.
-    stop_grace_seconds: float = 15.0
-    reaper_seconds: float = 5.0
-    sweep_seconds: float = 5.0
-    batch_limit: int = 1000
-    max_attempts: int = 5
-    backoff_seconds: float = 30.0
-    backoff_max_seconds: float = 3600.0
+    stop_grace_seconds: Seconds = 15.0
+    reaper_seconds: Seconds = 5.0
+    sweep_seconds: Seconds = 5.0
+    batch_limit: int = Field(default=1000, ge=1)
+    max_attempts: int = Field(default=5, ge=1)
+    backoff_seconds: Seconds = 30.0
+    backoff_max_seconds: Seconds = 3600.0
     #: Hash partitions of a new store generation: a power of two; None = chosen from cores and customers.
-    partitions: int | None = None
-    log_format: str = "json"
+    partitions: int | None = Field(default=None, ge=1)
+    log_format: str = Field(default="json", pattern="^(json|console)$")
+
+    def __init__(self, **values: Any) -> None:
+        """Read the environment; `values` come first.
+
+        Raises:
+            InvalidInput: a variable has no sensible value.
+        """
+        with named_variables():
+            super().__init__(**values)
+
+    @field_validator("partitions")
+    @classmethod
+    def _power_of_two(cls, value: int | None) -> int | None:
+        if value is not None and value & (value - 1):
+            raise ValueError("must be a power of two")
+        return value
+
+    @model_validator(mode="after")
+    def _heartbeat_within_lease(self) -> Self:
+        if self.heartbeat_seconds >= self.lease_seconds - self.trust_margin_seconds:
+            raise ValueError(
+                "MUSTER_HEARTBEAT_SECONDS must be less than MUSTER_LEASE_SECONDS without"
+                " MUSTER_TRUST_MARGIN_SECONDS, or a lease ends before it is renewed"
+            )
+        return self
 
     @cached_property
     def parts(self) -> dict[str, str]:

@@ -8,10 +8,11 @@ from __future__ import annotations
 import json
 import os
 import sys
+from dataclasses import asdict
 
 from muster_console.parts.state import HomeRecord
 from muster_console.parts.supervisor import Supervisor
-from muster_core.errors import MusterError
+from muster_core.errors import InvalidInput, MusterError
 from muster_core.settings import Settings
 
 
@@ -46,7 +47,10 @@ def main() -> None:
     try:
         Supervisor(Settings(), report.ready).run()
     except MusterError as exc:
-        report.send({"code": exc.code, "message": exc.message, "hint": exc.hint})
+        problems = [asdict(p) for p in exc.problems] if isinstance(exc, InvalidInput) else []
+        report.send(
+            {"code": exc.code, "message": exc.message, "hint": exc.hint, "problems": problems}
+        )
         sys.exit(str(exc))
 
 

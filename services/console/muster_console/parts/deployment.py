@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pydantic import SecretStr, ValidationError
+from pydantic import SecretStr
 
 from muster_console.parts.engine import Engine
 from muster_console.parts.external import External
@@ -17,8 +17,7 @@ from muster_console.parts.postgres import Postgres
 from muster_console.parts.service import Service
 from muster_console.parts.setting import PartSettings
 from muster_console.parts.valkey import Valkey
-from muster_core.errors import InvalidInput, Problem
-from muster_core.settings import Settings
+from muster_core.settings import Settings, named_variables
 
 Server = Postgres | Valkey | Engine
 
@@ -124,17 +123,8 @@ def read_part_settings() -> PartSettings:
     Raises:
         InvalidInput: a variable has no sensible value.
     """
-    try:
+    with named_variables():
         return PartSettings()
-    except ValidationError as exc:
-        raise InvalidInput(
-            [
-                Problem(
-                    message=f"MUSTER_{'_'.join(str(part) for part in error['loc']).upper()}: {error['msg']}",
-                )
-                for error in exc.errors()
-            ]
-        ) from exc
 
 
 def _engine(home: Home, port: int, parts: PartSettings) -> Engine:

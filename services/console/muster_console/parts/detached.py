@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 from muster_console.parts.child import cap_log
 from muster_console.parts.home import Home, disk_errors
@@ -23,7 +24,7 @@ from muster_console.parts.state import (
     write_record,
 )
 from muster_core import errors
-from muster_core.errors import Conflict, MusterError, PartUnavailable
+from muster_core.errors import Conflict, InvalidInput, MusterError, PartUnavailable, Problem
 from muster_core.settings import Settings
 
 #: What the supervisor needs beside the time its children may take to stop, on a busy machine.
@@ -147,18 +148,21 @@ def _spawn(home: Home, writer: int) -> subprocess.Popen[bytes]:
         os.close(writer)
 
 
-def _failure(outcome: dict[str, str] | None, home: Home) -> MusterError:
+def _failure(outcome: dict[str, Any] | None, home: Home) -> MusterError:
     if outcome is None:
         return PartUnavailable(
             "The supervisor ended before everything was ready.",
             hint=f"Its log is {home.log / 'up.log'}.",
         )
+    if outcome["problems"]:
+        lead = str(outcome["message"]).removesuffix("; nothing was changed.")
+        return InvalidInput([Problem(**problem) for problem in outcome["problems"]], lead)
     kinds = {
         kind.code: kind
         for kind in vars(errors).values()
         if isinstance(kind, type)
         and issubclass(kind, MusterError)
-        and not issubclass(kind, errors.InvalidInput)
+        and not issubclass(kind, InvalidInput)
     }
     kind = kinds.get(outcome["code"], MusterError)
     return kind(outcome["message"], hint=outcome["hint"])

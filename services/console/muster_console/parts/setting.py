@@ -9,6 +9,7 @@ from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from muster_console.parts.service import SERVICES
+from muster_core.settings import Seconds
 
 _GIBIBYTE = 1024**3
 
@@ -33,9 +34,9 @@ class PartSettings(BaseSettings):
     #: Which services this machine runs, separated by commas; `none` starts the parts alone.
     services: str = "scheduler,worker,exporter"
     #: How long a part may take to become ready.
-    start_seconds: float = 120.0
+    start_seconds: Seconds = 120.0
     #: How long a service may take to hand its work back.
-    stop_seconds: float = 30.0
+    stop_seconds: Seconds = 30.0
 
     @property
     def service_names(self) -> list[str]:
