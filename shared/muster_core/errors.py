@@ -65,6 +65,12 @@ class InvalidInput(TerminalError):
         lead = message or f"{len(problems)} problem{'s' if len(problems) != 1 else ''} found"
         super().__init__(f"{lead}; nothing was changed.")
 
+    def listed(self, most: int = 20) -> str:
+        """Return the first problems on one line, for where there is no room for a list."""
+        more = len(self.problems) - most
+        shown = [str(problem) for problem in self.problems[:most]]
+        return "; ".join([*shown, f"and {more} more"] if more > 0 else shown)
+
 
 class NotFound(TerminalError):
     """There is no such thing."""

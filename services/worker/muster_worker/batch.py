@@ -210,11 +210,7 @@ class Batch:
         return self._persist(lambda connection: publish(connection, self._claim))
 
     def _fail(self, run: ClaimedRun, error: MusterError) -> None:
-        said = (
-            "; ".join(map(str, error.problems[:5]))
-            if isinstance(error, InvalidInput)
-            else error.message
-        )
+        said = error.listed() if isinstance(error, InvalidInput) else error.message
         poison = PoisonSegment(
             f"The segment {run.name} alone made its evaluation fail: {said}",
             hint="Look at its rules and at the columns they read; the last published members stay.",

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from sqlalchemy import Connection, text
 
-from muster_core.errors import MusterError
+from muster_core.errors import InvalidInput, MusterError
 from muster_core.runs.state import Reason, RunState
 from muster_core.telemetry import redact
 
@@ -55,6 +55,12 @@ SELECT id, state FROM moved
 """)
 
 
+def told(error: MusterError) -> str:
+    """Return what a run keeps of an error: every problem of an input, no credentials, a bounded length."""
+    text = f"{error} {error.listed()}" if isinstance(error, InvalidInput) else str(error)
+    return redact(text)[:_ERROR_LENGTH]
+
+
 def move_runs(
     connection: Connection,
     moves: Sequence[Move],
@@ -72,7 +78,7 @@ def move_runs(
     if not moves:
         return {}
     if error is not None:
-        error_class, error_text = error.code, redact(str(error))[:_ERROR_LENGTH]
+        error_class, error_text = error.code, told(error)
     rows = connection.execute(
         _MOVE,
         {

@@ -37,9 +37,18 @@ def test_one_guilty_of_two_hundred_stands_alone_after_few_evaluations():
     assert len(calls) <= 1 + 2 * 8
 
 
-@given(size=st.integers(1, 60), data=st.data())
+@pytest.mark.parametrize("size", [12, 200, 1_000])
+def test_neighbours_that_are_guilty_are_found_wherever_they_stand(size: int):
+    for start in (0, size // 2, size - 4):
+        guilty = set(range(start, start + 4))
+        found = halve(range(size), evaluating(guilty, []))
+        assert {item for item, _ in found.guilty} == guilty
+        assert len(list(itertools.chain(*found.results))) == size - 4
+
+
+@given(size=st.integers(1, 300), data=st.data())
 def test_every_item_is_either_in_one_result_or_guilty_while_guilt_is_rare(size, data):
-    guilty = data.draw(st.sets(st.integers(0, size - 1), max_size=3))
+    guilty = data.draw(st.sets(st.integers(0, size - 1), max_size=7))
     found = halve(range(size), evaluating(guilty, []))
     assert {item for item, _ in found.guilty} == guilty
     assert sorted(itertools.chain(*found.results)) == sorted(set(range(size)) - guilty)

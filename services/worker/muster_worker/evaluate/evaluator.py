@@ -9,12 +9,14 @@ from datetime import datetime
 
 from pyspark.sql import SparkSession
 
-from muster_core.errors import MusterError
+from muster_core.catalog.document import Catalog
+from muster_core.errors import InvalidInput, MusterError, TerminalError
 from muster_core.kernel.plan import Plan, PlannedSegment, compile_plan
 from muster_core.lake.location import Lake
 from muster_core.lake.manifest import MatrixManifest
 from muster_core.lake.matrix import write_manifest
 from muster_core.lake.store import Store
+from muster_core.rules.check import check_segment
 from muster_core.storage.claim import ClaimedRun
 from muster_worker.evaluate.combine import combine
 from muster_worker.evaluate.failure import only_muster_errors
@@ -57,6 +59,29 @@ class Evaluated:
     guilty: list[tuple[ClaimedRun, MusterError]]
 
 
+def sort_out(
+    runs: Sequence[ClaimedRun], catalog: Catalog
+) -> tuple[list[ClaimedRun], list[tuple[ClaimedRun, MusterError]]]:
+    """Return the runs whose documents fit `catalog`, and the others with all their problems.
+
+    Documents were checked when they were applied; the catalog may have changed since.
+    """
+    sound: list[ClaimedRun] = []
+    guilty: list[tuple[ClaimedRun, MusterError]] = []
+    for run in runs:
+        try:
+            with only_muster_errors():
+                problems = check_segment(run.document, catalog)
+        except TerminalError as exc:
+            guilty.append((run, exc))
+            continue
+        if problems:
+            guilty.append((run, InvalidInput(problems)))
+        else:
+            sound.append(run)
+    return sound, guilty
+
+
 @dataclass(slots=True, kw_only=True)
 class Evaluator:
     """Evaluates the runs of one batch; used once.
@@ -81,12 +106,16 @@ class Evaluator:
             TerminalError: nothing could be evaluated, whichever segments were left out.
         """
         store = Store.open(self.lake, self.basis.snapshot, self.basis.snapshot_sha256)
-        halved = halve(runs, lambda part: self._evaluate_part(store, part))
+        sound, guilty = sort_out(runs, store.manifest.catalog)
+        if not sound:
+            return Evaluated(matrix=None, guilty=guilty)
+        halved = halve(sound, lambda part: self._evaluate_part(store, part))
+        guilty += halved.guilty
         if not halved.results:
-            return Evaluated(matrix=None, guilty=halved.guilty)
+            return Evaluated(matrix=None, guilty=guilty)
         plans = ",".join(plan for plan, _ in halved.results)
         whole = combine(self.lake, self.directory, [part for _, part in halved.results])
-        return Evaluated(matrix=self._write(whole, plans, runs), guilty=halved.guilty)
+        return Evaluated(matrix=self._write(whole, plans, runs), guilty=guilty)
 
     def _evaluate_part(self, store: Store, runs: Sequence[ClaimedRun]) -> tuple[str, Evaluation]:
         plan = self._plan(store, runs)
