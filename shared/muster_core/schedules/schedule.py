@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from muster_core.errors import InvalidInput, Problem
-from muster_core.schedules.cron import Cron, parse_cron
+from muster_core.schedules.cron import Cron, next_times, parse_cron
 from muster_core.schedules.zone import read_zone
 
 
@@ -32,6 +33,13 @@ class Schedule:
         if self.cron is None:
             return None
         return parse_cron(self.cron, self.timezone or "UTC")
+
+    def coming(self, first: datetime | None, count: int = 5) -> list[datetime]:
+        """Return the next `count` due instants, of which `first` is the next; none where it is None."""
+        cron = None if first is None else self.times()
+        if first is None or cron is None:
+            return []
+        return [first, *next_times(cron, first, count - 1)]
 
     def to_json(self) -> dict[str, str]:
         """Return what is kept in the control database."""

@@ -11,16 +11,18 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, text
 from sqlalchemy.dialects.postgresql import insert
 
-from muster_core.errors import InvalidInput
+from muster_core.errors import Conflict, InvalidInput
 from muster_core.rules.canonical import rule_hash
 from muster_core.rules.document import CronSchedule, SegmentDocument
 from muster_core.schedules.cron import next_due
 from muster_core.schedules.schedule import Schedule, ScheduleKind, read_schedule, stored_schedule
 from muster_core.storage.catalog import current_catalog
 from muster_core.storage.nearest import require_segments
-from muster_core.storage.table import segment, segment_revision
+from muster_core.storage.table import export, export_segment, segment, segment_revision
 
 Change = Literal["created", "changed", "unchanged"]
+
+_USERS_NAMED = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,8 +133,25 @@ def delete_segment(connection: Connection, name: str) -> None:
 
     Raises:
         NotFound: there is no such segment.
+        Conflict: exports deliver it; the message names them.
     """
     require_segments(connection, [name])
+    # linking an export to the segment waits for this lock
+    locked = sa.select(segment.c.id).where(segment.c.name == name).with_for_update()
+    segment_id = connection.execute(locked).scalar_one()
+    users = connection.scalars(
+        sa.select(export.c.name)
+        .join(export_segment, export_segment.c.export_id == export.c.id)
+        .where(export_segment.c.segment_id == segment_id)
+        .order_by(export.c.name)
+    ).all()
+    if users:
+        listed = ", ".join(f"`{user}`" for user in users[:_USERS_NAMED])
+        more = f" and {len(users) - _USERS_NAMED} more" if len(users) > _USERS_NAMED else ""
+        raise Conflict(
+            f"The segment `{name}` is delivered by {listed}{more}.",
+            hint="Take it out of these exports first.",
+        )
     connection.execute(
         segment.update()
         .where(segment.c.name == name)

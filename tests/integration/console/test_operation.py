@@ -15,7 +15,12 @@ from muster_console.operation.export import apply_exports, deliver, list_exports
 from muster_console.operation.member import look_at_members
 from muster_console.operation.refresh import refresh_segments
 from muster_console.operation.run import look_at_run, look_at_runs
-from muster_console.operation.segment import apply_segments, list_segments, show_segment
+from muster_console.operation.segment import (
+    apply_segments,
+    delete_segment,
+    list_segments,
+    show_segment,
+)
 from muster_console.operation.system import (
     get_system_schedule,
     latest_system_refresh,
@@ -197,3 +202,36 @@ def test_a_draft_is_saved_with_its_problems_and_never_runs(
     file.write_text(SEGMENT)
     (applied,) = apply_segments(workspace, file)
     assert (applied.change, applied.warnings) == ("changed", [])
+
+
+def test_a_segment_shows_its_next_times_or_those_of_the_system(
+    workspace: Workspace, folder: Path
+) -> None:
+    apply_catalog(workspace, folder / "catalog.yaml")
+    own = SEGMENT.replace("british", "own") + "schedule: {cron: '0 6 * * *'}\n"
+    (folder / "segment.yaml").write_text(f"{SEGMENT}---\n{own}")
+    apply_segments(workspace, folder / "segment.yaml")
+    assert show_segment(workspace, "british").next_times == []
+    assert len(show_segment(workspace, "own").next_times) == 5
+    system = set_system_schedule(workspace, cron="0 5 * * *")
+    times = show_segment(workspace, "british").next_times
+    assert len(times) == 5
+    assert times[0] == system.next_due_at
+
+
+def test_a_segment_is_deleted_unless_an_export_delivers_it(
+    workspace: Workspace, folder: Path
+) -> None:
+    apply_catalog(workspace, folder / "catalog.yaml")
+    (folder / "segment.yaml").write_text(f"{SEGMENT}---\n{SEGMENT.replace('british', 'other')}")
+    apply_segments(workspace, folder / "segment.yaml")
+    (folder / "exports.yaml").write_text(
+        "name: one\nconnection: {kind: folder, path: out}\nsegments: [british]\n"
+    )
+    apply_exports(workspace, folder / "exports.yaml")
+    with pytest.raises(Conflict, match="`one`"):
+        delete_segment(workspace, "british")
+    delete_segment(workspace, "other")
+    assert [line.name for line in list_segments(workspace)] == ["british"]
+    with pytest.raises(NotFound):
+        delete_segment(workspace, "other")

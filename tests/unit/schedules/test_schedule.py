@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
 from muster_core.errors import InvalidInput
@@ -38,3 +40,15 @@ def test_all_problems_are_told_at_once_with_their_place() -> None:
 def test_anything_else_is_refused(value: object) -> None:
     with pytest.raises(InvalidInput, match="1 problem"):
         read_schedule(value)
+
+
+def test_the_coming_times_begin_with_the_next_one() -> None:
+    schedule = read_schedule({"cron": "0 6 * * 1-5", "timezone": "Europe/Berlin"})
+    first = datetime(2026, 10, 23, 4, tzinfo=UTC)
+
+    assert schedule.coming(first) == [
+        first,
+        *(datetime(2026, 10, day, 5, tzinfo=UTC) for day in (26, 27, 28, 29)),
+    ]
+    assert schedule.coming(None) == []
+    assert SYSTEM.coming(first) == []

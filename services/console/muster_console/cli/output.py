@@ -91,6 +91,11 @@ def print_warnings(warnings: Iterable[Problem]) -> None:
         console.print(f"[yellow]Warning:[/yellow] {text}", soft_wrap=True)
 
 
+def times_text(times: Iterable[datetime]) -> str:
+    """Return instants as people read them, one after the other."""
+    return ", ".join(_shown(time) for time in times)
+
+
 def exit_code(error: MusterError) -> int:
     """Return the exit code that stands for this kind of error."""
     return next((code for kind, code in _EXIT_CODES if isinstance(error, kind)), 1)

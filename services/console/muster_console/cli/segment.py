@@ -1,4 +1,4 @@
-"""``muster segment``: apply, list, show, members, download, refresh."""
+"""``muster segment``: apply, list, show, delete, members, download, refresh."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from muster_console.cli.output import (
     print_json,
     print_table,
     print_warnings,
+    times_text,
 )
 from muster_console.cli.waiting import follow
 from muster_console.operation import segment as operation
@@ -82,7 +83,7 @@ def show(name: Name, *, json: JsonOption = False) -> None:
         ("members", segment.members),
         ("refreshed", segment.refreshed_at),
         ("schedule", segment.schedule),
-        ("next run", segment.next_due_at),
+        ("next runs", times_text(view.next_times) or None),
         ("problem", segment.problem),
     ]
     print_facts(segment.display_name or segment.name, rows)
@@ -101,6 +102,17 @@ def show(name: Name, *, json: JsonOption = False) -> None:
         ("run", "state", "due", "members", "joined", "left"),
         [(str(r.run_id), r.state, r.due_at, r.member_count, r.joined, r.left) for r in view.runs],
     )
+
+
+@app.command()
+def delete(name: Name, *, json: JsonOption = False) -> None:
+    """Delete a segment that no export delivers; its history of versions and runs stays."""
+    with open_workspace() as workspace:
+        operation.delete_segment(workspace, name)
+    if json:
+        print_json({"name": name, "change": "deleted"})
+    else:
+        console.print(f"{name} is deleted. Its history stays.")
 
 
 @app.command()

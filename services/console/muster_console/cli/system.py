@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from muster_console.cli.output import JsonOption, console, print_json
+from muster_console.cli.output import JsonOption, console, print_json, times_text
 from muster_console.cli.waiting import follow
 from muster_console.operation.segment import schedule_text
 from muster_console.operation.system import (
@@ -69,9 +69,11 @@ def migrate(*, json: JsonOption = False) -> None:
 
 def _print(found: SystemSchedule, *, json: bool) -> None:
     text = schedule_text(found.schedule)
+    coming = found.schedule.coming(found.next_due_at)
     if json:
-        print_json({"schedule": text, "next_due_at": found.next_due_at})
-    elif found.next_due_at is None:
-        console.print(f"System schedule: {text}")
-    else:
-        console.print(f"System schedule: {text}, next at {found.next_due_at:%Y-%m-%d %H:%M %Z}")
+        shown = {"schedule": text, "next_due_at": found.next_due_at, "next_times": coming}
+        print_json(shown)
+        return
+    console.print(f"System schedule: {text}")
+    if coming:
+        console.print(f"Next at {times_text(coming)}")

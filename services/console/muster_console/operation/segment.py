@@ -18,12 +18,13 @@ from muster_core.rules.document import SegmentDocument
 from muster_core.rules.text import WrittenSegment
 from muster_core.rules.text import read_segments as read_written
 from muster_core.runs.status import explain
-from muster_core.schedules.schedule import Schedule
+from muster_core.schedules.schedule import Schedule, ScheduleKind
 from muster_core.storage import segment as storage
 from muster_core.storage.database import transaction
 from muster_core.storage.membership import published_membership
 from muster_core.storage.run import RunRecord, get_run, list_runs
 from muster_core.storage.segment import SegmentRecord, document_json
+from muster_core.storage.setting import get_system_schedule
 
 _RUNS_SHOWN = 10
 
@@ -65,6 +66,8 @@ class SegmentView:
 
     segment: SegmentLine
     document: dict[str, Any]
+    #: The next due instants, the system's for a segment that follows it.
+    next_times: list[datetime]
     rules: list[RuleCount]
     nodes: dict[str, int]
     runs: list[RunRecord]
@@ -73,6 +76,7 @@ class SegmentView:
         """Return the view as programs read it."""
         return asdict(self.segment) | {
             "document": self.document,
+            "next_times": self.next_times,
             "rules": [asdict(rule) for rule in self.rules],
             "nodes": self.nodes,
             "runs": [run_json(run) for run in self.runs],
@@ -150,13 +154,35 @@ def show_segment(workspace: Workspace, name: str) -> SegmentView:
         record = storage.get_segment(connection, name)
         counts = _counts(connection, record)
         runs = list_runs(connection, name=name, limit=_RUNS_SHOWN)
+        coming = _next_times(connection, record)
     return SegmentView(
         segment=_line(record),
         document=document_json(record.document),
+        next_times=coming,
         rules=_rules(record.document, counts),
         nodes=counts.get("nodes", {}),
         runs=runs,
     )
+
+
+def delete_segment(workspace: Workspace, name: str) -> None:
+    """Delete the segment; its versions and runs are kept, and come back with a segment of this name.
+
+    Raises:
+        NotFound: there is no such segment.
+        Conflict: exports deliver it.
+    """
+    with transaction(workspace.database) as connection:
+        storage.delete_segment(connection, name)
+
+
+def _next_times(connection: Connection, record: SegmentRecord) -> list[datetime]:
+    if record.schedule.kind is not ScheduleKind.SYSTEM:
+        return record.schedule.coming(record.next_due_at)
+    if record.state != "active" or record.type == "static":
+        return []
+    system = get_system_schedule(connection)
+    return system.schedule.coming(system.next_due_at)
 
 
 def _counts(connection: Connection, record: SegmentRecord) -> dict[str, Any]:
