@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from muster_console.cli import waiting
@@ -19,8 +20,8 @@ from muster_console.operation.catalog import apply_catalog
 from muster_console.operation.export import apply_exports
 from muster_console.operation.segment import apply_segments
 from muster_console.operation.system import (
+    borrowed_system_schedule,
     latest_system_refresh,
-    set_system_schedule,
     wait_for_system_refresh,
 )
 from muster_console.operation.workspace import Workspace, open_workspace
@@ -59,9 +60,11 @@ def demo(
     with _running(home, keep=keep, clock=clock):
         with clock.phase("data"), error_console.status(f"Making {customers:,} customers"):
             stage = set_stage(home / "demo", customers=customers, now=utc_now())
-        _say_stage(stage)
+        # with --json standard output is one document
+        said = error_console if json else console
+        _say_stage(stage, said)
         with open_workspace(Settings(home=home)) as workspace:
-            shown = _show(workspace, stage, clock)
+            shown = _show(workspace, stage, clock, said)
     if json:
         print_json(_as_json(shown, clock))
     else:
@@ -103,12 +106,12 @@ def _running(home: Path, *, keep: bool, clock: Clock) -> Iterator[None]:
                 stop_running(settings)
 
 
-def _show(workspace: Workspace, stage: Stage, clock: Clock) -> Shown:
+def _show(workspace: Workspace, stage: Stage, clock: Clock, said: Console) -> Shown:
     with clock.phase("apply"):
         apply_catalog(workspace, stage.catalog)
         segments = apply_segments(workspace, stage.segments)
         exports = apply_exports(workspace, stage.exports)
-    console.print(f"Catalog, {len(segments)} segments and {len(exports)} exports are in place.")
+    said.print(f"Catalog, {len(segments)} segments and {len(exports)} exports are in place.")
     with clock.phase("wait for the schedule"):
         run_ids = _scheduled(workspace)
     with clock.phase("refresh"):
@@ -121,25 +124,24 @@ def _show(workspace: Workspace, stage: Stage, clock: Clock) -> Shown:
 def _scheduled(workspace: Workspace) -> list[int]:
     """Let the scheduler start a system refresh at the next full minute; return its runs."""
     before = latest_system_refresh(workspace)
-    set_system_schedule(workspace, cron=EVERY_MINUTE, timezone="UTC")
-    try:
-        with Progress(
+    with (
+        borrowed_system_schedule(workspace, cron=EVERY_MINUTE),
+        Progress(
             TextColumn("{task.description}"), BarColumn(), console=error_console, transient=True
-        ) as progress:
-            bar = progress.add_task("The schedule is due at the next full minute", total=60)
-            return wait_for_system_refresh(
-                workspace,
-                after=before,
-                report=lambda: progress.update(bar, completed=utc_now().second),
-                limit_seconds=150,
-            )
-    finally:
-        set_system_schedule(workspace, cron=None)
+        ) as progress,
+    ):
+        bar = progress.add_task("The schedule is due at the next full minute", total=60)
+        return wait_for_system_refresh(
+            workspace,
+            after=before,
+            report=lambda: progress.update(bar, completed=utc_now().second),
+            limit_seconds=150,
+        )
 
 
-def _say_stage(stage: Stage) -> None:
+def _say_stage(stage: Stage, said: Console) -> None:
     rows = ", ".join(f"{rows:,} {name}" for name, rows in stage.rows.items())
-    console.print(f"{'Made' if stage.made else 'Kept'} a shop of {rows}.", soft_wrap=True)
+    said.print(f"{'Made' if stage.made else 'Kept'} a shop of {rows}.", soft_wrap=True)
 
 
 def _print(shown: Shown, clock: Clock, home: Path, *, keep: bool) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from muster_console.operation.workspace import Workspace
 from muster_core.errors import PartUnavailable
@@ -42,6 +43,17 @@ def set_system_schedule(
     schedule = OFF if cron is None else read_schedule({"cron": cron, "timezone": timezone})
     with transaction(workspace.database) as connection:
         return setting.set_system_schedule(connection, schedule)
+
+
+@contextmanager
+def borrowed_system_schedule(workspace: Workspace, *, cron: str) -> Iterator[None]:
+    """Refresh everything at the times of `cron` (UTC) during the block, and as before after it."""
+    before = get_system_schedule(workspace).schedule
+    set_system_schedule(workspace, cron=cron)
+    try:
+        yield
+    finally:
+        set_system_schedule(workspace, cron=before.cron, timezone=before.timezone or "UTC")
 
 
 def refresh_system(workspace: Workspace) -> list[int]:
