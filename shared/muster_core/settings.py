@@ -54,7 +54,9 @@ def named_variables() -> Iterator[None]:
         ]
     else:
         return
-    raise InvalidInput(problems, "; ".join(str(problem) for problem in problems))
+    # the first word of a problem is the variable; a service that cannot start says no more than this line
+    names = dict.fromkeys(problem.message.split()[0].rstrip(":") for problem in problems)
+    raise InvalidInput(problems, f"{' and '.join(names)} cannot be used")
 
 
 def _variable(location: tuple[int | str, ...]) -> str:
