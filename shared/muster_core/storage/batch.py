@@ -38,7 +38,8 @@ SELECT v.segment_id
  WHERE g.id = ANY(:segments) AND s.generation = :generation
 """)
 
-_LEFT_OVER = text("""
+#: Read before every claim, so it has an index of its own.
+LEFT_OVER = text("""
 SELECT id, engine_session, engine_user FROM batch
  WHERE state = 'lost' AND engine_session IS NOT NULL
    AND split_part(engine, ' ', 1) = :address
@@ -112,7 +113,7 @@ def comparable_segments(
 
 def left_over_sessions(connection: Connection, address: str) -> list[LeftOver]:
     """Return the sessions of batches lost within the last hour on the engine at `address`."""
-    rows = connection.execute(_LEFT_OVER, {"address": address})
+    rows = connection.execute(LEFT_OVER, {"address": address})
     return [
         LeftOver(batch_id=row.id, session=row.engine_session, user=row.engine_user or "")
         for row in rows

@@ -176,6 +176,8 @@ batch = Table(
     Column("finished_at", Instant),
     Column("error_class", Text),
     Column("error", Text),
+    # looked through before every claim, for sessions left over in the engine
+    Index("lost", "id", postgresql_where=text("state = 'lost'")),
 )
 
 refresh_run = Table(
@@ -186,7 +188,7 @@ refresh_run = Table(
     Column("due_at", Instant, nullable=False),
     Column("trigger", Text, nullable=False),  # system, schedule, manual
     Column("scheduler", Text),  # which process planned it; the user for a manual one
-    Column("system_refresh_id", BigInteger, ForeignKey("system_refresh.id")),
+    Column("system_refresh_id", BigInteger, ForeignKey("system_refresh.id"), index=True),
     Column("requested_as_of", Instant),
     Column("state", Text, nullable=False, server_default=text("'pending'")),
     Column("reason", Text),

@@ -9,6 +9,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, text
 
 from muster_core.errors import PartUnavailable
+from muster_core.storage.batch import LEFT_OVER
 from muster_core.storage.migrate import migrate
 from muster_core.storage.table import metadata
 
@@ -75,6 +76,19 @@ def test_migrations_make_exactly_the_tables_of_the_code(empty) -> None:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
         assert connection.scalar(text("SELECT count(*) FROM store_head")) == 1
     engine.dispose()
+
+
+def test_the_look_before_every_claim_reads_lost_batches_only(database) -> None:
+    with database.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO batch (fence, worker, state, runs, as_of)"
+                " SELECT n, 'w', 'finished', 1, now() FROM generate_series(1, 5000) n"
+            )
+        )
+        connection.execute(text("ANALYZE batch"))
+        plan = connection.scalars(text(f"EXPLAIN {LEFT_OVER}"), {"address": "sc://x"}).all()
+    assert any("Index Scan using lost on batch" in line for line in plan)
 
 
 def test_migrating_again_and_several_at_once_does_it_once(empty) -> None:

@@ -147,6 +147,8 @@ CREATE TABLE system_refresh (
     CONSTRAINT fk_system_refresh_snapshot_id FOREIGN KEY(snapshot_id) REFERENCES snapshot (id)
 );
 
+CREATE INDEX lost ON batch (id) WHERE state = 'lost';
+
 CREATE TABLE refresh_run (
     id BIGINT GENERATED ALWAYS AS IDENTITY,
     segment_id BIGINT NOT NULL,
@@ -194,6 +196,8 @@ CREATE TABLE refresh_run (
 );
 
 CREATE INDEX claimable ON refresh_run (priority, due_at, id) WHERE state = 'pending';
+
+CREATE INDEX ix_refresh_run_system_refresh_id ON refresh_run (system_refresh_id);
 
 CREATE UNIQUE INDEX one_active ON refresh_run (segment_id) WHERE state IN ('running', 'evaluated');
 
