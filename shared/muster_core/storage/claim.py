@@ -149,6 +149,12 @@ SELECT t.*, p.manifest, p.manifest_sha256, p.bit
 """)
 
 
+# Every document of the batch was unreadable: nothing is left to work on.
+_CLOSE_EMPTY = text("""
+UPDATE batch SET state = 'finished', finished_at = clock_timestamp() WHERE id = :id
+""")
+
+
 def claim_batch(
     connection: Connection, *, worker: str, lease: timedelta, limit: int
 ) -> Claim | None:
@@ -165,8 +171,11 @@ def claim_batch(
                 selection = _select(connection, limit)
                 _end(connection, selection.ended, worker)
                 if selection.claimed:
-                    return _take(connection, selection, worker, lease)
-                if not selection.ended:
+                    claim = _take(connection, selection, worker, lease)
+                    if claim.runs:
+                        return claim
+                    connection.execute(_CLOSE_EMPTY, {"id": claim.batch_id})
+                elif not selection.ended:
                     return None
     except IntegrityError as exc:
         if not isinstance(exc.orig, UniqueViolation):

@@ -102,6 +102,27 @@ def test_a_segment_with_a_running_run_is_not_claimed_again(desk) -> None:
     assert desk.ask("SELECT state FROM refresh_run ORDER BY id") == ["running", "pending"]
 
 
+def test_a_batch_whose_every_document_is_unreadable_ends_and_the_next_one_comes(desk) -> None:
+    for name in ("broken", "fine"):
+        desk.apply(name)
+    desk.request(["broken"], as_of=datetime(2020, 5, 1, tzinfo=UTC))
+    desk.request(["fine"])
+    desk.tell("UPDATE segment SET document = '{\"rules\": 7}' WHERE name = 'broken'")
+
+    claim = desk.must_claim()
+
+    assert [run.name for run in claim.runs] == ["fine"]
+    assert desk.ask("SELECT state, error_class FROM refresh_run ORDER BY id") == [
+        ("failed", "terminal"),
+        ("running", None),
+    ]
+    assert desk.ask("SELECT state, finished_at IS NULL FROM batch ORDER BY id") == [
+        ("finished", False),
+        ("running", True),
+    ]
+    assert desk.claim() is None
+
+
 def test_the_run_keeps_the_rule_it_was_claimed_with(desk) -> None:
     desk.apply("buyers")
     desk.request(["buyers"])
