@@ -233,7 +233,19 @@ _relation = st.builds(
         "compare": compare,
         "value": {"column": pair[1]},
     },
-    st.sampled_from([("whole", "money"), ("money", "wide"), ("wide", "whole"), ("whole", "whole")]),
+    st.sampled_from(
+        [
+            ("whole", "money"),
+            ("money", "wide"),
+            ("wide", "whole"),
+            ("whole", "whole"),
+            ("whole", "ratio"),
+            ("ratio", "money"),
+            ("wide", "ratio"),
+            ("day", "moment"),
+            ("moment", "day"),
+        ]
+    ),
     st.sampled_from(_ORDER),
 )
 _text_relation = st.builds(

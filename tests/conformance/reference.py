@@ -204,6 +204,9 @@ class Reference:
 
     def _pair(self, value: Any, wanted: Any, *, fold: bool) -> tuple[Any, Any]:
         """Bring a value and a literal to terms in which Python compares them as the rules say."""
+        if isinstance(value, date) and isinstance(wanted, date):
+            both = isinstance(value, datetime) and isinstance(wanted, datetime)
+            return (value, wanted) if both else (self._day(value), self._day(wanted))
         if isinstance(value, datetime):
             if isinstance(wanted, str) and len(wanted) == 10:
                 return value.astimezone(self.zone).date(), date.fromisoformat(wanted)
@@ -214,9 +217,12 @@ class Reference:
             return (value.casefold(), wanted.casefold()) if fold else (value, wanted)
         if isinstance(value, bool):
             return value, wanted
-        if isinstance(value, float):
-            return value, float(wanted)
+        if isinstance(value, float) or isinstance(wanted, float):
+            return float(value), float(wanted)
         return Fraction(value), Fraction(Decimal(str(wanted)))
+
+    def _day(self, value: date) -> date:
+        return value.astimezone(self.zone).date() if isinstance(value, datetime) else value
 
 
 def is_set(value: Any) -> bool:

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from muster_core.catalog.type import Kind
 from muster_core.kernel.column import Column
+from muster_core.kernel.relation import compared, related
 from muster_core.kernel.source import Bits
 from muster_core.rules.predicate import (
     FloatRanges,
@@ -28,8 +28,6 @@ from muster_core.rules.predicate import (
 
 #: From this many single values on, a sorted search beats one comparison each.
 _MANY = 8
-
-_INT64 = np.iinfo(np.int64)
 
 
 def passing(predicate: Predicate, column: Column, other: Callable[[str, str], Column]) -> Bits:
@@ -56,7 +54,7 @@ def _positive(predicate: Predicate, column: Column, other: Callable[[str, str], 
         case SomeElement():
             return column.some(_positive(predicate.of, column.elements, other))
         case SameRow():
-            return _relation(predicate, column, other(predicate.other, predicate.other_type))
+            return related(predicate, column, other(predicate.other, predicate.other_type))
         case ScaledRanges():
             raise AssertionError("means are compared where they are computed")
 
@@ -69,13 +67,13 @@ def in_ranges(ranges: Any, values: NDArray[Any]) -> Bits:
     passed = np.zeros(len(values), dtype=np.bool_)
     for low, high in ranges:
         if low is not None and low == high:
-            passed |= _compare(values, low, "eq")
+            passed |= compared(values, low, "eq")
             continue
         inside = np.ones(len(values), dtype=np.bool_)
         if low is not None:
-            inside &= _compare(values, low, "gte")
+            inside &= compared(values, low, "gte")
         if high is not None:
-            inside &= _compare(values, high, "lte")
+            inside &= compared(values, high, "lte")
         passed |= inside
     return passed
 
@@ -86,22 +84,6 @@ def _typed(values: list[Any], dtype: Any) -> NDArray[Any]:
         held = np.iinfo(dtype)
         values = [v for v in values if held.min <= v <= held.max]
     return np.array(values, dtype=dtype)
-
-
-def _compare(left: NDArray[Any], right: Any, relation: str) -> Bits:
-    """Compare element by element; NumPy and Python integers of any size compare exactly."""
-    match relation:
-        case "eq":
-            found = left == right
-        case "gt":
-            found = left > right
-        case "gte":
-            found = left >= right
-        case "lt":
-            found = left < right
-        case _:
-            found = left <= right
-    return np.asarray(found, dtype=np.bool_)
 
 
 def _text(predicate: TextIn | TextLike, column: Column) -> Bits:
@@ -124,40 +106,3 @@ _LIKE: dict[str, Callable[..., Any]] = {
     "ends_with": pc.ends_with,
     "matches": pc.match_substring_regex,
 }
-
-
-def _relation(predicate: SameRow, left: Column, right: Column) -> Bits:
-    both = left.valid & right.valid
-    kind = left.kind.kind
-    if kind is Kind.TEXT:
-        one, two = (_texts(c, predicate.fold) for c in (left, right))
-        equal: Bits = pc.equal(one, two).fill_null(False).to_numpy(zero_copy_only=False)
-        return equal & both
-    if kind is Kind.BOOLEAN:
-        return both & ~(left.truths ^ right.truths)
-    if kind is Kind.FLOAT:
-        return _compare(left.floats, right.floats, predicate.relation) & both
-    scale = max(left.kind.scale, right.kind.scale)
-    one, two = (_rescaled(c.whole, scale - c.kind.scale) for c in (left, right))
-    return _compare(one, two, predicate.relation) & both
-
-
-def _texts(column: Column, fold: bool) -> Any:
-    return column.folded_texts if fold else column.texts
-
-
-def _rescaled(values: NDArray[Any], digits: int) -> NDArray[Any]:
-    """Return values times a power of ten, as Python integers only where int64 could overflow."""
-    if digits == 0 or not len(values):
-        return values
-    factor = 10**digits
-    if values.dtype != object and largest(values) * factor <= _INT64.max:
-        scaled: NDArray[Any] = values * factor
-    else:
-        scaled = values.astype(object) * factor
-    return scaled
-
-
-def largest(values: NDArray[Any]) -> int:
-    """Return the largest absolute value as a Python integer."""
-    return max(abs(int(values.max())), abs(int(values.min()))) if len(values) else 0

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from muster_core.catalog.type import Kind
 from muster_core.kernel.column import Column, one_array
-from muster_core.kernel.filter import largest
+from muster_core.kernel.relation import largest
 
 Index = NDArray[np.int64]
 _SAFE = 1 << 62

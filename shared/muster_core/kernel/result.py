@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from muster_core.catalog.type import Kind, parse_type
-from muster_core.kernel.filter import in_ranges, largest
+from muster_core.kernel.filter import in_ranges
 from muster_core.kernel.fold import (
     Accumulator,
     Count,
@@ -18,6 +18,7 @@ from muster_core.kernel.fold import (
     WholeSum,
 )
 from muster_core.kernel.node import Fold
+from muster_core.kernel.relation import largest
 from muster_core.kernel.source import Bits
 from muster_core.rules.predicate import FloatRanges, IsSet, Predicate, ScaledRanges, WholeRanges
 

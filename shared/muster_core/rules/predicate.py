@@ -77,12 +77,16 @@ class TextLike(Node):
 
 
 class SameRow(Node):
-    """The value stands in `relation` to that of column `other` of the same row or profile."""
+    """The value stands in `relation` to that of column `other` of the same row or profile.
+
+    A date against a timestamp is held against its local date in `zone`.
+    """
 
     test: Literal["column"] = "column"
     other: str
     other_type: str
     relation: Literal["eq", "gt", "gte", "lt", "lte"]
+    zone: str = "UTC"
     fold: bool = False
     negate: bool = False
 

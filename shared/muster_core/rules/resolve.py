@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal
+from zoneinfo import ZoneInfo
 
 from muster_core.catalog.document import Catalog
 from muster_core.catalog.type import ColumnType, Kind
@@ -157,7 +158,9 @@ class Resolver:
     def _attribute(self, node: Attribute, scope: Scope, pointer: str) -> ColumnTest | None:
         kind = scope.find(node.column)
         if isinstance(node.value, ColumnValue):
-            predicate: Predicate | list[Misfit] = _column_relation(node, node.value, kind, scope)
+            predicate: Predicate | list[Misfit] = _column_relation(
+                node, node.value, kind, scope, self.frame.zone
+            )
         else:
             predicate = compile_comparison(
                 kind, node.compare, node.value, frame=self.frame, ignore_case=node.ignore_case
@@ -301,22 +304,27 @@ def _result_type(aggregate: Aggregate, scope: Scope) -> ColumnType | None:
 
 
 def _column_relation(
-    node: Attribute, value: ColumnValue, kind: ColumnType, scope: Scope
+    node: Attribute, value: ColumnValue, kind: ColumnType, scope: Scope, zone: ZoneInfo
 ) -> SameRow:
     relation, negate = split_negation(node.compare)
     text = kind.kind is Kind.TEXT
     if relation not in (("eq",) if text or kind.kind is Kind.BOOLEAN else _RELATIONS):
         raise Misfit(f"{node.compare} takes no column of type {kind}", "/compare")
     other = scope.find(value.column, "/value/column")
-    whole = (Kind.INTEGER, Kind.DECIMAL)
-    if kind.kind is Kind.ARRAY or not (
-        kind.kind is other.kind or (kind.kind in whole and other.kind in whole)
-    ):
+    alike = (
+        kind.kind is other.kind
+        or (kind.is_number and other.is_number)
+        or (kind.is_time and other.is_time)
+    )
+    if kind.kind is Kind.ARRAY or not alike:
         raise Misfit(f"columns of type {kind} and {other} are not compared", "/value/column")
     if node.ignore_case and not text:
         raise Misfit("ignore_case fits comparisons of text", "/ignore_case")
+    mixed_times = kind.is_time and kind.kind is not other.kind
     return SameRow(
         other=value.column,
+        # of other columns the zone decides nothing, and equal conditions stay equal
+        zone=zone.key if mixed_times else "UTC",
         other_type=str(other),
         relation=relation,  # type: ignore[arg-type]
         fold=node.ignore_case,
