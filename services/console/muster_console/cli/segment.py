@@ -19,7 +19,7 @@ from muster_console.cli.output import (
     print_warnings,
     times_text,
 )
-from muster_console.cli.waiting import follow
+from muster_console.cli.waiting import TimeoutOption, follow
 from muster_console.operation import segment as operation
 from muster_console.operation.member import download_members, look_at_members
 from muster_console.operation.refresh import parse_instant, refresh_segments
@@ -173,6 +173,7 @@ def refresh(
     deliveries: Annotated[
         bool, typer.Option("--deliveries", help="Wait for the exports of the results, too.")
     ] = False,
+    timeout: TimeoutOption = None,
     json: JsonOption = False,
 ) -> None:
     """Refresh segments now."""
@@ -186,6 +187,7 @@ def refresh(
             [run.run_id for run in requested],
             wait=wait,
             deliveries=deliveries,
+            timeout=timeout,
             json=json,
         )
 

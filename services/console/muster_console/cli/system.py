@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from muster_console.cli.output import JsonOption, console, print_json, times_text
-from muster_console.cli.waiting import follow
+from muster_console.cli.waiting import TimeoutOption, follow
 from muster_console.operation.segment import schedule_text
 from muster_console.operation.system import (
     get_system_schedule,
@@ -48,12 +48,13 @@ def refresh(
     deliveries: Annotated[
         bool, typer.Option("--deliveries", help="Wait for the exports of the results, too.")
     ] = False,
+    timeout: TimeoutOption = None,
     json: JsonOption = False,
 ) -> None:
     """Refresh every segment that follows the system schedule, now, over one snapshot."""
     with open_workspace() as workspace:
         run_ids = refresh_system(workspace)
-        follow(workspace, run_ids, wait=wait, deliveries=deliveries, json=json)
+        follow(workspace, run_ids, wait=wait, deliveries=deliveries, timeout=timeout, json=json)
 
 
 @app.command()

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from typing import Annotated
 
 import typer
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from muster_console.cli.output import console, error_console, print_json, print_table
 from muster_console.operation.refresh import (
+    has_worker,
     look_at_progress,
     wait_for_deliveries,
     wait_for_runs,
@@ -18,23 +22,43 @@ from muster_console.operation.refresh import (
 from muster_console.operation.workspace import Workspace
 from muster_core.storage.progress import DeliveryProgress, RunProgress
 
+TimeoutOption = Annotated[
+    float | None,
+    typer.Option(
+        "--timeout", help="Wait so long at most, then end with code 5.", metavar="SECONDS", min=0
+    ),
+]
+
+_NO_WORKER = (
+    "No worker has been heard of lately: the runs wait for one."
+    " Look at `muster status`, or start everything with `muster up`."
+)
+
 #: What a run that was waited for may end as without the command failing.
 _WELL = frozenset({"published", "superseded", "skipped"})
 
 
 def follow(
-    workspace: Workspace, run_ids: list[int], *, wait: bool, deliveries: bool, json: bool
+    workspace: Workspace,
+    run_ids: list[int],
+    *,
+    wait: bool,
+    deliveries: bool,
+    timeout: float | None,
+    json: bool,
 ) -> None:
     """Print the runs that were asked for, or wait for them and print what they came to.
 
     Raises:
         typer.Exit: with code 1 where a run or a delivery that was waited for failed.
+        PartUnavailable: they have not ended after `timeout` seconds; None waits for ever.
     """
     if not wait:
         _print_requested(look_at_progress(workspace, run_ids), json=json)
         return
-    ended = watch_runs(workspace, run_ids)
-    delivered = watch_deliveries(workspace, run_ids) if deliveries else []
+    until = math.inf if timeout is None else time.monotonic() + timeout
+    ended = watch_runs(workspace, run_ids, until=until)
+    delivered = watch_deliveries(workspace, run_ids, until=until) if deliveries else []
     if json:
         print_json({"runs": [_run(r) for r in ended], "deliveries": [asdict(d) for d in delivered]})
     else:
@@ -50,15 +74,38 @@ def all_well(runs: list[RunProgress], deliveries: list[DeliveryProgress]) -> boo
     return all(r.state in _WELL for r in runs) and all(d.state == "delivered" for d in deliveries)
 
 
-def watch_runs(workspace: Workspace, run_ids: list[int]) -> list[RunProgress]:
-    """Show how far the runs are until all have ended, and return them."""
+def watch_runs(
+    workspace: Workspace, run_ids: list[int], *, until: float = math.inf
+) -> list[RunProgress]:
+    """Show how far the runs are until all have ended, and return them; say once where no worker lives.
+
+    Raises:
+        PartUnavailable: `until`, a `time.monotonic`, has come.
+    """
+    told = False
     with _progress() as progress:
         bar = progress.add_task("Waiting for a worker", total=None)
-        return wait_for_runs(workspace, run_ids, lambda runs: _show_runs(progress, bar, runs))
+
+        def show(runs: list[RunProgress]) -> None:
+            nonlocal told
+            _show_runs(progress, bar, runs)
+            waiting = [run for run in runs if not run.ended]
+            if waiting and not told and not any(run.started_at for run in waiting):
+                told = not has_worker(workspace)
+                if told:
+                    progress.console.print(_NO_WORKER, soft_wrap=True)
+
+        return wait_for_runs(workspace, run_ids, show, until=until)
 
 
-def watch_deliveries(workspace: Workspace, run_ids: list[int]) -> list[DeliveryProgress]:
-    """Show how far the deliveries of these runs are until all have ended, and return them."""
+def watch_deliveries(
+    workspace: Workspace, run_ids: list[int], *, until: float = math.inf
+) -> list[DeliveryProgress]:
+    """Show how far the deliveries of these runs are until all have ended, and return them.
+
+    Raises:
+        PartUnavailable: `until`, a `time.monotonic`, has come.
+    """
     with _progress() as progress:
         bar = progress.add_task("Delivering", total=None)
 
@@ -66,7 +113,7 @@ def watch_deliveries(workspace: Workspace, run_ids: list[int]) -> list[DeliveryP
             done = sum(d.ended for d in deliveries)
             progress.update(bar, completed=done, total=len(deliveries))
 
-        return wait_for_deliveries(workspace, run_ids, show)
+        return wait_for_deliveries(workspace, run_ids, show, until=until)
 
 
 def print_runs(runs: list[RunProgress]) -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from muster_console.operation.workspace import Workspace
-from muster_core.errors import InvalidInput, Problem
+from muster_core.errors import InvalidInput, PartUnavailable, Problem
 from muster_core.queue.app import Hint
 from muster_core.queue.hint import send_hint
 from muster_core.storage.database import transaction
+from muster_core.storage.process import list_processes
 from muster_core.storage.progress import (
     DeliveryProgress,
     RunProgress,
@@ -55,14 +57,26 @@ def wait_for_runs(
     workspace: Workspace,
     run_ids: Sequence[int],
     report: Callable[[list[RunProgress]], None] | None = None,
+    *,
+    until: float = math.inf,
 ) -> list[RunProgress]:
-    """Return the runs once all have ended; `report` sees them at every look."""
+    """Return the runs once all have ended; `report` sees them at every look.
+
+    Raises:
+        PartUnavailable: `until`, a `time.monotonic`, has come.
+    """
     while True:
         runs = look_at_progress(workspace, run_ids)
         if report is not None:
             report(runs)
-        if all(run.ended for run in runs):
+        waiting = sum(not run.ended for run in runs)
+        if not waiting:
             return runs
+        if time.monotonic() >= until:
+            raise PartUnavailable(
+                f"{waiting} of {len(runs)} runs have not ended in time.",
+                hint="They go on by themselves; follow them with `muster run list`.",
+            )
         time.sleep(_LOOK)
 
 
@@ -70,16 +84,35 @@ def wait_for_deliveries(
     workspace: Workspace,
     run_ids: Sequence[int],
     report: Callable[[list[DeliveryProgress]], None] | None = None,
+    *,
+    until: float = math.inf,
 ) -> list[DeliveryProgress]:
-    """Return the deliveries of what these runs published, once all have ended."""
+    """Return the deliveries of what these runs published, once all have ended.
+
+    Raises:
+        PartUnavailable: `until`, a `time.monotonic`, has come.
+    """
     while True:
         with transaction(workspace.database) as connection:
             deliveries = delivery_progress(connection, run_ids)
         if report is not None:
             report(deliveries)
-        if all(delivery.ended for delivery in deliveries):
+        waiting = sum(not delivery.ended for delivery in deliveries)
+        if not waiting:
             return deliveries
+        if time.monotonic() >= until:
+            raise PartUnavailable(
+                f"{waiting} of {len(deliveries)} deliveries have not ended in time.",
+                hint="They go on by themselves; follow them with `muster export deliveries`.",
+            )
         time.sleep(_LOOK)
+
+
+def has_worker(workspace: Workspace) -> bool:
+    """Return whether a worker was heard of within the last lease."""
+    with transaction(workspace.database) as connection:
+        processes = list_processes(connection)
+    return any(p.kind == "worker" and p.silent <= workspace.settings.lease for p in processes)
 
 
 def parse_instant(text: str) -> datetime:
