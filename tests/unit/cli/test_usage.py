@@ -11,6 +11,8 @@ from muster_console.cli import main
 
 def _end(monkeypatch, *arguments: str) -> object:
     monkeypatch.setattr("sys.argv", ["muster", *arguments])
+    # logs would go on into the captured stream, which other tests outlive
+    monkeypatch.setattr("muster_console.cli.configure_logging", lambda **_: None)
     with pytest.raises(SystemExit) as ended:
         main()
     return ended.value.code
