@@ -15,7 +15,7 @@ from rich.table import Table
 
 from muster_console.cli.output import JsonOption, console, print_json
 from muster_console.parts.detached import living_record, start_detached, stop_running
-from muster_console.parts.heartbeat import Heartbeat, read_heartbeats
+from muster_console.parts.heartbeat import Heartbeat, heartbeat_of, read_heartbeats
 from muster_console.parts.state import ChildRecord, HomeRecord
 from muster_console.parts.supervisor import Supervisor
 from muster_core.errors import PartUnavailable
@@ -117,12 +117,12 @@ def _show(settings: Settings, record: HomeRecord | None, *, json: bool) -> None:
     running = record is not None and record.state != "stopped"
     heartbeats = _heartbeats(settings) if running else {}
     if json:
-        print_json(_as_json(home, record, heartbeats))
+        print_json(_as_json(home, settings.lake(), record, heartbeats))
     elif record is None or not running:
         console.print(f"Nothing runs in {home}. Start everything with `muster up`.")
     else:
         console.print(_table(record, heartbeats))
-        console.print(f"Home: {home}; logs: {home}/log")
+        console.print(f"Home: {home}; logs: {home}/log; lake: {settings.lake()}", markup=False)
 
 
 def _heartbeats(settings: Settings) -> dict[int, Heartbeat]:
@@ -143,7 +143,7 @@ def _table(record: HomeRecord, heartbeats: dict[int, Heartbeat]) -> Table:
     if noted:
         table.add_column("note")
     for child in record.children:
-        beat = heartbeats.get(child.pid or -1)
+        beat = heartbeat_of(child, heartbeats)
         color = _COLORS.get(child.state, "yellow")
         cells = [
             child.name,
@@ -159,20 +159,21 @@ def _table(record: HomeRecord, heartbeats: dict[int, Heartbeat]) -> Table:
 
 
 def _note(child: ChildRecord, heartbeats: dict[int, Heartbeat]) -> str:
-    beat = heartbeats.get(child.pid or -1)
+    beat = heartbeat_of(child, heartbeats)
     return child.note or (beat.doing if beat and beat.doing else "")
 
 
 def _as_json(
-    home: str, record: HomeRecord | None, heartbeats: dict[int, Heartbeat]
+    home: str, lake: str, record: HomeRecord | None, heartbeats: dict[int, Heartbeat]
 ) -> dict[str, object]:
     return {
         "home": home,
+        "lake": lake,
         "state": record.state if record else "stopped",
         "pid": record.pid if record and record.state != "stopped" else None,
         "since": _instant(record.since) if record else None,
         "parts": [
-            _child(child, heartbeats.get(child.pid or -1))
+            _child(child, heartbeat_of(child, heartbeats))
             for child in (record.children if record else ())
         ],
     }

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
+import psutil
 import psycopg
 
 from muster_console.parts.home import Home, no_space
@@ -60,11 +63,17 @@ class Service:
         )
 
     def is_ready(self, pid: int) -> bool:
-        """Tell whether process `pid` has signed on."""
+        """Tell whether process `pid` has signed on: on this host, since it started."""
         try:
+            # by how long it has run, so that the two clocks need not agree
+            age = max(0.0, time.time() - psutil.Process(pid).create_time())
             with psycopg.connect(self._database_url, connect_timeout=2) as connection:
-                found = connection.execute("SELECT 1 FROM process WHERE pid = %s", [pid]).fetchone()
-        except psycopg.Error:
+                found = connection.execute(
+                    """SELECT 1 FROM process WHERE kind = %s AND host = %s AND pid = %s
+                          AND seen_at >= clock_timestamp() - make_interval(secs => %s)""",
+                    [self.name, socket.gethostname(), pid, age],
+                ).fetchone()
+        except (psycopg.Error, psutil.NoSuchProcess):
             return False
         return found is not None
 
