@@ -161,6 +161,7 @@ def test_status_and_down_work_where_nothing_ever_ran(tmp_path):
     parts = alone(tmp_path / "never")
     assert parts.status() == {
         "home": str(tmp_path / "never"),
+        "lake": str(tmp_path / "never" / "lake"),
         "state": "stopped",
         "pid": None,
         "since": None,

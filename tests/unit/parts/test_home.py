@@ -161,6 +161,35 @@ def test_every_part_can_be_replaced_by_the_environment(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
+    ("url", "error", "message"),
+    [
+        ("s3://bucket/lake", InvalidInput, "not supported yet"),
+        ("lake", InvalidInput, "not absolute"),
+        ("{folder}/file/lake", PartUnavailable, "cannot be written: Not a directory"),
+        ("/proc/lake", PartUnavailable, "cannot be written"),
+    ],
+)
+def test_a_lake_that_cannot_be_written_is_named_before_anything_starts(
+    tmp_path, monkeypatch, url, error, message
+):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("MUSTER_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("LAKE_URL", url.format(folder=tmp_path))
+    with pytest.raises(error) as caught:
+        deployment_of(Settings())
+    problems = getattr(caught.value, "problems", [caught.value])
+    assert "LAKE_URL" in str(problems[0])
+    assert message in str(problems[0])
+
+
+def test_a_lake_of_ones_own_is_made_and_left_empty(tmp_path, monkeypatch):
+    monkeypatch.setenv("MUSTER_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("LAKE_URL", f"file://{tmp_path}/my%20lake")
+    deployment_of(Settings())
+    assert list((tmp_path / "my lake").iterdir()) == []
+
+
+@pytest.mark.parametrize(
     ("name", "variable", "url", "error"),
     [
         ("postgres", "DATABASE_URL", "postgresql://me:sesame@127.0.0.1:1/x", PartUnavailable),

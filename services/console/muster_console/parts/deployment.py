@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from tempfile import TemporaryFile
 
 from pydantic import SecretStr
 
@@ -17,6 +19,8 @@ from muster_console.parts.postgres import Postgres
 from muster_console.parts.service import Service
 from muster_console.parts.setting import PartSettings
 from muster_console.parts.valkey import Valkey
+from muster_core.errors import InvalidInput, NoSpace, PartUnavailable, Problem, TerminalError
+from muster_core.lake.location import Lake
 from muster_core.settings import Settings, named_variables
 
 Server = Postgres | Valkey | Engine
@@ -87,12 +91,14 @@ def deployment_of(settings: Settings) -> Deployment:
 
     Raises:
         InvalidInput: a MUSTER_ variable has no sensible value, or an address cannot be read.
-        PartUnavailable: a port asked for is taken, a wheel is missing, or the home is not writable.
+        PartUnavailable: a port asked for is taken, a wheel is missing, or home or lake are not writable.
         NoSpace: the disk is full.
     """
     parts = read_part_settings()
     home = Home(settings.home)
     home.create()
+    if settings.lake_url:
+        _check_lake(settings.lake_url)
     servers: list[Server] = []
     externals: list[External] = []
 
@@ -125,6 +131,26 @@ def read_part_settings() -> PartSettings:
     """
     with named_variables():
         return PartSettings()
+
+
+def _check_lake(url: str) -> None:
+    """Refuse a lake the services could not write to, before any of them starts."""
+    try:
+        root = Lake(url).root
+    except TerminalError as exc:
+        raise InvalidInput(
+            [Problem(message=f"LAKE_URL: {exc.message}", hint=exc.hint)], "LAKE_URL cannot be used"
+        ) from exc
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=root) as probe:
+            probe.write(b"x")
+    except OSError as exc:
+        error = NoSpace if exc.errno in (errno.ENOSPC, errno.EDQUOT) else PartUnavailable
+        raise error(
+            f"LAKE_URL names {root}, which cannot be written: {exc.strerror or exc}.",
+            hint="Make it writable for this user, or unset LAKE_URL to keep the lake in the home.",
+        ) from exc
 
 
 def _engine(home: Home, port: int, parts: PartSettings) -> Engine:
