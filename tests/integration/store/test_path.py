@@ -161,3 +161,9 @@ relationships:
     found = rows(store, "lines", key="customer_id")
     assert len(found) == 89
     assert all(r["orders.customer_id"] == key for key, owned in found.items() for r in owned)
+
+
+def test_a_parent_table_is_never_sent_through_the_driver(spark, lake_url, source):
+    prepared(spark, lake_url, resolve(THREE_HOPS, source))
+    names = ("autoBroadcastJoinThreshold", "adaptive.autoBroadcastJoinThreshold")
+    assert [spark.conf.get(f"spark.sql.{name}") for name in names] == ["-1", "-1"]

@@ -133,6 +133,10 @@ class _Work:
         with engine_errors():
             self.spark.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", "65536")
             self.spark.conf.set("spark.sql.shuffle.partitions", str(partitions))
+            # Spark takes what a task reads for as small as the list of files it reads, and would send
+            # whole parent tables through the driver to every task
+            self.spark.conf.set("spark.sql.autoBroadcastJoinThreshold", "-1")
+            self.spark.conf.set("spark.sql.adaptive.autoBroadcastJoinThreshold", "-1")
         total = 1 + len(self.present.parts)
         self.progress(self.catalog.profile.name, 0, total)
         profile, fresh = self._profile(partitions)

@@ -49,12 +49,17 @@ def read_frame(
     keys: Sequence[str],
     start: int,
     tasks: int,
+    only: Sequence[str] | None = None,
 ) -> DataFrame:
-    """Return a source's rows: key texts ``j0 j1 ...`` of `keys`, columns from number `start`, `f`, `r`."""
-    reader = SourceReader(source=table.source, columns=table.columns, zone=table.timezone)
+    """Return a source's rows: key texts ``j0 j1 ...`` of `keys`, columns from number `start`, `f`, `r`.
+
+    `only` names the columns to read where not all are wanted; `keys` must be among them.
+    """
+    columns = {name: table.columns[name] for name in (table.columns if only is None else only)}
+    reader = SourceReader(source=table.source, columns=columns, zone=table.timezone)
     units = _units(files, layout, tasks)
     schema = [f"j{i} string" for i in range(len(keys))]
-    schema += ddl_columns(list(table.columns.values()), start)
+    schema += ddl_columns(list(columns.values()), start)
     schema += [f"{FILE} int", f"{ROW} bigint"]
     count = max(1, min(tasks, units.num_rows))
     listed = spark.createDataFrame(units).repartitionById(count, F.col("task"))

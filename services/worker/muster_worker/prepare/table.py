@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from pyspark.sql import Column, DataFrame, SparkSession
@@ -114,16 +115,11 @@ def _joined(
     partner = reference
     for hop, table in enumerate(tables_along(catalog, path)):
         target, onward = path[hop].parent[1], path[hop + 1].child[1]
-        parents = read_frame(
-            spark,
-            table,
-            listing[table.name],
-            checked_layout(table, listing[table.name]),
-            keys=[target, onward],
-            start=carried,
-            tasks=partitions,
-        ).drop(FILE, ROW)
-        _refuse_duplicates(parents, table.name, target)
+        files = listing[table.name]
+        layout = checked_layout(table, files)
+        read = partial(read_frame, spark, table, files, layout, start=carried, tasks=partitions)
+        _refuse_duplicates(read(keys=[target], only=[target]), table.name, target)
+        parents = read(keys=[target, onward]).drop(FILE, ROW)
         parents = parents.withColumnsRenamed({"j0": f"t{hop}", "j1": f"o{hop}"})
         rows = rows.join(parents, reference == F.col(f"t{hop}"), "left")
         lost = reference.isNotNull() & F.col(f"t{hop}").isNull()
