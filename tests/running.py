@@ -7,7 +7,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -18,6 +19,7 @@ from tests.waiting import eventually
 
 from muster_console.parts.detached import living_record
 from muster_console.parts.privilege import Identity, become
+from muster_core.queue.app import KEY_PREFIX
 
 #: Short enough for a test to wait for a lease to run out.
 SHORT_LEASES = {
@@ -189,11 +191,21 @@ class Parts:
 
     def empty_redis(self) -> None:
         """Run FLUSHALL, which the services' own user may not."""
+        with self._redis() as client:
+            client.flushall()
+
+    def hints(self, queue: str) -> int:
+        """Return how many hints lie in `queue`."""
+        with self._redis() as client:
+            return int(client.llen(f"{KEY_PREFIX}{queue}"))
+
+    @contextmanager
+    def _redis(self) -> Iterator[Any]:
         password = (self.home / "secret" / "valkey-admin").read_text()
         host = self.part("valkey")["address"]
         client = redis.Redis.from_url(f"redis://:{password}@{host}/0")
         try:
-            client.flushall()
+            yield client
         finally:
             client.close()
 

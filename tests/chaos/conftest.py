@@ -3,6 +3,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from tests.waiting import eventually
 
 from muster_core.errors import PartUnavailable
 from muster_core.lake.location import Lake
+from muster_core.queue.app import Hint
+from muster_core.queue.hint import send_hint
 from muster_core.settings import Settings
 from muster_core.storage.database import open_database, transaction
 from muster_core.storage.run import request_refresh
@@ -32,6 +35,10 @@ PARTITIONS = 16
 #: Eight waves of tasks on two cores: when the first files are there, most of the job is still to come.
 ENVIRONMENT = {"MUSTER_PARTITIONS": str(PARTITIONS), "MUSTER_ENGINE_CORES": "2"}
 
+#: How many batches may pass too fast to be hurt in the middle.
+_TRIES = 5
+_MISSED: Mapping[str, Any] = {"missed": True}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
@@ -40,6 +47,7 @@ class Target:
     parts: Parts
     #: How much longer than usual things take here; 0 unless the machine is overloaded.
     allowance_seconds: float
+    settings: Settings
     database: sa.Engine
     lake: Lake
 
@@ -52,23 +60,39 @@ class Target:
         with transaction(self.database) as connection:
             return [run.run_id for run in request_refresh(connection, names=None, actor="chaos")]
 
-    def wait_for_the_middle(self, runs: list[int]) -> Mapping[str, Any]:
-        """Wait until tasks of these runs' batch have written files, and others have not; return the batch."""
+    def hint(self) -> bool:
+        """Wake a worker, as whoever queues runs does; return whether Redis took the hint."""
+        return send_hint(self.settings, Hint.REFRESH)
 
-        def middle() -> Mapping[str, Any] | None:
-            found = self.rows(
-                """SELECT b.* FROM batch b
-                    WHERE b.state = 'running' AND b.engine_jobs <> '[]'
-                      AND EXISTS (SELECT 1 FROM refresh_run r
-                                   WHERE r.batch_id = b.id AND r.id = ANY(:runs))""",
-                runs=runs,
-            )
-            return found[0] if found and self.files(found[0]) else None
+    def middle_of_a_batch(self) -> tuple[list[int], Mapping[str, Any]]:
+        """Queue a run of every segment and wait until tasks of their batch have written files, and others not.
 
-        found = eventually(middle, 60, every=0.02)
-        assert found is not None
-        assert 0 < self.files(found) < PARTITIONS - 2
-        return found
+        Returns:
+            The runs' ids and the batch. A batch too fast to be met in the middle is let go, for another.
+        """
+        for _ in range(_TRIES):
+            runs = self.request()
+            batch = eventually(partial(self._met, runs), 60, every=0.01)
+            if batch is not None and batch is not _MISSED:
+                return runs, batch
+            eventually(lambda: not self.rows(_WAITING), 60)
+        raise AssertionError(f"{_TRIES} batches were too fast to be met in the middle")
+
+    def _met(self, runs: list[int]) -> Mapping[str, Any] | None:
+        """Return the batch of `runs` in its middle, `_MISSED` where that is past, None where it is to come."""
+        found = self.rows(
+            """SELECT b.* FROM batch b
+                WHERE EXISTS (SELECT 1 FROM refresh_run r
+                               WHERE r.batch_id = b.id AND r.id = ANY(:runs))
+                ORDER BY b.id DESC LIMIT 1""",
+            runs=runs,
+        )
+        if not found:
+            return None
+        files = self.files(found[0])
+        if found[0]["state"] != "running" or files >= PARTITIONS - 2:
+            return _MISSED
+        return found[0] if files and found[0]["engine_jobs"] else None
 
     def files(self, batch: Mapping[str, Any]) -> int:
         """Return how many files the tasks of `batch` have written."""
@@ -119,11 +143,14 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
         parts.muster("segment", "apply", str(segments))
         addresses = parts.addresses()
         settings = Settings(
-            home=Path(parts.home), database_url=SecretStr(addresses["database_url"])
+            home=Path(parts.home),
+            database_url=SecretStr(addresses["database_url"]),
+            redis_url=SecretStr(addresses["redis_url"]),
         )
         database = open_database(settings.database(), application="chaos")
         target = Target(
             parts=parts,
+            settings=settings,
             database=database,
             lake=Lake(addresses["lake_url"]),
             allowance_seconds=0.0,

@@ -26,8 +26,7 @@ def kill(pid: int) -> float:
 
 def test_a_worker_killed_in_the_middle_of_a_batch(target: Target):
     worker = target.parts.pid("worker")
-    runs = target.request()
-    batch = target.wait_for_the_middle(runs)
+    runs, batch = target.middle_of_a_batch()
     since = kill(worker)
     target.wait_for_the_end(since)
     target.assert_published_once(runs)
@@ -38,8 +37,7 @@ def test_a_worker_killed_in_the_middle_of_a_batch(target: Target):
 
 def test_an_engine_killed_in_the_middle_of_a_job(target: Target):
     engine = target.parts.pid("engine")
-    runs = target.request()
-    batch = target.wait_for_the_middle(runs)
+    runs, batch = target.middle_of_a_batch()
     since = kill(engine)
     target.wait_for_the_end(since)
     target.assert_published_once(runs)
@@ -56,8 +54,7 @@ def test_an_engine_killed_in_the_middle_of_a_job(target: Target):
 
 def test_python_workers_of_the_engine_killed_in_the_middle_of_a_job(target: Target):
     engine = target.parts.pid("engine")
-    runs = target.request()
-    target.wait_for_the_middle(runs)
+    runs, _ = target.middle_of_a_batch()
     since = time.monotonic()
     for pid in child_pids(engine):
         with suppress(ProcessLookupError):
@@ -69,13 +66,21 @@ def test_python_workers_of_the_engine_killed_in_the_middle_of_a_job(target: Targ
 
 def test_redis_emptied_with_runs_queued(target: Target):
     worker = target.parts.pid("worker")
-    os.kill(worker, signal.SIGSTOP)
+    # the process that takes hints from Redis is stopped as well, else no hint would lie there
+    sleepers = [*child_pids(worker), worker]
+    for pid in sleepers:
+        os.kill(pid, signal.SIGSTOP)
     try:
         runs = target.request()
+        eventually(lambda: target.hint() and target.parts.hints("kick"), 15)
+        assert target.rows(
+            "SELECT DISTINCT state FROM refresh_run WHERE id = ANY(:runs)", runs=runs
+        ) == [{"state": "pending"}]
         target.parts.empty_redis()
     finally:
         since = time.monotonic()
-        os.kill(worker, signal.SIGCONT)
+        for pid in sleepers:
+            os.kill(pid, signal.SIGCONT)
     target.wait_for_the_end(since)
     target.assert_published_once(runs)
     target.assert_all_invariants()
@@ -83,8 +88,7 @@ def test_redis_emptied_with_runs_queued(target: Target):
 
 def test_postgres_killed_in_the_middle_of_a_batch(target: Target):
     postgres = target.parts.pid("postgres")
-    runs = target.request()
-    target.wait_for_the_middle(runs)
+    runs, _ = target.middle_of_a_batch()
     since = kill(postgres)
     target.wait_for_the_end(since)
     target.assert_published_once(runs)
@@ -120,8 +124,7 @@ def test_a_worker_that_wakes_after_its_lease_was_given_away_publishes_nothing(
     target: Target, second_worker: subprocess.Popen[bytes]
 ):
     worker = target.parts.pid("worker")
-    runs = target.request()
-    batch = target.wait_for_the_middle(runs)
+    runs, batch = target.middle_of_a_batch()
     sleeper = int(batch["worker"].rpartition(":")[2])
     since = time.monotonic()
     os.kill(sleeper, signal.SIGSTOP)
