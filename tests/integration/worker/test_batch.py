@@ -207,16 +207,22 @@ def test_the_engine_finds_what_the_kernels_find_in_this_process(ready: Bench, sh
         assert run["node_counts"] == {"nodes": dict(total.nodes), "running": list(total.running)}
 
 
-def test_a_segment_without_a_column_it_needs_fails_alone(ready: Bench, shop: Shop):
+def test_segments_without_a_column_they_need_fail_alone_without_a_job_for_them(
+    ready: Bench, shop: Shop
+):
     ready.apply_segments(many_segments(20))
-    ready.apply_segments([segment("poison", {**in_country("GB"), "column": "no_such_column"})])
+    broken = {**in_country("GB"), "column": "no_such_column"}
+    names = [f"poison_{number}" for number in range(4)]
+    ready.apply_segments([segment(name, broken) for name in names])
     runs = ready.refresh(as_of=LAST_ORDER)
-    poison = runs.pop("poison")
-    assert poison["state"] == "failed"
-    assert poison["error_class"] == "poison_segment"
-    assert "poison" in poison["error"]
+    poisonous = [runs.pop(name) for name in names]
+    for name, run in zip(names, poisonous, strict=True):
+        assert (run["state"], run["error_class"]) == ("failed", "poison_segment")
+        assert f"The segment {name} alone" in run["error"]
+        assert "/rules/0/where/column" in run["error"]
     assert {run["state"] for run in runs.values()} == {"published"}
-    assert len({run["batch_id"] for run in [*runs.values(), poison]}) == 1
+    assert len({run["batch_id"] for run in [*runs.values(), *poisonous]}) == 1
+    assert len(ready.batch(runs["s000"])["engine_jobs"]) == 1
     answers = expected(shop, LAST_ORDER)["british"]
     assert members(ready, "s000") == answers & set(orders_per_customer(shop))
 

@@ -18,6 +18,7 @@ from muster_core.lake.matrix import write_manifest
 from muster_core.lake.store import Store
 from muster_core.rules.check import check_segment
 from muster_core.storage.claim import ClaimedRun
+from muster_core.telemetry import get_logger
 from muster_worker.evaluate.combine import combine
 from muster_worker.evaluate.failure import only_muster_errors
 from muster_worker.evaluate.halving import halve
@@ -118,12 +119,16 @@ class Evaluator:
         return Evaluated(matrix=self._write(whole, plans, runs), guilty=guilty)
 
     def _evaluate_part(self, store: Store, runs: Sequence[ClaimedRun]) -> tuple[str, Evaluation]:
-        plan = self._plan(store, runs)
         try:
-            return plan.sha256, self._job(store, plan)
-        except TaskCrashed:
-            # the machine may have been short of memory; a segment is suspected only at the second time
-            return plan.sha256, self._job(store, plan)
+            plan = self._plan(store, runs)
+            try:
+                return plan.sha256, self._job(store, plan)
+            except TaskCrashed:
+                # the machine may have been short of memory; a segment is suspected only at the second time
+                return plan.sha256, self._job(store, plan)
+        except TerminalError as exc:
+            get_logger().warning("part failed", runs=len(runs), error=exc.code, said=str(exc))
+            raise
 
     def _plan(self, store: Store, runs: Sequence[ClaimedRun]) -> Plan:
         began = time.monotonic()
