@@ -120,6 +120,12 @@ class PoisonSegment(TerminalError):
     code = "poison_segment"
 
 
+class UnreadableSegment(TerminalError):
+    """The stored definition cannot be read. Apply the segment again."""
+
+    code = "unreadable_segment"
+
+
 class NoSpace(TransientError):
     """There is no space left on the disk of the lake or of the data directory."""
 

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from sqlalchemy import Connection, RowMapping, text
 from sqlalchemy.exc import IntegrityError
 
-from muster_core.errors import TerminalError
+from muster_core.errors import UnreadableSegment
 from muster_core.lake.manifest import Pointer
 from muster_core.rules.document import SegmentDocument
 from muster_core.runs.selection import Ending, Selection, Waiting, select_runs
@@ -258,9 +258,7 @@ def _refuse(connection: Connection, run_ids: Sequence[int], fence: int, worker: 
         [Move(run_id=i, state=RunState.FAILED, reason=Reason.ERROR) for i in run_ids],
         fences=[fence],
         actor=worker,
-        error=TerminalError(
-            "The stored definition cannot be read.", hint="Apply the segment again."
-        ),
+        error=UnreadableSegment(),
     )
 
 

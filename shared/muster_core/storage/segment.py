@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 import sqlalchemy as sa
+from pydantic import ValidationError
 from sqlalchemy import Connection, text
 from sqlalchemy.dialects.postgresql import insert
 
@@ -33,7 +34,9 @@ class SegmentRecord:
     name: str
     type: str
     state: str
-    document: SegmentDocument
+    #: None where this release cannot read what is stored.
+    document: SegmentDocument | None
+    stored: dict[str, Any]
     rev: int
     rule_hash: str
     schedule: Schedule
@@ -194,10 +197,18 @@ def _record(row: sa.RowMapping) -> SegmentRecord:
     return SegmentRecord(
         **{
             **row,
-            "document": SegmentDocument.model_validate(row["document"]),
+            "document": _readable(row["document"]),
+            "stored": row["document"],
             "schedule": stored_schedule(row["schedule"]),
         }
     )
+
+
+def _readable(stored: object) -> SegmentDocument | None:
+    try:
+        return SegmentDocument.model_validate(stored)
+    except ValidationError:
+        return None
 
 
 def _schedule(connection: Connection, document: SegmentDocument) -> Schedule:

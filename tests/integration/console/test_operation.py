@@ -235,3 +235,24 @@ def test_a_segment_is_deleted_unless_an_export_delivers_it(
     assert [line.name for line in list_segments(workspace)] == ["british"]
     with pytest.raises(NotFound):
         delete_segment(workspace, "other")
+
+
+def test_a_segment_that_cannot_be_read_is_shown_as_broken_beside_the_others(
+    workspace: Workspace, folder: Path
+) -> None:
+    apply_catalog(workspace, folder / "catalog.yaml")
+    (folder / "segment.yaml").write_text(f"{SEGMENT}---\n{SEGMENT.replace('british', 'other')}")
+    apply_segments(workspace, folder / "segment.yaml")
+    with transaction(workspace.database) as connection:
+        connection.execute(
+            text("UPDATE segment SET document = '{\"rules\": 7}' WHERE name = 'other'")
+        )
+    fine, broken = list_segments(workspace)
+    assert (fine.name, fine.problem) == ("british", None)
+    assert (broken.name, broken.status, broken.reason) == ("other", "failed", "unreadable")
+    assert broken.problem == "The stored definition cannot be read. Apply the segment again."
+    view = show_segment(workspace, "other")
+    assert (view.document, view.rules) == ({"rules": 7}, [])
+    (folder / "segment.yaml").write_text(SEGMENT.replace("british", "other"))
+    apply_segments(workspace, folder / "segment.yaml")
+    assert list_segments(workspace)[1].problem is None

@@ -113,7 +113,7 @@ def test_a_batch_whose_every_document_is_unreadable_ends_and_the_next_one_comes(
 
     assert [run.name for run in claim.runs] == ["fine"]
     assert desk.ask("SELECT state, error_class FROM refresh_run ORDER BY id") == [
-        ("failed", "terminal"),
+        ("failed", "unreadable_segment"),
         ("running", None),
     ]
     assert desk.ask("SELECT state, finished_at IS NULL FROM batch ORDER BY id") == [
@@ -192,7 +192,9 @@ def test_one_stored_document_that_cannot_be_read_fails_alone(desk) -> None:
     claim = desk.must_claim()
 
     assert [r.name for r in claim.runs] == ["good"]
-    assert desk.ask("SELECT error_class FROM refresh_run WHERE state = 'failed'") == ["terminal"]
+    assert desk.ask("SELECT error_class FROM refresh_run WHERE state = 'failed'") == [
+        "unreadable_segment"
+    ]
 
 
 def test_a_manual_refresh_of_an_inactive_segment_is_refused_with_the_way_to_activate(desk) -> None:

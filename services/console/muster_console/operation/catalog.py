@@ -65,7 +65,7 @@ def show_catalog(workspace: Workspace) -> Catalog:
 def _keep_segments_valid(connection: Connection, catalog: Catalog) -> None:
     problems: list[Problem] = []
     for segment in list_segments(connection):
-        if segment.state == "active":
+        if segment.state == "active" and segment.document is not None:
             problems += [
                 replace(problem, pointer=f"segment {segment.name} {problem.pointer}".rstrip())
                 for problem in check_segments([segment.document], catalog)

@@ -12,18 +12,18 @@ from sqlalchemy import Connection
 from muster_console.operation.file import document_files, read_file, repeated
 from muster_console.operation.run import run_json
 from muster_console.operation.workspace import Workspace, required_catalog
-from muster_core.errors import InvalidInput, Problem
+from muster_core.errors import InvalidInput, Problem, UnreadableSegment
 from muster_core.rules.check import check_segments
 from muster_core.rules.document import SegmentDocument
 from muster_core.rules.text import WrittenSegment
 from muster_core.rules.text import read_segments as read_written
-from muster_core.runs.status import explain
+from muster_core.runs.status import Status, explain
 from muster_core.schedules.schedule import Schedule, ScheduleKind
 from muster_core.storage import segment as storage
 from muster_core.storage.database import transaction
 from muster_core.storage.membership import published_membership
 from muster_core.storage.run import RunRecord, get_run, list_runs
-from muster_core.storage.segment import SegmentRecord, document_json
+from muster_core.storage.segment import SegmentRecord
 from muster_core.storage.setting import get_system_schedule
 
 _RUNS_SHOWN = 10
@@ -157,7 +157,7 @@ def show_segment(workspace: Workspace, name: str) -> SegmentView:
         coming = _next_times(connection, record)
     return SegmentView(
         segment=_line(record),
-        document=document_json(record.document),
+        document=record.stored,
         next_times=coming,
         rules=_rules(record.document, counts),
         nodes=counts.get("nodes", {}),
@@ -193,7 +193,9 @@ def _counts(connection: Connection, record: SegmentRecord) -> dict[str, Any]:
     return get_run(connection, version.run_id).node_counts or {}
 
 
-def _rules(document: SegmentDocument, counts: dict[str, Any]) -> list[RuleCount]:
+def _rules(document: SegmentDocument | None, counts: dict[str, Any]) -> list[RuleCount]:
+    if document is None:
+        return []
     nodes = counts.get("nodes", {})
     running = dict(enumerate(counts.get("running", [])))
     return [
@@ -210,9 +212,11 @@ def _rules(document: SegmentDocument, counts: dict[str, Any]) -> list[RuleCount]
 
 def _line(record: SegmentRecord) -> SegmentLine:
     status, reason = explain(record.run_state, record.run_reason)
+    if record.document is None:  # whatever the last run did, the next one cannot work
+        status, reason = Status.FAILED, "unreadable"
     return SegmentLine(
         name=record.name,
-        display_name=record.document.display_name,
+        display_name=record.document.display_name if record.document else None,
         type=record.type,
         state=record.state,
         status=status,
@@ -223,8 +227,14 @@ def _line(record: SegmentRecord) -> SegmentLine:
         as_of=record.as_of,
         schedule=schedule_text(record.schedule),
         next_due_at=record.next_due_at,
-        problem=record.schedule_error or record.run_error,
+        problem=_problem(record),
     )
+
+
+def _problem(record: SegmentRecord) -> str | None:
+    if record.document is None:
+        return str(UnreadableSegment())
+    return record.schedule_error or record.run_error
 
 
 def schedule_text(schedule: Schedule) -> str:
