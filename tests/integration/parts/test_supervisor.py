@@ -147,6 +147,19 @@ def test_a_signal_stops_up_in_the_foreground(tmp_path, listening, number):
     assert_nothing_runs(parts)
 
 
+def test_up_stops_in_order_even_when_nobody_reads_what_it_says(tmp_path, listening):
+    parts = alone(tmp_path / "home", ENGINE=f"sc://localhost:{listening}")
+    process = parts.start_command("up")
+    eventually(lambda: parts.status()["state"] == "ready", 60)
+    assert process.stdout is not None
+    process.stdout.close()
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(60) == 0
+    assert "received fast shutdown request" in parts.log("postgres")
+    assert "nobody reads" in parts.log("up")
+    assert_nothing_runs(parts)
+
+
 def test_parts_stop_in_order_so_that_nothing_loses_what_it_stands_on(tmp_path):
     parts = alone(tmp_path / "home")
     with parts:
