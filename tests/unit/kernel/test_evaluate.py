@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
 from muster_core.catalog.document import Catalog, Relationship, Source, Table
-from muster_core.errors import InvalidInput, StoreDamaged, TerminalError
+from muster_core.errors import InvalidInput, StoreDamaged
 from muster_core.kernel.evaluate import PartitionResult, evaluate
 from muster_core.kernel.node import RowsNode
 from muster_core.kernel.plan import Plan, PlannedSegment, compile_plan
 from muster_core.kernel.source import ArrowPartition
-from muster_core.kernel.tally import Tally, pack_counts, tallies_of, unpack_counts
+from muster_core.kernel.tally import Tally
 from muster_core.lake.manifest import Pointer
 from muster_core.rules.document import parse_segment
 
@@ -329,80 +329,6 @@ def test_dictionaries_and_slices_read_like_plain_columns() -> None:
     segments = [_segment(i, c) for i, c in enumerate(conditions)]
     assert np.array_equal(_run(plain, *segments).words, _run(other, *segments).words)
     assert _who(_run(plain, *segments), 4) == [0, 2]
-
-
-def test_the_answer_of_a_task_is_small_however_many_segments_share_conditions() -> None:
-    conditions = [_rows("count", None, "gte", n) for n in range(1, 20)]
-    segments = [
-        _segment(n, {"kind": "all", "of": [*conditions, _rows("count", None, "lte", n)]})
-        for n in range(300)
-    ]
-    plan = compile_plan(segments, _catalog(), AS_OF)
-    result = evaluate(plan, _partition(["a"], [{"_ordinal": 0, "at": _at(days=1)}]))
-    data = pack_counts(result.counts)
-    assert len(data) < 300 * 8  # one 64-bit number a segment; its conditions alone are twenty
-    assert tallies_of(plan, unpack_counts(plan, data)) == result.tallies
-    assert result.tallies[7].nodes["/rules/0/where/of/0"] == 1
-    assert result.tallies[7].nodes["/rules/0/where/of/1"] == 0
-    with pytest.raises(TerminalError, match="instead of"):
-        unpack_counts(plan, pack_counts(result.counts[1:]))
-    with pytest.raises(TerminalError, match="cannot be read"):
-        unpack_counts(plan, b"nonsense")
-
-
-class _Watched(ArrowPartition):
-    """Notes which earlier members were asked for."""
-
-    asked: ClassVar[list[tuple[str, int]]] = []
-
-    def members(self, manifest: str, sha256: str, bit: int) -> Any:
-        self.asked.append((manifest, bit))
-        return super().members(manifest, sha256, bit)
-
-
-def test_earlier_members_are_asked_for_matrix_by_matrix_and_bit_by_bit() -> None:
-    pointers = [("b", 70), ("a", 3), ("b", 1), ("a", 2)]
-    earlier = {pair: np.array([pair[1] > 2, True]) for pair in pointers}
-    plain = _partition(["x", "y"], [], earlier=earlier)
-    watched = _Watched(
-        customers=plain.customers, tables=plain.tables, live=plain.live, earlier=earlier
-    )
-    result = _run(
-        watched,
-        *(
-            _segment(n, previous=Pointer(manifest=m, manifest_sha256="h", bit=bit))
-            for n, (m, bit) in enumerate(pointers)
-        ),
-    )
-    assert watched.asked == sorted(pointers)
-    assert [result.tallies[n].left for n in range(4)] == [2, 2, 1, 1]
-
-
-@pytest.mark.parametrize(
-    ("year", "condition", "expected"),
-    [
-        (1950, {"ago": "100 years"}, [0]),
-        (2150, {"ahead": "100 years"}, []),
-    ],
-)
-def test_relative_times_reach_beyond_the_years_that_may_be_written(
-    year: int, condition: dict[str, str], expected: list[int]
-) -> None:
-    as_of = datetime(year, 3, 1, 12, tzinfo=UTC)
-    partition = _partition(["a"], [{"_ordinal": 0, "at": datetime(1940, 1, 1, tzinfo=UTC)}])
-    recent = {"kind": "attribute", "column": "at", "compare": "gte", "value": condition}
-    segment = _segment(1, {**_rows("count", None, "gte", 1), "where": recent})
-    assert _who(evaluate(compile_plan([segment], _catalog(), as_of), partition)) == expected
-
-
-def test_relative_times_outside_the_calendar_are_a_problem() -> None:
-    condition = _rows("max", "at", "gte", {"ago": "100 years"}, window={"last": "36500 days"})
-    with pytest.raises(InvalidInput) as caught:
-        compile_plan([_segment(1, condition)], _catalog(), datetime(50, 1, 1, tzinfo=UTC))
-    assert [p.pointer for p in caught.value.problems] == [
-        "/rules/0/where/window/last",
-        "/rules/0/where/value",
-    ]
 
 
 def test_a_plan_is_canonical_and_refuses_what_it_cannot_read() -> None:
