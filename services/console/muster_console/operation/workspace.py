@@ -7,13 +7,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from getpass import getuser
 
-from muster_core.storage.catalog import current_catalog
 from sqlalchemy import Connection, Engine
 
 from muster_core.catalog.document import Catalog
 from muster_core.errors import Conflict
 from muster_core.lake.location import Lake
 from muster_core.settings import Settings
+from muster_core.storage.catalog import current_catalog
 from muster_core.storage.database import open_database
 
 
