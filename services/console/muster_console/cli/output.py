@@ -24,6 +24,7 @@ from rich.table import Table
 
 from muster_core import errors
 from muster_core.errors import InvalidInput, MusterError, Problem
+from muster_core.runs.state import RunState
 
 #: A pipe or file has no width of its own; names and paths must not be broken there.
 _PLAIN_WIDTH = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 200
@@ -162,3 +163,8 @@ def _plain(value: object) -> object:
     if isinstance(value, Decimal | Path):
         return str(value)
     raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+def run_note(state: str, reason: str | None, error: str | None) -> str | None:
+    """Return why a run stands where it does: its error only while that is still the cause."""
+    return error or reason if state in (RunState.FAILED, RunState.PENDING) else reason

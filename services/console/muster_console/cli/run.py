@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from muster_console.cli.output import JsonOption, print_facts, print_json, print_table
+from muster_console.cli.output import JsonOption, print_facts, print_json, print_table, run_note
 from muster_console.operation.run import look_at_run, look_at_runs, run_json
 from muster_console.operation.workspace import open_workspace
 from muster_core.storage.run import RunRecord
@@ -45,7 +45,7 @@ def list_(
             r.member_count,
             r.joined,
             r.left,
-            r.error or r.reason,
+            run_note(r.state, r.reason, r.error),
         )
         for r in runs
     ]

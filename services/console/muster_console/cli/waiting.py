@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from muster_console.cli.output import console, error_console, print_json, print_table
+from muster_console.cli.output import console, error_console, print_json, print_table, run_note
 from muster_console.operation.refresh import (
     has_worker,
     look_at_progress,
@@ -128,7 +128,7 @@ def print_runs(runs: list[RunProgress]) -> None:
             r.joined,
             r.left,
             seconds(r),
-            r.error or r.reason,
+            run_note(r.state, r.reason, r.error),
         )
         for r in runs
     ]
