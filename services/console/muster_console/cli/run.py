@@ -98,7 +98,7 @@ def _batch_facts(run: RunRecord) -> list[tuple[str, object]]:
     seconds = ", ".join(f"{stage} {taken[stage]:.2f}" for stage in _STAGES if stage in taken)
     return [
         ("worker", run.worker),
-        ("batch", f"{run.batch_id} of {run.batch_runs} runs, fence {run.fence}"),
+        ("batch", f"{run.batch_id} (runs: {run.batch_runs}), fence {run.fence}"),
         ("engine", run.engine),
         ("engine job", ", ".join(map(str, run.engine_jobs or [])) or None),
         ("tasks", None if run.tasks is None else f"{run.tasks_done} of {run.tasks}"),
