@@ -7,11 +7,12 @@ Paths are relative to the lake's root. A file no manifest names does not exist f
 from __future__ import annotations
 
 import hashlib
-from typing import Literal
+from typing import Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from muster_core.catalog.document import Catalog
+from muster_core.errors import StoreDamaged
 
 STORE_FORMAT = 1
 MATRIX_FORMAT = 1
@@ -136,7 +137,30 @@ class Pointer(Node):
     bit: int
 
 
+Manifest = TypeVar("Manifest", SnapshotManifest, MatrixManifest)
+
+#: The format version this release reads of each kind of manifest.
+_READABLE = {SnapshotManifest: STORE_FORMAT, MatrixManifest: MATRIX_FORMAT}
+
+
 def encode(manifest: SnapshotManifest | MatrixManifest) -> tuple[bytes, str]:
     """Return a manifest's canonical bytes and their SHA-256 in hex."""
     data = manifest.model_dump_json(by_alias=True).encode()
     return data, hashlib.sha256(data).hexdigest()
+
+
+def decode(kind: type[Manifest], data: bytes, *, path: str, sha256: str) -> Manifest:
+    """Return the manifest whose bytes, read from `path`, are `data`.
+
+    Raises:
+        StoreDamaged: it is not the one with this SHA-256, or has an unknown format.
+    """
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise StoreDamaged(f"The manifest {path} is not the one that was published.")
+    try:
+        manifest = kind.model_validate_json(data)
+    except ValidationError as exc:
+        raise StoreDamaged(f"The manifest {path} cannot be read.") from exc
+    if manifest.version != _READABLE[kind]:
+        raise StoreDamaged(f"The manifest {path} has format version {manifest.version}.")
+    return manifest

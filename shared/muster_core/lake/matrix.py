@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import uuid
 from dataclasses import dataclass
 from typing import Any
@@ -11,11 +10,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
 from muster_core.errors import StoreDamaged
 from muster_core.lake.location import Lake
-from muster_core.lake.manifest import MATRIX_FORMAT, MatrixFile, MatrixManifest, encode
+from muster_core.lake.manifest import MatrixFile, MatrixManifest, decode, encode
 
 Words = NDArray[np.uint64]
 Bits = NDArray[np.bool_]
@@ -59,15 +57,7 @@ class Matrix:
         Raises:
             StoreDamaged: the manifest is missing, is not the one named, or has an unknown format.
         """
-        data = lake.read_bytes(path)
-        if hashlib.sha256(data).hexdigest() != sha256:
-            raise StoreDamaged(f"The matrix manifest {path} is not the one that was published.")
-        try:
-            manifest = MatrixManifest.model_validate_json(data)
-        except ValidationError as exc:
-            raise StoreDamaged(f"The matrix manifest {path} cannot be read.") from exc
-        if manifest.version != MATRIX_FORMAT:
-            raise StoreDamaged(f"The matrix {path} has format version {manifest.version}.")
+        manifest = decode(MatrixManifest, lake.read_bytes(path), path=path, sha256=sha256)
         return cls(lake=lake, manifest=manifest)
 
     def file(self, partition: int) -> MatrixFile | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,7 +11,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
 from muster_core.errors import StoreDamaged
 from muster_core.lake.location import Lake
@@ -20,12 +18,12 @@ from muster_core.lake.manifest import (
     ALIVE,
     ORDINAL,
     SOURCE_FILE,
-    STORE_FORMAT,
     KeyRange,
     MatrixFile,
     PreparedTable,
     SnapshotManifest,
     StoreFile,
+    decode,
     encode,
 )
 from muster_core.lake.matrix import Matrix, Words, bits_of
@@ -69,15 +67,7 @@ class Store:
         Raises:
             StoreDamaged: the manifest is missing, is not the one named, or has an unknown format.
         """
-        data = lake.read_bytes(path)
-        if hashlib.sha256(data).hexdigest() != sha256:
-            raise StoreDamaged(f"The snapshot manifest {path} is not the one that was published.")
-        try:
-            manifest = SnapshotManifest.model_validate_json(data)
-        except ValidationError as exc:
-            raise StoreDamaged(f"The snapshot manifest {path} cannot be read.") from exc
-        if manifest.version != STORE_FORMAT:
-            raise StoreDamaged(f"The snapshot {path} has format version {manifest.version}.")
+        manifest = decode(SnapshotManifest, lake.read_bytes(path), path=path, sha256=sha256)
         return cls(lake=lake, manifest=manifest)
 
     def partition(self, number: int) -> StorePartition:

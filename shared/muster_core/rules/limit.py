@@ -9,7 +9,7 @@ from muster_core.errors import Problem
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Upper bounds of one document; all can be configured."""
+    """Upper bounds of one document."""
 
     rules: int = 20
     conditions: int = 500
