@@ -23,14 +23,17 @@ from muster_core.kernel.node import (
     ConditionNode,
     EveryoneNode,
     Fold,
+    Gathered,
     GroupNode,
     KeysNode,
+    Rank,
     RowNode,
     RowsNode,
     RowTest,
     RulePlan,
     SegmentPlan,
     TablePlan,
+    Threshold,
 )
 from muster_core.lake.manifest import Pointer
 from muster_core.rules.check import check_segment
@@ -61,7 +64,12 @@ class Plan(Node):
     as_of: datetime
     key: str
     tables: dict[str, TablePlan]
+    #: Columns of dimensions that conditions on the profile name, found along lookups.
+    gathered: dict[str, Gathered] = {}
     conditions: tuple[ConditionNode, ...]
+    ranks: tuple[Rank, ...] = ()
+    #: One for each rank; empty in the plan of the job that finds them.
+    thresholds: tuple[Threshold, ...] = ()
     segments: tuple[SegmentPlan, ...]
 
     @property

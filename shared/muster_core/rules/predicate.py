@@ -91,6 +91,33 @@ class SameRow(Node):
     negate: bool = False
 
 
+class CalendarPart(Node):
+    """The day of the month, month, year or weekday (1 is Monday) of the date is one of `values`.
+
+    A timestamp counts as its local date in `zone`.
+    """
+
+    test: Literal["calendar"] = "calendar"
+    part: Literal["day", "month", "year", "weekday"]
+    values: tuple[int, ...]
+    zone: str = "UTC"
+    negate: bool = False
+
+
+class Anniversary(Node):
+    """Some yearly return of the date, never before the date itself, is a day from `first` to `last`.
+
+    Days count since 1970, both ends included, None is open. 29 February returns on 28 February in common
+    years; a timestamp counts as its local date in `zone`.
+    """
+
+    test: Literal["anniversary"] = "anniversary"
+    first: int | None
+    last: int | None
+    zone: str = "UTC"
+    negate: bool = False
+
+
 ElementPredicate = Annotated[
     Truth | WholeRanges | FloatRanges | TextIn | TextLike, Field(discriminator="test")
 ]
@@ -113,6 +140,8 @@ Predicate = Annotated[
     | TextIn
     | TextLike
     | SameRow
+    | CalendarPart
+    | Anniversary
     | SomeElement,
     Field(discriminator="test"),
 ]

@@ -45,7 +45,7 @@ _NUMERIC = ("sum", "avg")
 _ORDERED = ("min", "max")
 _RELATIONS = ("eq", "gt", "gte", "lt", "lte")
 
-Function = Literal["count", "count_distinct", "sum", "avg", "min", "max", "exists"]
+Function = Literal["count", "count_distinct", "sum", "avg", "min", "max", "first", "last", "exists"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
