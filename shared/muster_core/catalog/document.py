@@ -30,11 +30,24 @@ class Source(Frozen):
     parquet: str
 
 
+class History(Frozen):
+    """Where past values of a profile column are: rows of `table` whose `column` names it, with its `value`.
+
+    The table needs a time column and a way to the profile.
+    """
+
+    table: str
+    column: str
+    value: str
+
+
 class ColumnNote(Frozen):
     """What a person says of a column beyond what its file says."""
 
     personal: bool = False
     description: str = ""
+    #: For profile columns only: the table that keeps the values it had.
+    history: History | None = None
 
 
 class TableDocument(Frozen):
@@ -116,6 +129,8 @@ class Catalog(Frozen):
     key: str
     tables: dict[str, Table] = {}
     relationships: list[Relationship] = []
+    #: Profile column -> where its past values are.
+    histories: dict[str, History] = {}
 
     def table(self, name: str) -> Table | None:
         """Return the profile or related table called `name`, or None."""

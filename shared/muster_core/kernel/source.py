@@ -7,13 +7,16 @@ The lake provides it from files (`muster_core.lake.store`), tests from small Arr
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+
+from muster_core.lake.manifest import ORDINAL, SOURCE_FILE, SOURCE_ROW
+from muster_core.lake.order import Order, merge, stream_rows
 
 Bits = NDArray[np.bool_]
 
@@ -42,10 +45,24 @@ class Partition(Protocol):
     def rows(
         self, table: str, columns: Sequence[str], *, oldest: datetime | None = None
     ) -> Iterator[pa.RecordBatch]:
-        """Yield the live rows of `table` in chunks, newest first within each file.
+        """Yield the live rows of `table` in chunks, in the table's total order, newest first.
 
-        Each chunk has `_ordinal` (int32) and `columns`. Rows whose time is before `oldest` (or missing)
-        may be left out; a DATE counts as its midnight in UTC here.
+        That is the exact reverse of (time, row key, source file, source row), whatever the number of files
+        the rows lie in; a missing value of the row key (empty text, NaN) is the lowest. Each chunk has
+        `_ordinal` (int32) and `columns`, among which `_source_file` (int32) and `_source_row` (int64) may be
+        asked for. Rows whose time is before `oldest` (or missing) may be left out; a DATE counts as its
+        midnight in UTC here.
+        """
+        ...
+
+    def order_columns(self, table: str) -> list[str]:
+        """Return the columns that order rows of equal time: the row key, `_source_file`, `_source_row`."""
+        ...
+
+    def dimension(self, table: str, columns: Sequence[str]) -> Mapping[str, pa.ChunkedArray]:
+        """Return columns of a dimension by name, all of one length, rows in the order of its first key.
+
+        The same object comes back for every partition of a process, so what is made of it may be kept.
         """
         ...
 
@@ -56,13 +73,20 @@ class Partition(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArrowPartition:
-    """A partition held in memory, for previews and tests."""
+    """A partition held in memory, for previews and tests.
+
+    A table may come as several Arrow tables, each newest first, as a partition's files do; `order` then says
+    by what they are merged. `_source_file` and `_source_row` follow from the places of the rows in a table
+    that does not have them.
+    """
 
     customers: pa.Table
-    tables: Mapping[str, pa.Table]
+    tables: Mapping[str, pa.Table | Sequence[pa.Table]]
     live: Bits
     earlier: Mapping[tuple[str, int], Bits]
     chunk_rows: int = 65_536
+    dimensions: Mapping[str, pa.Table] = field(default_factory=dict)
+    order: Mapping[str, Order] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
@@ -81,8 +105,25 @@ class ArrowPartition:
         self, table: str, columns: Sequence[str], *, oldest: datetime | None = None
     ) -> Iterator[pa.RecordBatch]:
         """Yield the rows of `table` in chunks of `chunk_rows`, whatever `oldest` says."""
-        chosen: Any = self.tables[table].select(["_ordinal", *columns])
-        yield from chosen.to_batches(max_chunksize=self.chunk_rows)
+        found = self.tables[table]
+        files = [found] if isinstance(found, pa.Table) else list(found)
+        placed = [_with_places(file, number) for number, file in enumerate(files)]
+        names = [ORDINAL, *columns]
+        if len(placed) == 1:
+            chosen: Any = placed[0].select(names)
+            yield from chosen.to_batches(max_chunksize=self.chunk_rows)
+            return
+        size = stream_rows(len(placed), self.chunk_rows)
+        streams = [iter(file.to_batches(max_chunksize=size)) for file in placed]
+        yield from merge(streams, self.order[table], names, chunk_rows=self.chunk_rows)
+
+    def order_columns(self, table: str) -> list[str]:
+        """Return the columns that order rows of equal time."""
+        return self.order.get(table, Order()).ties
+
+    def dimension(self, table: str, columns: Sequence[str]) -> Mapping[str, pa.ChunkedArray]:
+        """Return the named columns of a dimension."""
+        return {name: self.dimensions[table].column(name) for name in columns}
 
     def members(self, manifest: str, sha256: str, bit: int) -> Bits:
         """Return the members of an earlier version."""
@@ -90,3 +131,13 @@ class ArrowPartition:
         padded = np.zeros(self.size, dtype=np.bool_)
         padded[: len(known)] = known
         return padded
+
+
+def _with_places(file: Any, number: int) -> Any:
+    """Return a table that has the columns which say where a row comes from: the first row is the highest."""
+    if SOURCE_FILE not in file.schema.names:
+        places = pa.array(np.full(file.num_rows, number, dtype=np.int32))
+        file = file.append_column(SOURCE_FILE, places)
+    if SOURCE_ROW not in file.schema.names:
+        file = file.append_column(SOURCE_ROW, pa.array(np.arange(file.num_rows)[::-1].copy()))
+    return file

@@ -81,6 +81,29 @@ class PreparedTable(Node):
     rows_without_time: int = 0
 
 
+class DimensionTable(Node):
+    """One table that rows or profiles refer to: a single file in the order of its key, not partitioned."""
+
+    columns: dict[str, str]
+    #: The columns that are referred to; each is unique where it is set, and the first orders the rows.
+    keys: list[str]
+    #: SHA-256 over the table's catalog entry, keys and source files: equal means nothing to do.
+    fingerprint: str
+    sources: list[SourceFile]
+    file: StoreFile
+    rows: int
+    #: Rows of the sources that were left out because nothing can refer to them.
+    rows_without_key: int = 0
+
+
+class StatisticsFile(Node):
+    """Where the statistics of a snapshot's columns are: a JSON file beside the manifest."""
+
+    path: str
+    size: int
+    sha256: str
+
+
 class SnapshotManifest(Node):
     """Everything a reader needs of one snapshot of the customer store."""
 
@@ -96,6 +119,8 @@ class SnapshotManifest(Node):
     columns: dict[str, str]
     profile: list[StoreFile]
     tables: dict[str, PreparedTable]
+    dimensions: dict[str, DimensionTable] = {}
+    statistics: StatisticsFile | None = None
 
     @property
     def customers(self) -> int:

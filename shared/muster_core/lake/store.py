@@ -9,29 +9,25 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from muster_core.errors import StoreDamaged
+from muster_core.lake.dimension import read_dimension
 from muster_core.lake.location import Lake
 from muster_core.lake.manifest import (
     ALIVE,
-    ORDINAL,
-    SOURCE_FILE,
     KeyRange,
     MatrixFile,
-    PreparedTable,
     SnapshotManifest,
     StoreFile,
     decode,
     encode,
 )
 from muster_core.lake.matrix import Matrix, Words, bits_of
+from muster_core.lake.order import Order
+from muster_core.lake.scan import RowScan, open_parquet
 
 Bits = NDArray[np.bool_]
-
-#: Rows handed out at once: large enough for vector speed, small enough to stay in the cache.
-CHUNK_ROWS = 65_536
 
 
 def write_snapshot(lake: Lake, directory: str, manifest: SnapshotManifest) -> tuple[str, str]:
@@ -125,14 +121,14 @@ class StorePartition:
         if self._profile is None or not columns:
             return {name: pa.chunked_array([], pa.null()) for name in columns}
         with self.lake.open_input(self._profile.path) as source:
-            file = _open_parquet(source, self._profile, columns)
+            file = open_parquet(source, self._profile, columns)
             table: Any = file.read(list(columns), use_threads=False)
         return {name: table.column(table.schema.get_field_index(name)) for name in columns}
 
     def rows(
         self, table: str, columns: Sequence[str], *, oldest: datetime | None = None
     ) -> Iterator[pa.RecordBatch]:
-        """Yield the live rows of `table` in chunks, newest first within each file.
+        """Yield the live rows of `table` in chunks, in its total order, newest first.
 
         With `oldest`, row groups whose rows are all before it are not read; other rows before it may still
         come, so the caller's own time test decides.
@@ -143,10 +139,24 @@ class StorePartition:
         prepared = self.manifest.tables.get(table)
         if prepared is None:
             raise StoreDamaged(f"The snapshot has no table {table}.")
-        time = self._time_of(table) if oldest else None
-        for entry in prepared.files:
-            if entry.partition == self.number:
-                yield from self._rows_of(prepared, entry, columns, time, oldest)
+        files = [entry for entry in prepared.files if entry.partition == self.number]
+        scan = RowScan(lake=self.lake, dead_sources=prepared.dead_sources, order=self._order(table))
+        yield from scan.rows(files, columns, oldest)
+
+    def order_columns(self, table: str) -> list[str]:
+        """Return the columns that order rows of equal time: the row key, `_source_file`, `_source_row`."""
+        return self._order(table).ties
+
+    def dimension(self, table: str, columns: Sequence[str]) -> Mapping[str, pa.ChunkedArray]:
+        """Return columns of a dimension, text dictionary-encoded; read once per process.
+
+        Raises:
+            StoreDamaged: the snapshot has no such dimension, or its file is missing or without these columns.
+        """
+        found = self.manifest.dimensions.get(table)
+        if found is None:
+            raise StoreDamaged(f"The snapshot has no dimension {table}.")
+        return {name: read_dimension(self.lake, found.file, name) for name in columns}
 
     def members(self, manifest: str, sha256: str, bit: int) -> Bits:
         """Return an earlier version's members, padded with False or cut to `size`.
@@ -183,81 +193,6 @@ class StorePartition:
         basis = matrix.manifest
         return Store.open(self.lake, basis.snapshot, basis.snapshot_sha256).manifest.generation
 
-    def _time_of(self, table: str) -> str | None:
+    def _order(self, table: str) -> Order:
         known = self.manifest.catalog.table(table.partition("@")[0])
-        return known.time if known else None
-
-    def _rows_of(
-        self,
-        prepared: PreparedTable,
-        entry: StoreFile,
-        columns: Sequence[str],
-        time: str | None,
-        oldest: datetime | None,
-    ) -> Iterator[pa.RecordBatch]:
-        names = [ORDINAL, *columns]
-        wanted = [*names, SOURCE_FILE] if prepared.dead_sources else names
-        dead = self._dead_rows(entry)
-        with self.lake.open_input(entry.path) as source:
-            file = _open_parquet(source, entry, wanted)
-            groups = _groups_since(file, time, oldest)
-            at = 0
-            for batch in file.iter_batches(
-                CHUNK_ROWS, row_groups=groups, columns=wanted, use_threads=False
-            ):
-                size = batch.num_rows
-                live = _live_rows(batch, prepared.dead_sources, dead, at)
-                at += size
-                yield (batch if live is None else batch.filter(pa.array(live))).select(names)
-
-    def _dead_rows(self, entry: StoreFile) -> Bits | None:
-        if entry.dead is None:
-            return None
-        packed = np.frombuffer(self.lake.read_bytes(entry.dead), dtype=np.uint8)
-        return np.unpackbits(packed, count=entry.rows, bitorder="little").astype(np.bool_)
-
-
-def _open_parquet(source: Any, entry: StoreFile, columns: Sequence[str]) -> Any:
-    """Open a prepared file with its text columns read as dictionaries."""
-    try:
-        schema = pq.read_schema(source)
-        missing = [name for name in columns if schema.get_field_index(name) < 0]
-        if missing:
-            raise StoreDamaged(f"The file {entry.path} has no column {', '.join(missing)}.")
-        text = [name for name in columns if pa.types.is_string(schema.field(name).type)]
-        return pq.ParquetFile(source, read_dictionary=text)
-    except pa.ArrowException as exc:
-        raise StoreDamaged(f"The file {entry.path} cannot be read.") from exc
-
-
-def _groups_since(file: Any, time: str | None, oldest: datetime | None) -> list[int]:
-    """Return the leading row groups that may hold rows at or after `oldest`.
-
-    Row groups stand newest first, so the first one that is too old ends the reading: live rows keep their
-    positions in the file, as the bitmap of dead rows wants.
-    """
-    count = file.metadata.num_row_groups
-    if time is None or oldest is None:
-        return list(range(count))
-    column = file.schema_arrow.get_field_index(time)
-    if not pa.types.is_timestamp(file.schema_arrow.field(column).type):
-        return list(range(count))
-    leaf = next(
-        i for i in range(file.metadata.num_columns) if file.metadata.schema.column(i).path == time
-    )
-    for group in range(count):
-        statistics = file.metadata.row_group(group).column(leaf).statistics
-        if statistics is not None and statistics.has_min_max and statistics.max < oldest:
-            return list(range(group))
-    return list(range(count))
-
-
-def _live_rows(batch: Any, dead_sources: list[int], dead: Bits | None, at: int) -> Bits | None:
-    live: Bits | None = None
-    if dead is not None:
-        live = ~dead[at : at + batch.num_rows]
-    if dead_sources:
-        position = batch.schema.get_field_index(SOURCE_FILE)
-        kept = ~np.isin(batch.column(position).to_numpy(), dead_sources)
-        live = kept if live is None else live & kept
-    return live
+        return Order.of(known) if known else Order()
