@@ -9,7 +9,7 @@ import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.conformance.generation import AS_OF, CATALOG, TIMES, documents, partition_of, worlds
-from tests.conformance.reference import Reference
+from tests.conformance.reference_former import Reference
 
 from muster_core.kernel.evaluate import PartitionResult, evaluate
 from muster_core.kernel.plan import Plan, PlannedSegment, compile_plan
