@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from muster_core.lake.manifest import Pointer
+from muster_core.rules.condition import Function
 from muster_core.rules.predicate import Node, Predicate
-from muster_core.rules.resolve import Function
 
 
 class RowTest(Node):
@@ -45,10 +45,12 @@ class Lookup(Node):
 class Gathered(Node):
     """A column found outside the rows by lookups; without any, a profile column of the row's customer.
 
-    A reference that finds nothing makes the value missing.
+    A reference that finds nothing makes the value missing. The first lookup's column is one of the row's,
+    or, from `start` "profile" (as always on the profile), one of the profile's.
     """
 
     lookups: tuple[Lookup, ...]
+    start: Literal["row", "profile"] = "row"
     column: str
     kind: str
 
@@ -142,7 +144,7 @@ class TablePlan(Node):
     time_kind: str | None
     #: Columns that order rows of equal `order_by`, highest last; the source's file and row follow.
     row_key: tuple[str, ...] = ()
-    gathered: dict[str, Gathered] = {}
+    gathered: dict[str, Gathered] = Field(default_factory=dict)
     rows: tuple[RowNode, ...]
     folds: tuple[AnyFold, ...]
 

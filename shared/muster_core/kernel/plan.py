@@ -7,44 +7,41 @@ needs it and a partition, nothing else.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import Generic, Literal, TypeVar
+from typing import Literal
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from muster_core.catalog.document import Catalog
 from muster_core.catalog.type import parse_type
 from muster_core.errors import InvalidInput, Problem, StoreDamaged
+from muster_core.kernel.compile import Compiler
 from muster_core.kernel.node import (
-    AttributeNode,
     ConditionNode,
-    EveryoneNode,
-    Fold,
     Gathered,
-    GroupNode,
     KeysNode,
     Rank,
-    RowNode,
-    RowsNode,
-    RowTest,
     RulePlan,
     SegmentPlan,
     TablePlan,
     Threshold,
 )
+from muster_core.kernel.ranking import ranking_tables
 from muster_core.lake.manifest import Pointer
-from muster_core.rules.check import check_segment
+from muster_core.rules.check import Known, check_segment
 from muster_core.rules.document import SegmentDocument
+from muster_core.rules.limit import DEFAULT_LIMITS, Limits
 from muster_core.rules.literal import Frame
 from muster_core.rules.manual import manual_key
-from muster_core.rules.predicate import Node, WholeRanges
-from muster_core.rules.resolve import ColumnTest, Group, Resolved, Resolver, RowsTest, Universe
+from muster_core.rules.measure import MeasureDocument
+from muster_core.rules.predicate import Node
+from muster_core.rules.reference import cycle_of, references_of
+from muster_core.rules.resolve import Resolver
+from muster_core.rules.scope import Scopes
 from muster_core.schedules.zone import read_zone
-
-T = TypeVar("T", bound=Node)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,12 +57,12 @@ class Plan(Node):
     """A compiled batch; conditions only refer to earlier ones."""
 
     format: Literal["muster.plan"] = "muster.plan"
-    version: Literal[1] = 1
+    version: Literal[2] = 2
     as_of: datetime
     key: str
     tables: dict[str, TablePlan]
     #: Columns of dimensions that conditions on the profile name, found along lookups.
-    gathered: dict[str, Gathered] = {}
+    gathered: dict[str, Gathered] = Field(default_factory=dict)
     conditions: tuple[ConditionNode, ...]
     ranks: tuple[Rank, ...] = ()
     #: One for each rank; empty in the plan of the job that finds them.
@@ -81,6 +78,25 @@ class Plan(Node):
     def bits(self) -> dict[int, int]:
         """Return the bit of each segment by its id."""
         return {segment.segment_id: segment.bit for segment in self.segments}
+
+    def rank_plan(self) -> Plan:
+        """Return the plan of the job that finds the thresholds: the ranks and what they need, nothing else."""
+        tables, ranks, gathered = ranking_tables(self.tables, self.ranks, self.gathered)
+        return Plan(
+            as_of=self.as_of,
+            key=self.key,
+            tables=tables,
+            gathered=gathered,
+            conditions=(),
+            ranks=ranks,
+            segments=(),
+        )
+
+    def with_thresholds(self, thresholds: Sequence[Threshold]) -> Plan:
+        """Return the plan with what the ranking job found, one for each rank."""
+        if len(thresholds) != len(self.ranks):
+            raise ValueError(f"{len(thresholds)} thresholds for {len(self.ranks)} ranks")
+        return self.model_copy(update={"thresholds": tuple(thresholds)})
 
     @cached_property
     def sha256(self) -> str:
@@ -105,85 +121,103 @@ class Plan(Node):
             raise StoreDamaged(message) from None
 
 
-def compile_plan(segments: Sequence[PlannedSegment], catalog: Catalog, as_of: datetime) -> Plan:
+def compile_plan(
+    segments: Sequence[PlannedSegment],
+    catalog: Catalog,
+    as_of: datetime,
+    *,
+    stored: Mapping[str, Pointer] | None = None,
+    measures: Mapping[str, MeasureDocument] | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+) -> Plan:
     """Compile a batch; bits follow the order of `segments`.
 
+    A reference means the segment of this name in the batch, else its version in `stored`; `measures` are
+    evaluated where they are used.
+
     Raises:
-        InvalidInput: a document does not fit the catalog or uses what is not evaluated yet.
+        InvalidInput: a document does not fit the catalog, refers to what is neither in the batch nor stored,
+            or documents of the batch refer to each other in a circle.
     """
-    builder = _Builder(catalog=catalog, as_of=as_of.astimezone(UTC))
-    planned = [builder.segment(bit, segment) for bit, segment in enumerate(segments)]
-    if builder.problems:
-        raise InvalidInput(builder.problems)
+    batch = _Batch(
+        segments=segments,
+        scopes=Scopes(catalog),
+        as_of=as_of.astimezone(UTC),
+        measures=measures or {},
+        limits=limits,
+        compiler=Compiler(
+            places={s.document.name: place for place, s in enumerate(segments)},
+            stored=stored or {},
+        ),
+    )
+    planned = batch.compile()
+    if batch.problems:
+        raise InvalidInput(batch.problems)
+    compiler = batch.compiler
     return Plan(
-        as_of=builder.as_of,
+        as_of=batch.as_of,
         key=catalog.key,
-        tables={name: table.plan() for name, table in builder.tables.items()},
-        conditions=tuple(builder.conditions.items),
-        segments=tuple(planned),
+        tables={name: table.plan() for name, table in compiler.tables.items()},
+        gathered=compiler.gathered,
+        conditions=tuple(compiler.conditions.items),
+        ranks=tuple(compiler.ranks.items),
+        segments=planned,
     )
 
 
-class _Interned(Generic[T]):
-    """A list in which equal nodes stand once."""
-
-    def __init__(self) -> None:
-        self.items: list[T] = []
-        self._places: dict[str, int] = {}
-
-    def add(self, node: T) -> int:
-        """Return the index of `node`, added if it is new."""
-        place = self._places.setdefault(
-            f"{type(node).__name__}{node.model_dump_json()}", len(self.items)
-        )
-        if place == len(self.items):
-            self.items.append(node)
-        return place
-
-
 @dataclass(slots=True, kw_only=True)
-class _TableBuilder:
-    time: str | None
-    time_kind: str | None
-    rows: _Interned[RowNode] = field(default_factory=_Interned)
-    folds: _Interned[Fold] = field(default_factory=_Interned)
-
-    def row(self, test: Resolved) -> int:
-        if isinstance(test, Group):
-            return self.rows.add(_group_node(test.join, [self.row(part) for part in test.of]))
-        assert isinstance(test, ColumnTest)
-        return self.rows.add(
-            RowTest(column=test.column, kind=str(test.kind), predicate=test.predicate)
-        )
-
-    def plan(self) -> TablePlan:
-        return TablePlan(
-            time=self.time,
-            time_kind=self.time_kind,
-            rows=tuple(self.rows.items),
-            folds=tuple(self.folds.items),
-        )
-
-
-@dataclass(slots=True, kw_only=True)
-class _Builder:
-    catalog: Catalog
+class _Batch:
+    segments: Sequence[PlannedSegment]
+    scopes: Scopes
     as_of: datetime
+    measures: Mapping[str, MeasureDocument]
+    limits: Limits
+    compiler: Compiler
     problems: list[Problem] = field(default_factory=list)
-    conditions: _Interned[ConditionNode] = field(default_factory=_Interned)
-    tables: dict[str, _TableBuilder] = field(default_factory=dict)
 
-    def segment(self, bit: int, segment: PlannedSegment) -> SegmentPlan:
+    def compile(self) -> tuple[SegmentPlan, ...]:
+        """Compile every segment, those referred to before those that refer to them."""
+        order = self._order()
+        planned = {place: self._segment(place, self.segments[place]) for place in order}
+        return tuple(planned[place] for place in sorted(planned))
+
+    def _order(self) -> list[int]:
+        places = self.compiler.places
+        wanted = {s.document.name: references_of(s.document) for s in self.segments}
+        circle = cycle_of(wanted)
+        if circle:
+            message = f"segments refer to each other in a circle: {' -> '.join(circle)}"
+            self.problems.append(Problem(message=message))
+            return []
+        order: dict[int, None] = {}
+        waiting = list(reversed(range(len(self.segments))))
+        while waiting:
+            place = waiting.pop()
+            before = [
+                places[name]
+                for name in wanted[self.segments[place].document.name]
+                if name in places and places[name] not in order
+            ]
+            if place in order:
+                continue
+            if before:
+                waiting += [place, *before]
+            else:
+                order[place] = None
+        return list(order)
+
+    def _segment(self, place: int, segment: PlannedSegment) -> SegmentPlan:
         document = segment.document
-        found = check_segment(document, self.catalog)
+        known = Known(segments=None, measures=self.measures)
+        found = check_segment(document, self.scopes, limits=self.limits, known=known)
         rules, nodes = ([], {}) if found else self._rules(document, found)
         self.problems += [
-            Problem(message=f"segment {document.name}: {p.message}", pointer=p.pointer, hint=p.hint)
-            for p in found
+            replace(problem, message=f"segment {document.name}: {problem.message}")
+            for problem in found
         ]
         return SegmentPlan(
             segment_id=segment.segment_id,
-            bit=bit,
+            bit=place,
             rules=tuple(rules),
             add=None if found else self._keys(document.manual.add),
             remove=None if found else self._keys(document.manual.remove),
@@ -194,60 +228,34 @@ class _Builder:
     def _rules(
         self, document: SegmentDocument, problems: list[Problem]
     ) -> tuple[list[RulePlan], dict[str, int]]:
-        zone = read_zone(document.timezone or self.catalog.timezone)
-        resolver = Resolver(catalog=self.catalog, frame=Frame(as_of=self.as_of, zone=zone))
+        zone = read_zone(document.timezone or self.scopes.catalog.timezone)
+        frame = Frame(as_of=self.as_of, zone=zone, limits=self.limits)
+        resolver = Resolver(scopes=self.scopes, frame=frame, measures=self.measures)
         rules: list[RulePlan] = []
         nodes: dict[str, int] = {}
         for index, rule in enumerate(document.rules):
             resolved = resolver.condition(rule.where, f"/rules/{index}/where")
-            if resolved is not None:
-                condition = self._condition(resolved, nodes)
+            if resolved is None:
+                continue
+            missing = list(self.compiler.missing(resolved))
+            problems += [
+                Problem(
+                    message=f"the segment {test.name} has no published version",
+                    pointer=f"{test.pointer}/name",
+                )
+                for test in missing
+            ]
+            if not missing:
+                condition = self.compiler.condition(resolved, nodes)
                 nodes[f"/rules/{index}"] = condition
                 rules.append(RulePlan(combine=rule.combine, condition=condition))
         problems += resolver.problems
         return rules, nodes
 
-    def _condition(self, test: Resolved, nodes: dict[str, int]) -> int:
-        node: ConditionNode
-        match test:
-            case Universe():
-                node = EveryoneNode()
-            case Group():
-                node = _group_node(test.join, [self._condition(part, nodes) for part in test.of])
-            case ColumnTest():
-                node = AttributeNode(
-                    column=test.column, kind=str(test.kind), predicate=test.predicate
-                )
-            case RowsTest():
-                node = self._rows(test)
-        place = self.conditions.add(node)
-        nodes[test.pointer] = place
-        return place
-
-    def _rows(self, test: RowsTest) -> RowsNode:
-        kind = str(test.time_kind) if test.time_kind else None
-        table = self.tables.setdefault(test.table, _TableBuilder(time=test.time, time_kind=kind))
-        exists = test.function == "exists"
-        fold = Fold(
-            where=None if test.where is None else table.row(test.where),
-            low=test.low,
-            high=test.high,
-            # Existence is a count of at least one, so both share one aggregate.
-            function="count" if exists else test.function,
-            column=test.column,
-            kind=str(test.kind) if test.kind else None,
-        )
-        predicate = WholeRanges(ranges=((1, None),)) if exists else test.predicate
-        assert predicate is not None
-        return RowsNode(table=test.table, fold=table.folds.add(fold), predicate=predicate)
-
     def _keys(self, ids: Sequence[str | int]) -> int | None:
         if not ids:
             return None
-        kind = parse_type(self.catalog.profile.columns[self.catalog.key])
+        catalog = self.scopes.catalog
+        kind = parse_type(catalog.profile.columns[catalog.key])
         texts = {manual_key(key, kind) for key in ids}
-        return self.conditions.add(KeysNode(keys=tuple(sorted(texts))))
-
-
-def _group_node(join: Literal["and", "or", "not"], of: list[int]) -> GroupNode:
-    return GroupNode(node=join, of=tuple(sorted(set(of))))
+        return self.compiler.conditions.add(KeysNode(keys=tuple(sorted(texts))))

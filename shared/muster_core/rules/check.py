@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from muster_core.catalog.document import Catalog
 from muster_core.catalog.type import ColumnType, parse_type
 from muster_core.errors import Problem
-from muster_core.rules.comparison import Misfit
-from muster_core.rules.document import CronSchedule, ProjectColumn, SegmentDocument
+from muster_core.rules.document import CronSchedule, SegmentDocument
 from muster_core.rules.limit import DEFAULT_LIMITS, Limits
 from muster_core.rules.literal import Frame
 from muster_core.rules.manual import manual_key
+from muster_core.rules.measure import MeasureDocument
+from muster_core.rules.note import Notes
+from muster_core.rules.project import resolve_project
+from muster_core.rules.reference import circle_through, members_of, references_of
 from muster_core.rules.resolve import Resolver
-from muster_core.rules.scope import profile_scope
+from muster_core.rules.row import RowResolver
+from muster_core.rules.scope import Scopes
 from muster_core.schedules.cron import parse_cron
 from muster_core.schedules.zone import read_zone
 
@@ -24,50 +29,132 @@ _SOME_INSTANT = datetime(2026, 1, 1, tzinfo=UTC)
 _IDS_SHOWN = 20
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What documents may refer to beside each other.
+
+    `segments` gives what each existing segment refers to; None: references are not looked up here.
+    """
+
+    segments: Mapping[str, Iterable[str]] | None = field(default_factory=dict)
+    measures: Mapping[str, MeasureDocument] = field(default_factory=dict)
+
+
+_NOTHING = Known()
+_UNASKED = Known(segments=None)
+
+
 def check_segments(
-    documents: Sequence[SegmentDocument], catalog: Catalog, *, limits: Limits = DEFAULT_LIMITS
+    documents: Sequence[SegmentDocument],
+    catalog: Catalog,
+    *,
+    limits: Limits = DEFAULT_LIMITS,
+    known: Known = _NOTHING,
 ) -> list[Problem]:
     """Return everything wrong with `documents` as one folder; messages begin with the segment's name."""
-    problems: list[Problem] = []
+    found = check_folder(documents, catalog, limits=limits, known=known)
+    return [problem for problems in found for problem in problems]
+
+
+def check_folder(
+    documents: Sequence[SegmentDocument],
+    catalog: Catalog,
+    *,
+    limits: Limits = DEFAULT_LIMITS,
+    known: Known = _NOTHING,
+) -> list[list[Problem]]:
+    """Return what is wrong with each of `documents`, which may refer to each other."""
+    scopes = Scopes(catalog)
+    references = dict(known.segments or {})
+    references |= {document.name: references_of(document) for document in documents}
+    around = known if known.segments is None else replace(known, segments=references)
     seen: set[str] = set()
+    problems: list[list[Problem]] = []
     for document in documents:
-        found = check_segment(document, catalog, limits=limits)
+        found = check_segment(document, scopes, limits=limits, known=around)
         if document.name in seen:
             found.append(Problem(message="this name is used twice", pointer="/name"))
         seen.add(document.name)
-        problems += [
-            Problem(
-                message=f"segment {document.name}: {problem.message}",
-                pointer=problem.pointer,
-                hint=problem.hint,
-            )
-            for problem in found
-        ]
+        problems.append(
+            [
+                replace(problem, message=f"segment {document.name}: {problem.message}")
+                for problem in found
+            ]
+        )
     return problems
 
 
 def check_segment(
-    document: SegmentDocument, catalog: Catalog, *, limits: Limits = DEFAULT_LIMITS
+    document: SegmentDocument,
+    catalog: Catalog | Scopes,
+    *,
+    limits: Limits = DEFAULT_LIMITS,
+    known: Known = _UNASKED,
 ) -> list[Problem]:
     """Return everything wrong with one document."""
-    problems = _zone_problems(document)
-    name = catalog.timezone if document.timezone is None or problems else document.timezone
+    scopes = catalog if isinstance(catalog, Scopes) else Scopes(catalog)
+    problems = _zone_problems(document.timezone)
+    written = None if problems else document.timezone
+    frame = Frame(
+        as_of=_SOME_INSTANT, zone=read_zone(written or scopes.catalog.timezone), limits=limits
+    )
     problems += _schedule_problems(document)
-    frame = Frame(as_of=_SOME_INSTANT, zone=read_zone(name), limits=limits)
-    resolver = Resolver(catalog=catalog, frame=frame)
+    resolver = Resolver(
+        scopes=scopes,
+        frame=frame,
+        measures=known.measures,
+        segments=None if known.segments is None else frozenset(known.segments),
+    )
     if len(document.rules) > limits.rules:
         message = f"a segment has at most {limits.rules} rules"
         problems.append(Problem(message=message, pointer="/rules"))
     for index, rule in enumerate(document.rules):
         resolver.condition(rule.where, f"/rules/{index}/where")
     problems += resolver.problems
-    for index, column in enumerate(document.project):
-        problems += _project_problems(column, catalog, f"/project/{index}")
-    return problems + _manual_problems(document, catalog, limits)
+    problems += _circle_problems(document, known)
+    rows = RowResolver(frame=frame, notes=Notes(limits=limits))
+    resolve_project(document.project, scopes, rows)
+    return problems + rows.notes.problems + _manual_problems(document, scopes.catalog, limits)
 
 
-def _zone_problems(document: SegmentDocument) -> list[Problem]:
-    return [] if document.timezone is None else _tried(read_zone, document.timezone, "/timezone")
+def check_measures(
+    documents: Sequence[MeasureDocument],
+    catalog: Catalog,
+    *,
+    limits: Limits = DEFAULT_LIMITS,
+) -> list[Problem]:
+    """Return everything wrong with measures; messages begin with the measure's name."""
+    scopes = Scopes(catalog)
+    frame = Frame(as_of=_SOME_INSTANT, zone=read_zone(catalog.timezone), limits=limits)
+    problems: list[Problem] = []
+    seen: set[str] = set()
+    for document in documents:
+        resolver = Resolver(scopes=scopes, frame=frame)
+        resolver.measure(document.by, "/by")
+        found = list(resolver.problems)
+        if document.name in seen:
+            found.append(Problem(message="this name is used twice", pointer="/name"))
+        seen.add(document.name)
+        problems += [
+            replace(problem, message=f"measure {document.name}: {problem.message}")
+            for problem in found
+        ]
+    return problems
+
+
+def _circle_problems(document: SegmentDocument, known: Known) -> list[Problem]:
+    """Return that references lead from the document back to itself, at the first that does."""
+    references = known.segments or {}
+    for pointer, node in members_of(document):
+        circle = circle_through(document.name, node.name, references)
+        if circle:
+            message = f"segments refer to each other in a circle: {' -> '.join(circle)}"
+            return [Problem(message=message, pointer=f"{pointer}/name")]
+    return []
+
+
+def _zone_problems(zone: str | None) -> list[Problem]:
+    return [] if zone is None else _tried(read_zone, zone, "/timezone")
 
 
 def _schedule_problems(document: SegmentDocument) -> list[Problem]:
@@ -86,17 +173,6 @@ def _tried(read: Callable[[str], object], text: str, pointer: str) -> list[Probl
         read(text)
     except ValueError as exc:
         return [Problem(message=str(exc), pointer=pointer)]
-    return []
-
-
-def _project_problems(column: ProjectColumn, catalog: Catalog, pointer: str) -> list[Problem]:
-    if column.table is not None or column.where is not None or column.via:
-        message = "columns of related tables are not put out yet"
-        return [Problem(message=message, pointer=f"{pointer}/table")]
-    try:
-        profile_scope(catalog).find(column.column)
-    except Misfit as exc:
-        return [Problem(message=str(exc), pointer=pointer + exc.pointer, hint=exc.hint)]
     return []
 
 

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from muster_core.catalog.type import ColumnType, Kind
 from muster_core.rules.condition import Compare
 from muster_core.rules.duration import parse_duration, shift
-from muster_core.rules.instant import to_local, to_micros
+from muster_core.rules.instant import to_local
 from muster_core.rules.literal import (
     Frame,
     Whole,
@@ -22,7 +22,10 @@ from muster_core.rules.literal import (
     read_text,
     whole_span,
 )
+from muster_core.rules.misfit import Misfit
 from muster_core.rules.predicate import (
+    Anniversary,
+    CalendarPart,
     FloatRanges,
     IsSet,
     Predicate,
@@ -34,6 +37,7 @@ from muster_core.rules.predicate import (
     WholeRanges,
 )
 from muster_core.rules.value import Ago, Ahead, ColumnValue, Scalar, Window
+from muster_core.rules.window import column_bounds, window_bounds
 
 _SET = ("is_set", "is_not_set")
 _ORDER = ("eq", "ne", "in", "not_in", "gt", "gte", "lt", "lte", "between", "not_between")
@@ -61,6 +65,8 @@ _TEXT = (
     "not_matches",
 )
 
+INTEGER = ColumnType(kind=Kind.INTEGER)
+
 #: Which comparisons each type has, as rules.md's table lists them.
 COMPARISONS: dict[Kind, tuple[str, ...]] = {
     Kind.TEXT: (*_TEXT, *_SET),
@@ -72,21 +78,18 @@ COMPARISONS: dict[Kind, tuple[str, ...]] = {
     Kind.TIMESTAMP: (*_ORDER, *_TIME_ONLY, *_SET),
     Kind.ARRAY: ("contains_item", "not_contains_item", "eq", "ne", "in", "not_in", *_SET),
 }
-#: Declared, checked for their type, and not evaluated yet.
-LATER = frozenset(_TIME_ONLY)
+_WINDOWS = frozenset(("in_window", "not_in_window", "anniversary_in_window"))
+#: Parts of a date, and the numbers each may be.
+_PARTS = {
+    "day_of": ("day", 1, 31),
+    "month_of": ("month", 1, 12),
+    "year_of": ("year", None, None),
+    "weekday_of": ("weekday", 1, 7),
+}
 WITHOUT_VALUE = frozenset(("is_set", "is_not_set", "is_true", "is_false"))
 _LISTS = frozenset(("in", "not_in", "between", "not_between"))
 
 Given = Scalar | tuple[Scalar, ...] | ColumnValue | Ago | Ahead | Window | None
-
-
-class Misfit(ValueError):
-    """A comparison does not fit its column; `pointer` leads from the condition to the culprit."""
-
-    def __init__(self, message: str, pointer: str = "/value", hint: str | None = None) -> None:
-        super().__init__(message)
-        self.pointer = pointer
-        self.hint = hint
 
 
 def split_negation(compare: str) -> tuple[str, bool]:
@@ -120,6 +123,10 @@ def compile_comparison(
         return IsSet(negate=negate)
     if compare in ("is_true", "is_false"):
         return Truth(expected=compare == "is_true")
+    if isinstance(value, Window):
+        return _within(kind, positive, value, frame, negate)
+    if compare in _PARTS:
+        return _part(kind, compare, value, frame)
     found, misfits = _resolve(value, kind, frame)
     if misfits:
         return misfits
@@ -149,8 +156,6 @@ def _check_shape(kind: ColumnType, compare: Compare, value: Given, ignore_case: 
             "/compare",
             f"use {', '.join(allowed)}",
         )
-    if compare in LATER:
-        raise Misfit(f"{compare} is not evaluated yet", "/compare")
     folds = kind.kind is Kind.TEXT or (kind.element is not None and kind.element.kind is Kind.TEXT)
     if ignore_case and (not folds or compare in ("matches", "not_matches", *WITHOUT_VALUE)):
         raise Misfit("ignore_case fits comparisons of text, except matches", "/ignore_case")
@@ -160,9 +165,9 @@ def _check_shape(kind: ColumnType, compare: Compare, value: Given, ignore_case: 
         return
     if value is None:
         raise Misfit(f"{compare} needs a value")
-    if isinstance(value, Window):
-        raise Misfit(f"{compare} takes no window")
-    if isinstance(value, tuple) != (compare in _LISTS):
+    if isinstance(value, Window) != (compare in _WINDOWS):
+        raise Misfit(f"{compare} takes {'a' if compare in _WINDOWS else 'no'} window")
+    if compare not in _PARTS and isinstance(value, tuple) != (compare in _LISTS):
         raise Misfit(
             f"{compare} takes a list"
             if compare in _LISTS
@@ -245,6 +250,43 @@ def _positive(
             return WholeRanges(ranges=_whole_ranges(test, spans), negate=negate)
 
 
+def _within(
+    kind: ColumnType, test: str, window: Window, frame: Frame, negate: bool
+) -> list[Misfit] | Predicate:
+    """Return the predicate of a time, or of its yearly return, held against a window."""
+    try:
+        if window.on is not None:
+            raise Misfit("only the window of rows takes on", "/on")
+        bounds = window_bounds(window, frame)
+        if test == "in_window":
+            return WholeRanges(ranges=(column_bounds(bounds, kind, frame),), negate=negate)
+        first, last = column_bounds(bounds, ColumnType(kind=Kind.DATE), frame)
+    except Misfit as exc:
+        return [Misfit(str(exc), f"/value{exc.pointer}", exc.hint)]
+    return Anniversary(first=first, last=last, zone=_zone(kind, frame))
+
+
+def _part(kind: ColumnType, compare: str, value: Given, frame: Frame) -> list[Misfit] | Predicate:
+    """Return the predicate of a part of a date."""
+    part, low, high = _PARTS[compare]
+    low, high = low or frame.limits.first_year, high or frame.limits.last_year
+    found, misfits = _resolve(value, INTEGER, frame)
+    for index, item in enumerate(found if not misfits else ()):
+        number = read_exact(item)
+        if number != int(number) or not low <= number <= high:
+            pointer = f"/value/{index}" if isinstance(value, tuple) else "/value"
+            misfits.append(Misfit(f"{compare} takes whole numbers from {low} to {high}", pointer))
+    if misfits:
+        return misfits
+    values = sorted({int(read_exact(item)) for item in found})
+    return CalendarPart(part=part, values=tuple(values), zone=_zone(kind, frame))  # type: ignore[arg-type]
+
+
+def _zone(kind: ColumnType, frame: Frame) -> str:
+    """Return the zone that decides a column's local date; of dates none does, and equal tests stay equal."""
+    return frame.zone.key if kind.kind is Kind.TIMESTAMP else "UTC"
+
+
 def _text(
     test: str, texts: list[str], frame: Frame, ignore_case: bool, negate: bool
 ) -> TextIn | TextLike:
@@ -323,7 +365,7 @@ def _float_ranges(test: str, values: list[float]) -> tuple[tuple[float | None, f
 
 
 def _mean(test: str, values: Sequence[object], negate: bool) -> ScaledRanges:
-    ends = [_scaled(v) for v in values]
+    ends = [scaled(v) for v in values]
     whole, scale = ends[0]
     match test:
         case "gt" | "gte":
@@ -342,58 +384,11 @@ def _mean(test: str, values: Sequence[object], negate: bool) -> ScaledRanges:
     return ScaledRanges(ranges=ranges, negate=negate)  # type: ignore[arg-type]
 
 
-def _scaled(value: object) -> tuple[int, int]:
+def scaled(value: object) -> tuple[int, int]:
+    """Return an exact number as (whole, scale): whole / 10**scale, the scale never negative."""
     if isinstance(value, int):
         return value, 0
     sign, digits, exponent = value.as_tuple()  # type: ignore[attr-defined]
     whole = int("".join(map(str, digits)))
-    return (-whole if sign else whole), -exponent
-
-
-def window_bounds(window: Window, frame: Frame) -> tuple[int | None, int | None]:
-    """Return first and last microsecond of a window; None is an open side.
-
-    Raises:
-        Misfit: the window is impossible or its form is not evaluated yet.
-    """
-    if window.on is not None:
-        raise Misfit("windows on another column are not evaluated yet", "/on")
-    if window.last is not None:
-        try:
-            start = shift(frame.as_of, parse_duration(window.last), zone=frame.zone, sign=-1)
-        except ValueError as exc:
-            raise Misfit(str(exc), "/last") from None
-        return to_micros(start) + 1, to_micros(frame.as_of)
-    if window.form != "from/to":
-        if window.between_ago is not None:
-            _check_far_exceeds_near(*window.between_ago)
-        raise Misfit(f"windows of the form {window.form} are not evaluated yet", f"/{window.form}")
-    low = None if window.from_ is None else _edge(window.from_, frame, "/from")
-    high = None if window.to is None else _edge(window.to, frame, "/to") - 1
-    if low is not None and high is not None and low > high:
-        raise Misfit("the window ends before it begins", "/to")
-    return low, high
-
-
-def _edge(text: str, frame: Frame, pointer: str) -> int:
-    try:
-        return whole_span(text, ColumnType(kind=Kind.TIMESTAMP), frame)[0]
-    except ValueError as exc:
-        raise Misfit(str(exc), pointer) from None
-
-
-def _check_far_exceeds_near(far: str, near: str) -> None:
-    shortest = _seconds(far, {1: 28, 3: 90, 12: 365})
-    longest = _seconds(near, {1: 31, 3: 92, 12: 366})
-    if parse_duration(far).months and parse_duration(near).months:
-        shortest, longest = parse_duration(far).months, parse_duration(near).months
-    if shortest <= longest:
-        raise Misfit("the far end must surely lie before the near one", "/between_ago")
-
-
-def _seconds(text: str, days: dict[int, int]) -> int:
-    duration = parse_duration(text)
-    if not duration.months:
-        return duration.seconds
-    unit = next(months for months in (12, 3, 1) if duration.months % months == 0)
-    return duration.months // unit * days[unit] * 86_400
+    signed = -whole if sign else whole
+    return (signed * 10**exponent, 0) if exponent > 0 else (signed, -exponent)

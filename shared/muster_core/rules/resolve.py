@@ -1,115 +1,96 @@
-"""Conditions resolved against a catalog: names to stored columns, literals to predicates, windows to bounds.
+"""Conditions resolved against a catalog: names to columns, literals to predicates, windows to bounds.
 
 Checking and compiling both go through here, so what is accepted when saved is what can be run.
-Whatever is declared but not evaluated yet is a problem here, with its pointer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Literal
-from zoneinfo import ZoneInfo
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from fractions import Fraction
 
-from muster_core.catalog.document import Catalog
-from muster_core.catalog.type import ColumnType, Kind
 from muster_core.errors import Problem
-from muster_core.rules.comparison import (
-    Misfit,
-    compile_comparison,
-    split_negation,
-    window_bounds,
-)
+from muster_core.rules.aggregate import SOME, AggregateResolver
+from muster_core.rules.comparison import scaled
 from muster_core.rules.condition import (
-    Aggregate,
     All,
     Any_,
     Attribute,
+    CompareSides,
     Condition,
     Everyone,
+    FirstRow,
+    Held,
+    LastRow,
+    Measurable,
+    MeasureName,
+    MeasureValue,
     Not,
-    RowAll,
-    RowAny,
-    RowCondition,
-    RowNot,
+    Periods,
     Rows,
+    Sample,
+    SegmentMember,
+    Sequence,
+    Top,
 )
-from muster_core.rules.instant import first_day_from, last_day_until, to_micros
-from muster_core.rules.literal import Frame
-from muster_core.rules.predicate import Predicate, SameRow
-from muster_core.rules.scope import INTEGER, Scope, profile_scope, table_scope
-from muster_core.rules.value import ColumnValue
-
-_NUMERIC = ("sum", "avg")
-_ORDERED = ("min", "max")
-_RELATIONS = ("eq", "gt", "gte", "lt", "lte")
-
-Function = Literal["count", "count_distinct", "sum", "avg", "min", "max", "first", "last", "exists"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Universe:
-    """Every customer."""
-
-    pointer: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Group:
-    """Operands joined by `join`; ``not`` has one. On customers or on rows, as its place says."""
-
-    pointer: str
-    join: Literal["and", "or", "not"]
-    of: tuple[Resolved, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ColumnTest:
-    """A predicate on one stored column."""
-
-    pointer: str
-    column: str
-    kind: ColumnType
-    predicate: Predicate
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RowsTest:
-    """An aggregate over a customer's rows, and the predicate on its result (None: some row exists).
-
-    `low` and `high` bound the time column in its own terms (days or microseconds), both included.
-    """
-
-    pointer: str
-    table: str
-    time: str | None
-    time_kind: ColumnType | None
-    low: int | None
-    high: int | None
-    where: Resolved | None
-    function: Function
-    column: str | None
-    kind: ColumnType | None
-    predicate: Predicate | None
-
-
-Resolved = Universe | Group | ColumnTest | RowsTest
+from muster_core.rules.literal import Frame, read_exact
+from muster_core.rules.measure import MeasureDocument
+from muster_core.rules.misfit import Misfit
+from muster_core.rules.note import Notes
+from muster_core.rules.resolution import (
+    AggregateFold,
+    ColumnTest,
+    Group,
+    Resolved,
+    RowsTest,
+    SampleTest,
+    SegmentTest,
+    SidesTest,
+    TopTest,
+    Universe,
+    joined,
+)
+from muster_core.rules.row import RowResolver
+from muster_core.rules.scope import ScopeColumn, Scopes, nearest
+from muster_core.rules.single import SingleResolver
+from muster_core.rules.timeline import TimelineResolver
+from muster_core.rules.value import Scalar
+from muster_core.schedules.zone import read_zone
 
 
 @dataclass(slots=True, kw_only=True)
 class Resolver:
     """Resolves the conditions of one segment; problems gather in `problems`, never raised."""
 
-    catalog: Catalog
+    scopes: Scopes
     frame: Frame
-    problems: list[Problem] = field(default_factory=list)
-    conditions: int = 0
+    measures: Mapping[str, MeasureDocument] = field(default_factory=dict)
+    #: Names of every segment there is; None: whoever compiles looks itself.
+    segments: frozenset[str] | None = None
+    _notes: Notes = field(init=False)
+    _rows: RowResolver = field(init=False)
+    _aggregates: AggregateResolver = field(init=False)
+    _timelines: TimelineResolver = field(init=False)
+    _singles: SingleResolver = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._notes = Notes(limits=self.frame.limits)
+        self._rows = RowResolver(frame=self.frame, notes=self._notes)
+        self._aggregates = AggregateResolver(scopes=self.scopes, rows=self._rows)
+        self._timelines = TimelineResolver(scopes=self.scopes, rows=self._rows)
+        self._singles = SingleResolver(scopes=self.scopes, rows=self._rows)
+
+    @property
+    def problems(self) -> list[Problem]:
+        """Return what did not fit so far."""
+        return self._notes.problems
 
     def condition(self, node: Condition, pointer: str, depth: int = 1) -> Resolved | None:
         """Return `node` resolved, or None with at least one problem more."""
-        self._count(pointer, depth)
-        with self._noting(pointer):
+        self._notes.count(pointer, depth)
+        with self._notes.noting(pointer):
             match node:
                 case Everyone():
                     return Universe(pointer=pointer)
@@ -118,215 +99,169 @@ class Resolver:
                         self.condition(part, f"{pointer}/of/{i}", depth + 1)
                         for i, part in enumerate(node.of)
                     ]
-                    return _group("and" if isinstance(node, All) else "or", parts, pointer)
+                    return joined("and" if isinstance(node, All) else "or", parts, pointer)
                 case Not():
                     inner = self.condition(node.of, f"{pointer}/of", depth + 1)
-                    return _group("not", [inner], pointer)
-                case Attribute():
-                    if node.via or ("." in node.column and self._is_table_column(node.column)):
-                        raise Misfit(
-                            "columns of one-to-one tables are not evaluated yet", "/column"
-                        )
-                    return self._attribute(node, profile_scope(self.catalog), pointer)
-                case Rows():
-                    return self._rows(node, pointer, depth)
+                    return joined("not", [inner], pointer)
                 case _:
-                    raise Misfit(f"conditions of kind {node.kind} are not evaluated yet", "/kind")
+                    return self._leaf(node, pointer, depth)
         return None
 
-    def _is_table_column(self, column: str) -> bool:
-        return column.partition(".")[0] in self.catalog.tables
-
-    def _count(self, pointer: str, depth: int) -> None:
-        limits = self.frame.limits
-        self.conditions += 1
-        if self.conditions == limits.conditions + 1:
-            self._note(f"a segment has at most {limits.conditions} conditions", pointer)
-        if depth == limits.depth + 1:
-            self._note(f"conditions nest at most {limits.depth} deep", pointer)
-
-    def _note(self, message: str, pointer: str, hint: str | None = None) -> None:
-        self.problems.append(Problem(message=message, pointer=pointer, hint=hint))
-
-    @contextmanager
-    def _noting(self, pointer: str) -> Iterator[None]:
-        try:
-            yield
-        except Misfit as exc:
-            self._note(str(exc), pointer + exc.pointer, exc.hint)
-
-    def _attribute(self, node: Attribute, scope: Scope, pointer: str) -> ColumnTest | None:
-        kind = scope.find(node.column)
-        if isinstance(node.value, ColumnValue):
-            predicate: Predicate | list[Misfit] = _column_relation(
-                node, node.value, kind, scope, self.frame.zone
-            )
-        else:
-            predicate = compile_comparison(
-                kind, node.compare, node.value, frame=self.frame, ignore_case=node.ignore_case
-            )
-        if isinstance(predicate, list):
-            for misfit in predicate:
-                self._note(str(misfit), pointer + misfit.pointer, misfit.hint)
-            return None
-        return ColumnTest(pointer=pointer, column=node.column, kind=kind, predicate=predicate)
-
-    def _row(self, node: RowCondition, scope: Scope, pointer: str, depth: int) -> Resolved | None:
-        self._count(pointer, depth)
-        with self._noting(pointer):
-            match node:
-                case RowAll() | RowAny():
-                    parts = [
-                        self._row(part, scope, f"{pointer}/of/{i}", depth + 1)
-                        for i, part in enumerate(node.of)
-                    ]
-                    return _group("and" if isinstance(node, RowAll) else "or", parts, pointer)
-                case RowNot():
-                    inner = self._row(node.of, scope, f"{pointer}/of", depth + 1)
-                    return _group("not", [inner], pointer)
-                case Attribute():
-                    if node.via:
-                        raise Misfit("inside a row condition, via is not evaluated yet", "/via")
-                    return self._attribute(node, scope, pointer)
+    def measure(self, node: Measurable, pointer: str) -> AggregateFold | None:
+        """Return what a measure computes, or None with at least one problem more."""
+        self._notes.count(pointer, 1)
+        with self._notes.noting(pointer):
+            return self._aggregates.value(node, pointer, 1)
         return None
 
-    def _rows(self, node: Rows, pointer: str, depth: int) -> RowsTest | None:
-        before = len(self.problems)
-        scope = table_scope(self.catalog, node.table, node.via)
-        where = None
-        if node.where is not None:
-            where = self._row(node.where, scope, f"{pointer}/where", depth + 1)
-        low = high = None
-        with self._noting(pointer):
-            low, high = self._bounds(node, scope, pointer)
-        result, predicate = None, None
-        with self._noting(pointer):
-            result = _result_type(node.aggregate, scope)
-        if result is not None or node.aggregate.function == "exists":
-            predicate = self._result_predicate(node, result, pointer)
-        if len(self.problems) > before:
-            return None
-        column = node.aggregate.column
-        return RowsTest(
-            pointer=pointer,
-            table=scope.stored,
-            time=scope.time,
-            time_kind=scope.columns[scope.time] if scope.time else None,
-            low=low,
-            high=high,
-            where=where,
-            function=node.aggregate.function,  # type: ignore[arg-type]
-            column=column,
-            kind=scope.columns[column] if column else None,
-            predicate=predicate,
-        )
+    def _leaf(self, node: Condition, pointer: str, depth: int) -> Resolved | None:
+        match node:
+            case Attribute():
+                return self._attribute(node, pointer)
+            case Rows():
+                return self._related(node, pointer, depth)
+            case FirstRow():
+                return self._timelines.first_row(node, pointer, depth)
+            case LastRow():
+                return self._timelines.last_row(node, pointer, depth)
+            case Sequence():
+                return self._timelines.sequence(node, pointer, depth)
+            case Periods():
+                return self._timelines.periods(node, pointer, depth)
+            case Held():
+                return self._timelines.held(node, pointer)
+            case SegmentMember():
+                if self.segments is not None and node.name not in self.segments:
+                    message = f"there is no segment {node.name[:100]!r}"
+                    raise Misfit(message, "/name", nearest(node.name, self.segments))
+                return SegmentTest(pointer=pointer, name=node.name)
+            case MeasureValue():
+                return self._measured(node, pointer)
+            case CompareSides():
+                return self._sides(node, pointer, depth)
+            case Top():
+                return self._top(node, pointer, depth)
+            case Sample():
+                return self._sample(node, pointer)
+        raise AssertionError(f"an unknown kind {node.kind}")
 
-    def _bounds(self, node: Rows, scope: Scope, pointer: str) -> tuple[int | None, int | None]:
-        """Return first and last visible time of a row, in the terms of the table's time column."""
-        low: int | None = None
-        high: int | None = None
-        if node.window is not None:
-            if scope.time is None:
-                raise Misfit(f"{scope.place} has no time column, so it has no windows", "/window")
-            try:
-                low, high = window_bounds(node.window, self.frame)
-            except Misfit as exc:
-                raise Misfit(str(exc), f"/window{exc.pointer}", exc.hint) from None
-        if scope.time is None:
-            return None, None
-        if not node.include_future:
-            now = to_micros(self.frame.as_of)
-            high = now if high is None else min(high, now)
-        if scope.columns[scope.time].kind is Kind.DATE:
-            low = None if low is None else first_day_from(low, self.frame.zone)
-            high = None if high is None else last_day_until(high, self.frame.zone)
-        return low, high
+    def _attribute(self, node: Attribute, pointer: str) -> ColumnTest | RowsTest | Group | None:
+        table = self._singles.table(node)
+        if table is not None:
+            return self._singles.attribute(node, table, pointer)
+        return self._rows.attribute(node, self.scopes.profile, pointer)
 
-    def _result_predicate(
-        self, node: Rows, result: ColumnType | None, pointer: str
-    ) -> Predicate | None:
+    def _related(self, node: Rows, pointer: str, depth: int) -> RowsTest | None:
+        fold = self._aggregates.fold(node, pointer, depth)
         if node.aggregate.function == "exists":
             if node.compare is not None or node.value is not None:
-                self._note("exists takes no compare and no value", f"{pointer}/compare")
+                at = "/compare" if node.compare is not None else "/value"
+                raise Misfit("exists takes no compare and no value", at)
+            predicate = SOME
+        elif node.compare is None:
+            raise Misfit(f"{node.aggregate.function} needs a compare", "/compare")
+        elif fold is not None:
+            known = self._aggregates.result(fold, node.compare, node.value, pointer)
+            return None if known is None else RowsTest(pointer=pointer, fold=fold, predicate=known)
+        if fold is None:
             return None
-        assert result is not None
-        if node.compare is None:
-            self._note(f"{node.aggregate.function} needs a compare", f"{pointer}/compare")
-            return None
-        mean = node.aggregate.function == "avg" and result.kind is not Kind.FLOAT
-        predicate = compile_comparison(
-            result, node.compare, node.value, frame=self.frame, mean=mean
+        return RowsTest(pointer=pointer, fold=fold, predicate=predicate)
+
+    def _measured(self, node: MeasureValue, pointer: str) -> RowsTest | None:
+        fold = self._named(node.name, "/name")
+        predicate = self._aggregates.result(fold, node.compare, node.value, pointer)
+        return (
+            None if predicate is None else RowsTest(pointer=pointer, fold=fold, predicate=predicate)
         )
-        if not isinstance(predicate, list):
-            return predicate
-        for misfit in predicate:
-            self._note(str(misfit), pointer + misfit.pointer, misfit.hint)
-        return None
+
+    def _named(self, name: str, pointer: str) -> AggregateFold:
+        """Return what a measure computes, in the workspace's zone.
+
+        Raises:
+            Misfit: there is no such measure, or it does not fit the catalog.
+        """
+        document = self.measures.get(name)
+        if document is None:
+            message = f"there is no measure {name[:100]!r}"
+            raise Misfit(message, pointer, nearest(name, self.measures))
+        zone = read_zone(self.scopes.catalog.timezone)
+        apart = Resolver(scopes=self.scopes, frame=replace(self.frame, zone=zone))
+        fold = apart.measure(document.by, "/by")
+        if fold is None:
+            first = apart.problems[0]
+            message = f"the measure {name} does not fit the catalog: {first.message}"
+            raise Misfit(message, pointer, first.hint)
+        return fold
+
+    def _side(
+        self, node: Measurable | MeasureName, pointer: str, place: str, depth: int
+    ) -> AggregateFold | None:
+        if isinstance(node, MeasureName):
+            return self._named(node.measure, f"{place}/measure")
+        try:
+            return self._aggregates.value(node, pointer + place, depth)
+        except Misfit as exc:
+            raise Misfit(str(exc), place + exc.pointer, exc.hint) from None
+
+    def _sides(self, node: CompareSides, pointer: str, depth: int) -> SidesTest | None:
+        left = right = None
+        with self._notes.noting(pointer):
+            left = self._side(node.left, pointer, "/left", depth)
+        with self._notes.noting(pointer):
+            right = self._side(node.right, pointer, "/right", depth)
+        times = _number(node.times, "/times")
+        if left is None or right is None:
+            return None
+        one, other = left.result, right.result
+        if not (one.is_number and other.is_number):
+            if not one.is_time or one.kind is not other.kind:
+                message = f"values of type {one} and {other} are not held against each other"
+                raise Misfit(message, "/right", "both are numbers, dates or timestamps")
+            if times != 1:
+                raise Misfit("times fits numbers", "/times")
+        return SidesTest(
+            pointer=pointer, left=left, relation=node.compare, right=right, times=scaled(times)
+        )
+
+    def _top(self, node: Top, pointer: str, depth: int) -> TopTest | None:
+        if (node.limit is None) == (node.percent is None):
+            raise Misfit("top takes either limit or percent", "/limit")
+        share = None if node.percent is None else _share(node.percent)
+        by: AggregateFold | ScopeColumn | None
+        if isinstance(node.by, Measurable):
+            by = self._side(node.by, pointer, "/by", depth)
+            kind = None if by is None else by.result
+        else:
+            by = self._singles.ranked(node.by)
+            kind = by.kind if isinstance(by, ScopeColumn) else by.result
+        if by is None or kind is None:
+            return None
+        if not (kind.is_number or kind.is_time):
+            raise Misfit(f"top ranks numbers and times, not {kind}", "/by")
+        return TopTest(
+            pointer=pointer,
+            by=by,
+            descending=node.descending,
+            limit=node.limit,
+            percent=None if share is None else scaled(share),
+        )
+
+    def _sample(self, node: Sample, pointer: str) -> SampleTest:
+        share = Fraction(_share(node.percent))
+        if len(node.salt) > self.frame.limits.text:
+            raise Misfit(f"a text has at most {self.frame.limits.text} characters", "/salt")
+        return SampleTest(pointer=pointer, salt=node.salt, below=math.ceil(share * 100))
 
 
-def _group(
-    join: Literal["and", "or", "not"], parts: list[Resolved | None], pointer: str
-) -> Group | None:
-    known = [part for part in parts if part is not None]
-    if len(known) < len(parts):
-        return None
-    return Group(pointer=pointer, join=join, of=tuple(known))
+def _number(value: Scalar, pointer: str) -> int | Decimal:
+    try:
+        return read_exact(value)
+    except ValueError:
+        raise Misfit("not a number", pointer) from None
 
 
-def _result_type(aggregate: Aggregate, scope: Scope) -> ColumnType | None:
-    """Return the type of an aggregate's result; None for `exists`.
-
-    Raises:
-        Misfit: the function does not fit its column, or is not evaluated yet.
-    """
-    function = aggregate.function
-    if function in ("first", "last"):
-        message = f"the aggregate {function} is not evaluated yet"
-        raise Misfit(message, "/aggregate/function")
-    if aggregate.order_by is not None:
-        raise Misfit(f"{function} takes no order_by", "/aggregate/order_by")
-    if function in ("count", "exists"):
-        if aggregate.column is not None:
-            raise Misfit(f"{function} takes no column", "/aggregate/column")
-        return INTEGER if function == "count" else None
-    if aggregate.column is None:
-        raise Misfit(f"{function} needs a column", "/aggregate/column")
-    kind = scope.find(aggregate.column, "/aggregate/column")
-    if function in _NUMERIC and not kind.is_number:
-        raise Misfit(f"{function} fits numbers, not {kind}", "/aggregate/column")
-    if function in _ORDERED and not (kind.is_number or kind.is_time):
-        raise Misfit(f"{function} fits numbers and times, not {kind}", "/aggregate/column")
-    if function == "count_distinct":
-        if kind.kind is Kind.ARRAY:
-            raise Misfit("count_distinct of an array is not evaluated yet", "/aggregate/column")
-        return INTEGER
-    return kind
-
-
-def _column_relation(
-    node: Attribute, value: ColumnValue, kind: ColumnType, scope: Scope, zone: ZoneInfo
-) -> SameRow:
-    relation, negate = split_negation(node.compare)
-    text = kind.kind is Kind.TEXT
-    if relation not in (("eq",) if text or kind.kind is Kind.BOOLEAN else _RELATIONS):
-        raise Misfit(f"{node.compare} takes no column of type {kind}", "/compare")
-    other = scope.find(value.column, "/value/column")
-    alike = (
-        kind.kind is other.kind
-        or (kind.is_number and other.is_number)
-        or (kind.is_time and other.is_time)
-    )
-    if kind.kind is Kind.ARRAY or not alike:
-        raise Misfit(f"columns of type {kind} and {other} are not compared", "/value/column")
-    if node.ignore_case and not text:
-        raise Misfit("ignore_case fits comparisons of text", "/ignore_case")
-    mixed_times = kind.is_time and kind.kind is not other.kind
-    return SameRow(
-        other=value.column,
-        # of other columns the zone decides nothing, and equal conditions stay equal
-        zone=zone.key if mixed_times else "UTC",
-        other_type=str(other),
-        relation=relation,  # type: ignore[arg-type]
-        fold=node.ignore_case,
-        negate=negate,
-    )
+def _share(value: Scalar) -> int | Decimal:
+    number = _number(value, "/percent")
+    if not 0 < number <= 100:
+        raise Misfit("a percent is above 0 and at most 100", "/percent")
+    return number

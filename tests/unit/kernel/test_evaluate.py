@@ -342,7 +342,7 @@ def test_a_plan_is_canonical_and_refuses_what_it_cannot_read() -> None:
 def test_a_document_that_does_not_fit_is_refused_at_the_second_wall() -> None:
     with pytest.raises(InvalidInput) as caught:
         compile_plan([_segment(1, {"kind": "segment", "name": "x"})], _catalog(), AS_OF)
-    assert "not evaluated yet" in caught.value.problems[0].message
+    assert "no published version" in caught.value.problems[0].message
 
 
 def test_a_table_is_read_once_and_only_as_far_back_as_somebody_looks() -> None:

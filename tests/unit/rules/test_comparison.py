@@ -8,11 +8,13 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from muster_core.catalog.type import parse_type
-from muster_core.rules.comparison import Misfit, compile_comparison, window_bounds
+from muster_core.rules.comparison import compile_comparison
 from muster_core.rules.instant import to_days, to_micros
 from muster_core.rules.literal import Frame
+from muster_core.rules.misfit import Misfit
 from muster_core.rules.predicate import WholeRanges
 from muster_core.rules.value import Ago, Ahead, Window
+from muster_core.rules.window import window_bounds
 
 
 def _frame(year: int) -> Frame:
