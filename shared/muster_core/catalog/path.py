@@ -12,6 +12,9 @@ from muster_core.catalog.document import Catalog, Relationship, Table
 
 MAX_HOPS = 20
 
+#: More ways than this are a mistake in the catalog: each is prepared on its own, or has to be told apart.
+MAX_WAYS = 1_000
+
 
 class PathError(ValueError):
     """No way, or several, lead from a table to the profile; `choices` lists the ways by relationship names."""
@@ -25,7 +28,11 @@ Path = tuple[Relationship, ...]
 
 
 def paths_to_profile(catalog: Catalog, table: str) -> list[Path]:
-    """Return every way from `table` to the profile that visits no table twice, shortest first."""
+    """Return every way from `table` to the profile that visits no table twice, shortest first.
+
+    Raises:
+        PathError: there are more than anybody could tell apart.
+    """
     found: list[Path] = []
     open_ways: list[Path] = [()]
     while open_ways:
@@ -41,7 +48,23 @@ def paths_to_profile(catalog: Catalog, table: str) -> list[Path]:
                 found.append(longer)
             elif len(longer) < MAX_HOPS:
                 open_ways.append(longer)
+        refuse_many(len(found) + len(open_ways), table)
     return found
+
+
+def refuse_many(count: int, table: str) -> None:
+    """Refuse a catalog in which too many ways start at `table`.
+
+    Raises:
+        PathError: they do.
+    """
+    if count > MAX_WAYS:
+        raise PathError(f"over {MAX_WAYS:,} ways of relationships lead on from {table}")
+
+
+def is_one_to_one(path: Path) -> bool:
+    """Whether a table that reaches the profile by `path` has at most one row for each customer."""
+    return all(step.kind == "one_to_one" for step in path)
 
 
 def path_to_profile(catalog: Catalog, table: str, via: Sequence[str] | None = None) -> Path:
@@ -85,3 +108,12 @@ def prepared_columns(catalog: Catalog, table: str, path: Path) -> dict[str, str]
     for parent in tables_along(catalog, path):
         columns |= {f"{parent.name}.{name}": kind for name, kind in parent.columns.items()}
     return columns
+
+
+def personal_columns(catalog: Catalog, table: str, path: Path) -> frozenset[str]:
+    """Return which of the prepared table's columns are marked personal."""
+    own = catalog.table(table)
+    found = set(own.personal) if own else set()
+    for parent in tables_along(catalog, path):
+        found |= {f"{parent.name}.{name}" for name in parent.personal}
+    return frozenset(found)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from muster_core.catalog.document import Catalog, Relationship
-from muster_core.catalog.path import MAX_HOPS, Path, paths_to_profile, tables_along
+from muster_core.catalog.path import MAX_HOPS, Path, paths_to_profile, refuse_many, tables_along
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +55,9 @@ def references(catalog: Catalog, table: str, path: Path) -> list[Reference]:
 
     A table several chains lead to is named by its last relationship only; one whose last relationship is
     shared by several chains has no name at all (`names` is empty).
+
+    Raises:
+        PathError: there are more chains than anybody could tell apart.
     """
     along = [parent.name for parent in tables_along(catalog, path)]
     closed = {table, *along, catalog.profile.name}
@@ -106,6 +109,7 @@ def _chains(
                 if target not in visited:
                     longer.append((prefix, (*chain, relationship), target))
         found += [(prefix, chain) for prefix, chain, _ in longer]
+        refuse_many(len(found), next(iter(starts)))
         waiting = [entry for entry in longer if len(entry[1]) < MAX_HOPS]
     return found
 

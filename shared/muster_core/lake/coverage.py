@@ -49,8 +49,13 @@ class Survey:
         self._keys: dict[tuple[str, str], KeyCount] = {}
 
     def count_keys(self, table: str) -> list[KeyReport]:
-        """Count the columns of `table` that relationships refer to, and the profile's key."""
-        columns = {r.parent[1] for r in self._catalog.relationships if r.parent[0] == table}
+        """Count the columns of `table` that must be unique.
+
+        Relationships refer to them, or refer with them one-to-one, or they are the profile's key.
+        """
+        links = self._catalog.relationships
+        columns = {r.parent[1] for r in links if r.parent[0] == table}
+        columns |= {r.child[1] for r in links if r.child[0] == table and r.kind == "one_to_one"}
         if table == self._catalog.profile.name:
             columns.add(self._catalog.key)
         reports = []

@@ -13,7 +13,7 @@ from muster_core.catalog.document import (
     Table,
     TableDocument,
 )
-from muster_core.catalog.type import ColumnType, parse_type
+from muster_core.catalog.type import ColumnType, Kind, parse_type
 from muster_core.errors import Problem
 from muster_core.lake.key import has_key_text
 from muster_core.lake.source import Layout
@@ -69,6 +69,12 @@ def check_table(
         hint = "A time is a date or a timestamp."
         place = f"{pointer}/time"
         problems.append(_wrong_type(document.time, kind, "a time", hint, place, file))
+    for number, column in enumerate(document.row_key):
+        kind = layout.columns.get(column)
+        if kind is not None and kind.kind is Kind.ARRAY:
+            place = f"{pointer}/row_key/{number}"
+            hint = "Rows are ordered by single values."
+            problems.append(_wrong_type(column, kind, "part of a row key", hint, place, file))
     chosen = (
         dict.fromkeys([*document.only, *joins, *(c for c, _ in needed)]) if document.only else None
     )

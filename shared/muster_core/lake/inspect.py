@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from muster_core.catalog.document import Catalog, CatalogDocument, Source, Table, TableDocument
-from muster_core.catalog.path import paths_to_profile
+from muster_core.catalog.path import PathError, paths_to_profile
+from muster_core.catalog.reference import dimension_keys
 from muster_core.errors import (
     DuplicateKeys,
     InvalidInput,
@@ -22,6 +23,7 @@ from muster_core.errors import (
 )
 from muster_core.lake.coverage import KeyReport, ReferenceReport, Survey
 from muster_core.lake.fit import check_relationships, check_table, check_zone
+from muster_core.lake.history import check_histories, check_ways, written_histories
 from muster_core.lake.manifest import SourceFile
 from muster_core.lake.source import Layout, list_source, read_layout
 
@@ -77,11 +79,12 @@ def resolve_catalog(
     warnings: list[Problem] = []
     found = _find_tables(document, base, file, problems, warnings)
     problems += check_zone(document.timezone, "/timezone", file)
+    tables = {name: f.table for name, f in found.items()}
     if not problems:
-        problems += check_relationships(document, {n: f.table for n, f in found.items()}, file)
+        problems += check_relationships(document, tables, file)
+        problems += check_histories(document, tables, file)
     if problems:
         raise InvalidInput(problems)
-    tables = {name: f.table for name, f in found.items()}
     profile = tables.pop(document.profile.table)
     catalog = Catalog(
         timezone=document.timezone,
@@ -89,8 +92,9 @@ def resolve_catalog(
         key=document.profile.key,
         tables=tables,
         relationships=document.relationships,
+        histories=written_histories(document),
     )
-    warnings += _unreachable(catalog, file)
+    warnings += _check_reach(catalog, file)
     reports = _survey(catalog, found, file, warnings, progress or (lambda *_: None))
     return Inspection(catalog=catalog, tables=reports, warnings=warnings)
 
@@ -147,19 +151,35 @@ def _find_tables(
 
 def _join_columns(document: CatalogDocument, table: str) -> list[str]:
     ends = [end for r in document.relationships for end in (r.child, r.parent)]
+    for history in written_histories(document).values():
+        ends += [(history.table, history.column), (history.table, history.value)]
     return [column for name, column in ends if name == table]
 
 
+def _check_reach(catalog: Catalog, file: str | None) -> list[Problem]:
+    """Return a warning for every table no rule reaches, after making sure that ways can be told."""
+    try:
+        problems, warnings = check_ways(catalog, file), _unreachable(catalog, file)
+    except PathError as exc:
+        problem = Problem(message=str(exc), pointer="/relationships", file=file)
+        raise InvalidInput([problem]) from exc
+    if problems:
+        raise InvalidInput(problems)
+    return warnings
+
+
 def _unreachable(catalog: Catalog, file: str | None) -> list[Problem]:
+    referred = dimension_keys(catalog)
     return [
         Problem(
-            message=f"no relationship leads from {name} to {catalog.profile.name}; "
+            message=f"no relationship leads from {name} to {catalog.profile.name}, "
+            "nor to it from a table that has such a way; "
             "the table is not prepared and no rule can use it",
             pointer=f"/tables/{name}",
             file=file,
         )
         for name in catalog.tables
-        if not paths_to_profile(catalog, name)
+        if name not in referred and not paths_to_profile(catalog, name)
     ]
 
 

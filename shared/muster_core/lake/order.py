@@ -120,7 +120,7 @@ def _joined(tables: Sequence[Any], numbers: Sequence[int]) -> Any:
 def _sorted_places(joined: Any, order: Order) -> Any:
     keys = {f"k{i}": sortable(joined.column(n)) for i, n in enumerate(order.columns)}
     by = [(name, "descending") for name in keys]
-    return pc.sort_indices(pa.table(keys), sort_keys=by, null_placement="at_end")
+    return pc.sort_indices(pa.table(keys), sort_keys=by)  # nulls last, which is lowest
 
 
 def sortable(column: Any) -> Any:

@@ -7,8 +7,9 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from muster_core.catalog.document import Catalog, Table
+from muster_core.catalog.document import Catalog, Relationship, Table
 from muster_core.catalog.path import Path, paths_to_profile, prepared_name, tables_along
+from muster_core.catalog.reference import dimension_keys
 from muster_core.lake.manifest import SnapshotManifest, SourceFile
 from muster_core.lake.source import list_source
 
@@ -24,12 +25,22 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Whole:
+    """One dimension as it will stand in the store; `keys` are the columns that are referred to."""
+
+    table: Table
+    keys: list[str]
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Present:
     """The sources as they are now."""
 
     listing: dict[str, list[SourceFile]]
     profile: str
     parts: dict[str, Part]
+    dimensions: dict[str, Whole]
 
 
 def look(catalog: Catalog) -> Present:
@@ -39,7 +50,9 @@ def look(catalog: Catalog) -> Present:
         SourceMissing: a source has gone.
     """
     ways = {name: paths_to_profile(catalog, name) for name in catalog.tables}
-    tables = [catalog.profile, *(catalog.tables[n] for n, paths in ways.items() if paths)]
+    referred = dimension_keys(catalog)
+    used = [n for n, paths in ways.items() if paths or n in referred]
+    tables = [catalog.profile, *(catalog.tables[name] for name in used)]
     listing = {table.name: list_source(table.source) for table in tables}
     parts = {}
     for name, paths in ways.items():
@@ -55,6 +68,14 @@ def look(catalog: Catalog) -> Present:
         listing=listing,
         profile=_fingerprint([catalog.profile], (), listing, catalog.key),
         parts=parts,
+        dimensions={
+            name: Whole(
+                table=catalog.tables[name],
+                keys=keys,
+                fingerprint=_fingerprint([catalog.tables[name]], (), listing, ",".join(keys)),
+            )
+            for name, keys in referred.items()
+        },
     )
 
 
@@ -65,6 +86,8 @@ def is_unchanged(catalog: Catalog, present: Present, manifest: SnapshotManifest)
         and present.profile == manifest.fingerprint
         and {n: p.fingerprint for n, p in present.parts.items()}
         == {n: t.fingerprint for n, t in manifest.tables.items()}
+        and {n: d.fingerprint for n, d in present.dimensions.items()}
+        == {n: d.fingerprint for n, d in manifest.dimensions.items()}
     )
 
 
@@ -73,12 +96,17 @@ def _fingerprint(
 ) -> str:
     content = {
         "tables": [_entry(table) for table in tables],
-        "path": [[step.from_, step.to] for step in path],
+        "path": [[step.from_, step.to, *_said(step)] for step in path],
         "sources": [[f.model_dump() for f in listing[table.name]] for table in tables],
         "key": key,
     }
     text = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _said(step: Relationship) -> list[str]:
+    """Return the kind of a relationship where it decides what is refused; most are many-to-one."""
+    return [] if step.kind == "many_to_one" else [step.kind]
 
 
 def _entry(table: Table) -> dict[str, object]:

@@ -12,16 +12,20 @@ from pyspark.sql import SparkSession
 from pyspark.sql.connect import functions as F
 
 from muster_core.catalog.document import Catalog
-from muster_core.catalog.path import prepared_columns
+from muster_core.catalog.path import personal_columns, prepared_columns
+from muster_core.catalog.statistic import Statistics, TableStatistic
 from muster_core.errors import TerminalError, TransientError
 from muster_core.lake.location import Lake
-from muster_core.lake.manifest import PreparedTable, SnapshotManifest, StoreFile
+from muster_core.lake.manifest import DimensionTable, PreparedTable, SnapshotManifest, StoreFile
+from muster_core.lake.statistic import read_statistics, write_statistics
 from muster_core.lake.store import Store, write_snapshot
 from muster_worker.engine.session import engine_errors
 from muster_worker.prepare.change import Part, Present, is_unchanged, look
+from muster_worker.prepare.dimension import prepare_dimensions
 from muster_worker.prepare.orphan import resolve_orphans
 from muster_worker.prepare.profile import PreparedProfile, prepare_profile
 from muster_worker.prepare.read import checked_layout
+from muster_worker.prepare.statistic import hidden, merged
 from muster_worker.prepare.table import prepare_table
 
 #: About as many customers as one partition should hold.
@@ -137,7 +141,7 @@ class _Work:
             # whole parent tables through the driver to every task
             self.spark.conf.set("spark.sql.autoBroadcastJoinThreshold", "-1")
             self.spark.conf.set("spark.sql.adaptive.autoBroadcastJoinThreshold", "-1")
-        total = 1 + len(self.present.parts)
+        total = 1 + len(self.present.parts) + bool(self.present.dimensions)
         self.progress(self.catalog.profile.name, 0, total)
         profile, fresh = self._profile(partitions)
         report: dict[str, Any] = {
@@ -151,20 +155,32 @@ class _Work:
             },
             "tables": {},
         }
+        counted: dict[str, TableStatistic] = {}
+        if fresh:
+            name, columns = self.catalog.profile.name, self.catalog.profile.columns
+            counted[name] = merged(columns, profile.counted, self.catalog.profile.personal)
         tables = self._taken_over(profile)
         report["tables"] = {name: _account(table, 0.0, True) for name, table in tables.items()}
         for done, part in enumerate(self.present.parts.values(), start=1):
             self.progress(part.name, done, total)
             if part.name not in tables:
                 began = time.monotonic()
-                table = self._table(part, partitions, profile.files)
+                table, counted[part.name] = self._table(part, partitions, profile.files)
                 tables[part.name] = table
                 report["tables"][part.name] = _account(table, time.monotonic() - began, False)
+        if self.present.dimensions:
+            self.progress("dimensions", total - 1, total)
+        dimensions, looked_up = self._dimensions(report)
         if look(self.catalog) != self.present:
             raise TransientError("A source changed while it was read; it will be read again.")
         self.progress("prepared", total, total)
         report["seconds"] = round(time.monotonic() - started, 3)
-        return self._manifest(generation, partitions, parent, profile, tables), report
+        statistics = write_statistics(
+            self.lake, self.directory, self._statistics(counted, looked_up)
+        )
+        manifest = self._manifest(generation, partitions, parent, profile, tables)
+        added = {"dimensions": dimensions, "statistics": statistics}
+        return manifest.model_copy(update=added), report
 
     def _manifest(
         self,
@@ -226,7 +242,61 @@ class _Work:
             profile=profile.files,
         )
 
-    def _table(self, part: Part, partitions: int, profile: list[StoreFile]) -> PreparedTable:
+    def _dimensions(
+        self, report: dict[str, Any]
+    ) -> tuple[dict[str, DimensionTable], dict[str, TableStatistic]]:
+        """Return all dimensions, those whose sources are as they were taken over, and new statistics."""
+        began = time.monotonic()
+        known = self.before.dimensions if self.before else {}
+        wanted = self.present.dimensions
+        same = {
+            name: known[name]
+            for name, entry in wanted.items()
+            if name in known and known[name].fingerprint == entry.fingerprint
+        }
+        made = prepare_dimensions(
+            self.spark,
+            self.lake,
+            [entry for name, entry in wanted.items() if name not in same],
+            self.present.listing,
+            directory=self.directory,
+        )
+        found = {name: same[name] if name in same else made[name][0] for name in wanted}
+        report["dimensions"] = {
+            name: {
+                "rows": table.rows,
+                "without_key": table.rows_without_key,
+                "taken_over": name in same,
+            }
+            for name, table in found.items()
+        }
+        report["dimension_seconds"] = round(time.monotonic() - began, 3)
+        counted = {
+            name: merged(wanted[name].table.columns, [columns], wanted[name].table.personal)
+            for name, (_, columns) in made.items()
+        }
+        return found, counted
+
+    def _statistics(
+        self, tables: dict[str, TableStatistic], dimensions: dict[str, TableStatistic]
+    ) -> Statistics:
+        """Return new statistics beside those of what was taken over."""
+        known = read_statistics(self.lake, self.before) if self.before else Statistics()
+        personal = {self.catalog.profile.name: frozenset(self.catalog.profile.personal)} | {
+            name: personal_columns(self.catalog, part.table, part.path)
+            for name, part in self.present.parts.items()
+        }
+        looked_up = {
+            name: frozenset(entry.table.personal) for name, entry in self.present.dimensions.items()
+        }
+        return Statistics(
+            tables=_beside(tables, known.tables, personal),
+            dimensions=_beside(dimensions, known.dimensions, looked_up),
+        )
+
+    def _table(
+        self, part: Part, partitions: int, profile: list[StoreFile]
+    ) -> tuple[PreparedTable, TableStatistic]:
         found = prepare_table(
             self.spark,
             self.lake,
@@ -238,8 +308,10 @@ class _Work:
             partitions=partitions,
             profile=profile,
         )
-        return PreparedTable(
-            columns=prepared_columns(self.catalog, part.table, part.path),
+        columns = prepared_columns(self.catalog, part.table, part.path)
+        personal = personal_columns(self.catalog, part.table, part.path)
+        table = PreparedTable(
+            columns=columns,
             fingerprint=part.fingerprint,
             sources=self.present.listing[part.table],
             files=found.files,
@@ -249,6 +321,19 @@ class _Work:
             rows_without_customer=found.rows_without_customer,
             rows_without_time=found.rows_without_time,
         )
+        return table, merged(columns, found.counted, personal)
+
+
+def _beside(
+    made: dict[str, TableStatistic],
+    known: dict[str, TableStatistic],
+    personal: dict[str, frozenset[str]],
+) -> dict[str, TableStatistic]:
+    """Return what is known of the tables in `personal`, which gives the columns whose values are not kept."""
+    found = known | made
+    return {
+        name: hidden(found[name], columns) for name, columns in personal.items() if name in found
+    }
 
 
 def _account(table: PreparedTable, seconds: float, taken_over: bool) -> dict[str, Any]:

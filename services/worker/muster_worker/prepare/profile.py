@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
@@ -18,6 +18,7 @@ from muster_core.lake.source import Layout
 from muster_worker.engine.session import engine_errors
 from muster_worker.prepare.interchange import FILE, HASH, KEY, PARTITION, ROW
 from muster_worker.prepare.read import read_frame
+from muster_worker.prepare.statistic import Counted
 from muster_worker.prepare.task.numbering import NumberCustomers
 
 
@@ -29,6 +30,8 @@ class PreparedProfile:
     files: list[StoreFile]
     added: dict[int, int]
     vanished: int
+    #: Statistics of the columns, one entry per partition; none for a profile that was taken over.
+    counted: list[Counted] = field(default_factory=list)
 
 
 def prepare_profile(
@@ -56,6 +59,7 @@ def prepare_profile(
         columns=table.columns,
         key=key,
         before={f.partition: f for f in before},
+        personal=frozenset(table.personal),
     )
     with engine_errors():
         numbered = rows.transform(lambda frame: _partitioned(spark, frame, partitions))
@@ -105,4 +109,5 @@ def _gather(answers: list[dict[str, Any]], key: str, table: str) -> PreparedProf
         files=[StoreFile(**a["file"]) for a in answers],
         added={a["keys"]["partition"]: a["added"] for a in answers if a["added"]},
         vanished=sum(a["keys"]["ordinals"] - a["keys"]["alive"] for a in answers),
+        counted=[a["columns"] for a in answers],
     )

@@ -12,7 +12,14 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql.connect import functions as F
 
 from muster_core.catalog.document import Catalog, Table
-from muster_core.catalog.path import Path, prepared_columns, tables_along
+from muster_core.catalog.path import (
+    Path,
+    is_one_to_one,
+    personal_columns,
+    prepared_columns,
+    tables_along,
+)
+from muster_core.catalog.type import Kind, parse_type
 from muster_core.errors import DuplicateKeys, TerminalError
 from muster_core.lake.location import Lake
 from muster_core.lake.manifest import SourceFile, StoreFile
@@ -29,6 +36,7 @@ from muster_worker.prepare.interchange import (
     position,
 )
 from muster_worker.prepare.read import checked_layout, read_frame
+from muster_worker.prepare.statistic import Counted
 from muster_worker.prepare.task.writing import WriteRows
 
 Listing = dict[str, list[SourceFile]]
@@ -42,6 +50,8 @@ class TableFiles:
     orphans: list[StoreFile]
     rows_without_customer: int
     rows_without_time: int
+    #: Statistics of the columns, one entry per partition.
+    counted: list[Counted]
 
 
 def prepare_table(
@@ -59,7 +69,8 @@ def prepare_table(
     """Write the rows of table `name`, reached by `path`, beside the customers of `profile`.
 
     Raises:
-        DuplicateKeys: a table along the path repeats a key that rows refer to.
+        DuplicateKeys: a table along the path repeats a key that rows refer to, or a customer has several
+            rows of a one-to-one table.
         TerminalError: rows were lost or doubled on the way, which must never be published.
     """
     table = catalog.table(name)
@@ -73,6 +84,8 @@ def prepare_table(
         time=table.time,
         key=catalog.key,
         profile={f.partition: f for f in profile},
+        personal=personal_columns(catalog, name, path),
+        unique=is_one_to_one(path),
     )
     with engine_errors():
         first = read_frame(
@@ -89,6 +102,12 @@ def prepare_table(
         answers = [
             json.loads(row["result"]) for row in ordered.mapInArrow(task, "result string").collect()
         ]
+    if repeated := sum(a["duplicates"] for a in answers):
+        raise DuplicateKeys(
+            f"{repeated:,} rows of {name} belong to a customer who has one already; "
+            "its relationship is one-to-one.",
+            hint="Remove the repeated rows from the source, or make the relationship many_to_one.",
+        )
     files = _gather(answers)
     seen = sum(f.rows for f in (*files.files, *files.orphans))
     seen += files.rows_without_customer + files.rows_without_time
@@ -164,7 +183,7 @@ def _ordered(rows: DataFrame, table: Table, partitions: int) -> DataFrame:
     placed = F.when(F.col(FATE) == WITHOUT_CUSTOMER, F.col(ROW).bitwiseAND(mask)).otherwise(by_key)
     names = list(table.columns)
     order: list[Column] = [
-        F.col(position(names.index(name))).desc_nulls_last()
+        _sortable(F.col(position(names.index(name))), table.columns[name]).desc_nulls_last()
         for name in [*([table.time] if table.time else []), *table.row_key]
     ]
     return (
@@ -175,6 +194,16 @@ def _ordered(rows: DataFrame, table: Table, partitions: int) -> DataFrame:
     )
 
 
+def _sortable(column: Column, kind: str) -> Column:
+    """Make every missing value null, whatever it is written as, as `muster_core.lake.order` does."""
+    match parse_type(kind).kind:
+        case Kind.TEXT:
+            return F.nullif(column, F.lit(""))
+        case Kind.FLOAT:
+            return F.when(~F.isnan(column), column)
+    return column
+
+
 def _gather(answers: list[dict[str, Any]]) -> TableFiles:
     answers.sort(key=lambda a: int(a["partition"]))
     return TableFiles(
@@ -182,4 +211,5 @@ def _gather(answers: list[dict[str, Any]]) -> TableFiles:
         orphans=[StoreFile(**a["orphans"]) for a in answers if a["orphans"]],
         rows_without_customer=sum(a["without_customer"] for a in answers),
         rows_without_time=sum(a["without_time"] for a in answers),
+        counted=[a["columns"] for a in answers],
     )

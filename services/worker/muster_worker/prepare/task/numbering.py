@@ -18,6 +18,7 @@ from muster_core.lake.location import Lake
 from muster_core.lake.manifest import ALIVE, KEY_HASH, StoreFile
 from muster_worker.prepare.interchange import HASH, KEY, PARTITION, ROW, position, unpack
 from muster_worker.prepare.keyfile import read_columns
+from muster_worker.prepare.task.counting import TableCount
 from muster_worker.prepare.writer import StoreWriter
 
 
@@ -30,6 +31,7 @@ class NumberCustomers:
     columns: dict[str, str]
     key: str
     before: dict[int, StoreFile] = field(default_factory=dict)
+    personal: frozenset[str] = frozenset()
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Yield one JSON answer: the file, the key range and what is wrong with the keys."""
@@ -45,7 +47,8 @@ class NumberCustomers:
         nulls = rows.column(KEY).null_count
         repeated = len(rows) - nulls - pc.count_distinct(rows.column(KEY)).as_py()
         keys = {"partition": partition, "ordinals": 0, "alive": 0}
-        answer = {"duplicates": repeated, "nulls": nulls, "added": 0, "keys": keys, "file": None}
+        answer = {"duplicates": repeated, "nulls": nulls, "added": 0, "keys": keys}
+        answer |= {"file": None, "columns": None}
         if repeated or nulls:
             return answer
         old = self._known(partition)
@@ -57,11 +60,22 @@ class NumberCustomers:
         size = len(known) + int(np.count_nonzero(fresh))
         row_of = np.full(size, -1, dtype=np.int64)
         row_of[ordinals] = np.arange(len(rows))
-        file = self._write(partition, self._profile(rows, old, row_of))
+        values = self._values(rows)
+        count = TableCount(self.columns, self.personal)
+        count.add(values)
+        hashes = rows.column(HASH).to_numpy().view(np.uint64)
+        file = self._write(partition, self._profile(values, hashes, old, row_of))
         answer["added"] = size - len(known)
         answer["keys"] = {"partition": partition, "ordinals": size, "alive": len(rows)}
-        answer["file"] = file.model_dump()
+        answer |= {"file": file.model_dump(), "columns": count.result()}
         return answer
+
+    def _values(self, rows: Any) -> Any:
+        """Return the rows as the store holds them."""
+        columns = {}
+        for number, (name, text) in enumerate(self.columns.items()):
+            columns[name] = unpack(rows.column(position(number)), parse_type(text)).combine_chunks()
+        return pa.table(columns)
 
     def _known(self, partition: int) -> Any:
         kind = arrow_type(parse_type(self.columns[self.key]))
@@ -69,18 +83,17 @@ class NumberCustomers:
             return pa.table({self.key: pa.array([], kind), KEY_HASH: pa.array([], pa.uint64())})
         return read_columns(self.lake, self.before[partition], [self.key, KEY_HASH])
 
-    def _profile(self, rows: Any, old: Any, row_of: Any) -> Any:
+    def _profile(self, values: Any, hashed: Any, old: Any, row_of: Any) -> Any:
         """Return one row per ordinal; a vanished customer keeps key and hash and nothing else."""
         alive = row_of >= 0
         index = pa.array(row_of, mask=~alive)
         columns: dict[str, Any] = {ALIVE: pa.array(alive)}
         hashes = np.zeros(len(row_of), dtype=np.uint64)
         hashes[: len(old)] = old.column(KEY_HASH).to_numpy()
-        hashes[alive] = rows.column(HASH).to_numpy().view(np.uint64)[row_of[alive]]
+        hashes[alive] = hashed[row_of[alive]]
         columns[KEY_HASH] = pa.array(hashes)
-        for number, (name, text) in enumerate(self.columns.items()):
-            values = unpack(rows.column(position(number)), parse_type(text)).combine_chunks()
-            columns[name] = values.take(index)
+        for name in self.columns:
+            columns[name] = values.column(name).combine_chunks().take(index)
         kept = pa.concat_arrays(
             [old.column(self.key).combine_chunks(), columns[self.key][len(old) :]]
         )

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -24,6 +25,7 @@ from muster_worker.prepare.interchange import (
     unpack,
 )
 from muster_worker.prepare.keyfile import read_keys
+from muster_worker.prepare.task.counting import TableCount
 from muster_worker.prepare.writer import (
     GROUP_ROWS,
     ORPHAN_KEY,
@@ -43,6 +45,9 @@ class WriteRows:
     time: str | None
     key: str
     profile: dict[int, StoreFile]
+    personal: frozenset[str] = frozenset()
+    #: Whether a customer may have one row only; rows beyond it are counted.
+    unique: bool = False
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Yield one JSON answer: the files and how many rows belong to nobody or have no time."""
@@ -56,18 +61,25 @@ class WriteRows:
         keys = read_keys(self.lake, self.profile.get(partition), self.key)
         schemas = table_schema(self.columns), orphan_schema(self.columns)
         lost = {"without_customer": 0, "without_time": 0}
+        count = TableCount(self.columns, self.personal)
+        owners = OwnerCount(len(keys)) if self.unique else None
         with (
             StoreWriter(self.lake, self.directory, partition, schemas[0]) as kept,
             StoreWriter(self.lake, self.directory, partition, schemas[1]) as orphans,
         ):
             for rows in _grouped(first, batches):
                 placed = self._place(rows, keys, lost)
+                count.add(placed)
+                if owners is not None:
+                    owners.add(placed)
                 split_rows(placed, kept, orphans)
             file, orphan = kept.close(), orphans.close()
         answer = {
             "partition": partition,
             "file": file and file.model_dump(),
             "orphans": orphan and orphan.model_dump(),
+            "duplicates": owners.duplicates() if owners else 0,
+            "columns": count.result(),
             **lost,
         }
         yield pa.RecordBatch.from_pydict({"result": [json.dumps(answer)]})
@@ -90,6 +102,28 @@ class WriteRows:
         columns[SOURCE_FILE] = rows.column(FILE)
         columns[SOURCE_ROW] = rows.column(ROW)
         return pa.table(columns)
+
+
+class OwnerCount:
+    """Counts the rows of a one-to-one table beyond the first of each customer, known or not yet."""
+
+    def __init__(self, customers: int) -> None:
+        self._rows = np.zeros(customers, dtype=np.int64)
+        self._waiting: list[Any] = [pa.array([], pa.string())]
+
+    def add(self, placed: Any) -> None:
+        """Take in rows with ordinal and key."""
+        ordinals = placed.column(ORDINAL)
+        known = ordinals.drop_null().to_numpy()
+        self._rows += np.bincount(known, minlength=len(self._rows))
+        waiting = placed.column(ORPHAN_KEY).filter(ordinals.is_null())
+        self._waiting += waiting.drop_null().chunks
+
+    def duplicates(self) -> int:
+        """Return how many rows are too many."""
+        waiting = pa.chunked_array(self._waiting)
+        repeated = len(waiting) - pc.count_distinct(waiting).as_py()
+        return int(self._rows.sum() - np.count_nonzero(self._rows)) + int(repeated)
 
 
 def split_rows(placed: Any, kept: StoreWriter, orphans: StoreWriter) -> None:

@@ -1,0 +1,62 @@
+"""Bringing together what the tasks of a preparation counted, and what the snapshot before it knew."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from muster_core.catalog.statistic import MOST_VALUES, ColumnStatistic, TableStatistic
+from muster_worker.prepare.task.counting import TableCount
+
+#: The statistics of some columns as a task returns them: fields of `ColumnStatistic` by column.
+Counted = dict[str, Any]
+
+
+def merged(
+    columns: Mapping[str, str], parts: Sequence[Counted], personal: Iterable[str]
+) -> TableStatistic:
+    """Return the statistics of a table from those of its parts, which hold different rows."""
+    empty = TableCount(columns, personal).result()
+    found = {}
+    for name, start in empty.items():
+        kept = start["values"] is not None
+        pieces = [ColumnStatistic(**start), *(ColumnStatistic(**part[name]) for part in parts)]
+        found[name] = _column(pieces, kept)
+    return TableStatistic(columns=found)
+
+
+def _column(pieces: Sequence[ColumnStatistic], kept: bool) -> ColumnStatistic:
+    lows = [p.minimum for p in pieces if p.minimum is not None]
+    highs = [p.maximum for p in pieces if p.maximum is not None]
+    return ColumnStatistic(
+        kind=pieces[0].kind,
+        rows=sum(p.rows for p in pieces),
+        nulls=sum(p.nulls for p in pieces),
+        minimum=min(lows, default=None),
+        maximum=max(highs, default=None),
+        values=_values(pieces) if kept else None,
+    )
+
+
+def _values(pieces: Sequence[ColumnStatistic]) -> dict[str, int] | None:
+    values: dict[str, int] = {}
+    for piece in pieces:
+        if piece.values is None:
+            return None
+        for value, count in piece.values.items():
+            values[value] = values.get(value, 0) + count
+        if len(values) > MOST_VALUES:
+            return None
+    return dict(sorted(values.items()))
+
+
+def hidden(known: TableStatistic, personal: Iterable[str]) -> TableStatistic:
+    """Return statistics without the values of columns that have become personal since they were made."""
+    nothing = {"minimum": None, "maximum": None, "values": None}
+    now = frozenset(personal)
+    return TableStatistic(
+        columns={
+            name: column.model_copy(update=nothing) if name in now else column
+            for name, column in known.columns.items()
+        }
+    )
