@@ -21,6 +21,7 @@ cases:
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -56,9 +57,24 @@ class Case:
         return f"{self.file}: {self.title}"
 
 
+class _Loader(yaml.SafeLoader):
+    """Reads `on` and `no` as the words they are, and dates as texts."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [
+        (tag, pattern)
+        for tag, pattern in resolvers
+        if tag not in ("tag:yaml.org,2002:bool", "tag:yaml.org,2002:timestamp")
+    ]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("^(true|false)$"), list("tf"))
+
+
 def read_cases(file: Path) -> list[Case]:
     """Return the cases of a file."""
-    data = yaml.safe_load(file.read_text(encoding="utf-8"))
+    data = yaml.load(file.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 - a safe one
     world = world_of(data)
     return [_case(file.stem, data, world, case) for case in data["cases"]]
 
@@ -159,7 +175,7 @@ def _case(file: str, data: dict[str, Any], world: World, case: dict[str, Any]) -
         file=file,
         title=case["title"],
         world=world,
-        as_of=as_of if isinstance(as_of, datetime) else datetime.fromisoformat(as_of),
+        as_of=datetime.fromisoformat(as_of),
         document=document,
         means=means,
         members=case.get("members"),

@@ -314,7 +314,7 @@ class _Evaluation:
         ]
         kind = self.world.catalog["tables"][note["table"]]["columns"][note["value"]]
         if kind == "text" and not isinstance(wanted, str):
-            wanted = {True: "true", False: "false"}.get(wanted) or str(wanted)
+            wanted = str(wanted).lower() if isinstance(wanted, bool) else str(wanted)
         same = [passes(self.clock, row[note["value"]], "eq", literal(wanted)) for row in rows]
         if not rows or not same[-1]:
             return False
