@@ -26,6 +26,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from muster_core.address import read_address
 from muster_core.errors import InvalidInput, PartUnavailable, Problem
+from muster_core.rules.limit import DEFAULT_LIMITS, Limits
 
 #: A duration of a setting: a month is longer than any of them makes sense.
 Seconds = Annotated[float, Field(gt=0, le=31 * 86400)]
@@ -100,6 +101,16 @@ class Settings(BaseSettings):
     backoff_max_seconds: Seconds = 3600.0
     #: Hash partitions of a new store generation: a power of two; None = chosen from cores and customers.
     partitions: int | None = Field(default=None, ge=1)
+    #: Upper bounds of one document, see `muster_core.rules.limit`.
+    limit_rules: int = Field(default=20, ge=1, le=1_000)
+    limit_conditions: int = Field(default=500, ge=1, le=100_000)
+    limit_depth: int = Field(default=20, ge=1, le=40)
+    limit_values: int = Field(default=10_000, ge=1, le=10_000_000)
+    limit_text: int = Field(default=4_096, ge=1, le=1_000_000)
+    limit_pattern: int = Field(default=256, ge=1, le=1_000)
+    limit_first_year: int = Field(default=1900, ge=1, le=9998)
+    limit_last_year: int = Field(default=2200, ge=1, le=9998)
+    limit_manual: int = Field(default=100_000, ge=1, le=10_000_000)
     log_format: str = Field(default="json", pattern="^(json|console)$")
 
     def __init__(self, **values: Any) -> None:
@@ -149,6 +160,27 @@ class Settings(BaseSettings):
     def parts_file(self) -> Path:
         """Return the file in which ``muster up`` writes the addresses of its parts (mode 0600)."""
         return self.home / "run" / "parts.json"
+
+    @property
+    def limits(self) -> Limits:
+        """Return how large a document of rules may be."""
+        values = max(self.limit_values, DEFAULT_LIMITS.values)
+        return Limits(
+            rules=self.limit_rules,
+            conditions=self.limit_conditions,
+            depth=self.limit_depth,
+            values=self.limit_values,
+            text=self.limit_text,
+            pattern=self.limit_pattern,
+            first_year=self.limit_first_year,
+            last_year=self.limit_last_year,
+            manual=self.limit_manual,
+            nesting=max(DEFAULT_LIMITS.nesting, 5 * self.limit_depth),
+            # a document may hold what the other limits let in, and its lists by hand
+            nodes=DEFAULT_LIMITS.nodes
+            + 4 * (values - DEFAULT_LIMITS.values)
+            + 2 * self.limit_manual,
+        )
 
     @property
     def lease(self) -> timedelta:

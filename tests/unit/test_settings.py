@@ -21,6 +21,8 @@ from muster_core.settings import Settings
         ("MUSTER_PARTITIONS", "12", "power of two"),
         ("MUSTER_HEARTBEAT_SECONDS", "55", "less than MUSTER_LEASE_SECONDS"),
         ("MUSTER_LOG_FORMAT", "xml", ""),
+        ("MUSTER_LIMIT_DEPTH", "1000", "less than or equal to 40"),
+        ("MUSTER_LIMIT_RULES", "none", "valid integer"),
     ],
 )
 def test_a_variable_without_a_sensible_value_is_named(
@@ -46,3 +48,11 @@ def test_what_a_detached_supervisor_refused_is_refused_with_every_problem(tmp_pa
     assert isinstance(error, InvalidInput)
     assert [str(problem) for problem in error.problems] == ["MUSTER_X: no"]
     assert str(error) == "MUSTER_X: no; nothing was changed."
+
+
+def test_limits_of_rules_are_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Settings().limits.rules == 20
+    monkeypatch.setenv("MUSTER_LIMIT_RULES", "30")
+    monkeypatch.setenv("MUSTER_LIMIT_DEPTH", "40")
+    limits = Settings().limits
+    assert (limits.rules, limits.depth, limits.nesting) == (30, 40, 200)

@@ -8,12 +8,14 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from muster_console.operation.file import read_file
+from muster_console.operation.segment import known_segments
 from muster_console.operation.workspace import Workspace, required_catalog
 from muster_core.catalog.document import Catalog
 from muster_core.catalog.text import read_catalog
-from muster_core.errors import InvalidInput, Problem
+from muster_core.errors import InvalidInput
 from muster_core.lake.inspect import Inspection, Progress, resolve_catalog
-from muster_core.rules.check import check_segments
+from muster_core.rules.check import check_folder
+from muster_core.rules.limit import Limits
 from muster_core.storage import catalog as storage
 from muster_core.storage.database import transaction
 from muster_core.storage.segment import list_segments
@@ -47,7 +49,7 @@ def apply_catalog(workspace: Workspace, path: Path, progress: Progress | None = 
     """
     inspection = check_catalog(path, progress)
     with transaction(workspace.database) as connection:
-        _keep_segments_valid(connection, inspection.catalog)
+        _keep_segments_valid(connection, inspection.catalog, workspace.settings.limits)
         found, changed = storage.apply_catalog(connection, inspection.catalog)
     return Applied(id=found, changed=changed, inspection=inspection)
 
@@ -62,13 +64,18 @@ def show_catalog(workspace: Workspace) -> Catalog:
         return required_catalog(connection)
 
 
-def _keep_segments_valid(connection: Connection, catalog: Catalog) -> None:
-    problems: list[Problem] = []
-    for segment in list_segments(connection):
-        if segment.state == "active" and segment.document is not None:
-            problems += [
-                replace(problem, pointer=f"segment {segment.name} {problem.pointer}".rstrip())
-                for problem in check_segments([segment.document], catalog)
-            ]
+def _keep_segments_valid(connection: Connection, catalog: Catalog, limits: Limits) -> None:
+    used = {
+        segment.name: segment.document
+        for segment in list_segments(connection)
+        if segment.state == "active" and segment.document is not None
+    }
+    known = known_segments(connection)
+    found = check_folder(list(used.values()), catalog, limits=limits, known=known)
+    problems = [
+        replace(problem, pointer=f"segment {name} {problem.pointer}".rstrip())
+        for name, own in zip(used, found, strict=True)
+        for problem in own
+    ]
     if problems:
         raise InvalidInput(problems, "This catalog would break segments in use")

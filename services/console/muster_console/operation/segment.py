@@ -13,8 +13,10 @@ from muster_console.operation.file import document_files, read_file, repeated
 from muster_console.operation.run import run_json
 from muster_console.operation.workspace import Workspace, required_catalog
 from muster_core.errors import InvalidInput, Problem, UnreadableSegment
-from muster_core.rules.check import check_segments
+from muster_core.rules.check import Known, check_folder
 from muster_core.rules.document import SegmentDocument
+from muster_core.rules.limit import DEFAULT_LIMITS, Limits
+from muster_core.rules.reference import references_of
 from muster_core.rules.text import WrittenSegment
 from muster_core.rules.text import read_segments as read_written
 from muster_core.runs.status import Status, explain
@@ -92,7 +94,7 @@ class AppliedSegment:
     warnings: list[Problem]
 
 
-def read_segments(path: Path) -> list[WrittenSegment]:
+def read_segments(path: Path, limits: Limits = DEFAULT_LIMITS) -> list[WrittenSegment]:
     """Read the segment documents of a file or folder.
 
     Raises:
@@ -102,7 +104,7 @@ def read_segments(path: Path) -> list[WrittenSegment]:
     problems: list[Problem] = []
     for file in document_files(path):
         try:
-            found += read_written(read_file(file), file=str(file))
+            found += read_written(read_file(file), file=str(file), limits=limits)
         except InvalidInput as exc:
             problems += exc.problems
     problems += repeated(path, [segment.document.name for segment in found])
@@ -118,24 +120,32 @@ def apply_segments(workspace: Workspace, path: Path) -> list[AppliedSegment]:
         InvalidInput: with every problem, of form and against the catalog; those of drafts are warnings.
         Conflict: there is no catalog yet.
     """
-    found = read_segments(path)
+    limits = workspace.settings.limits
+    found = read_segments(path, limits)
     with transaction(workspace.database) as connection:
         catalog = required_catalog(connection)
+        documents = [segment.document for segment in found]
+        wrong = check_folder(documents, catalog, limits=limits, known=known_segments(connection))
         checked = {
-            segment.document.name: [
-                segment.written.place(problem)
-                for problem in check_segments([segment.document], catalog)
-            ]
-            for segment in found
+            segment.document.name: [segment.written.place(problem) for problem in own]
+            for segment, own in zip(found, wrong, strict=True)
         }
         drafts = {s.document.name for s in found if s.document.state == "draft"}
         problems = [p for name, own in checked.items() if name not in drafts for p in own]
         if problems:
             raise InvalidInput(problems)
-        changes = storage.apply_segments(connection, [segment.document for segment in found])
+        changes = storage.apply_segments(connection, documents)
     return [
         AppliedSegment(name=name, change=change, warnings=checked[name]) for name, change in changes
     ]
+
+
+def known_segments(connection: Connection) -> Known:
+    """Return what documents may refer to: the saved segments, each with those it refers to itself."""
+    records = storage.list_segments(connection)
+    return Known(
+        segments={r.name: references_of(r.document) if r.document else () for r in records}
+    )
 
 
 def list_segments(workspace: Workspace) -> list[SegmentLine]:
