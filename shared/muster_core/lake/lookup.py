@@ -42,8 +42,8 @@ class KeyIndex:
         """Return the place of the row each value refers to; -1 where it is missing or unknown."""
         values = _joined(values)
         if pa.types.is_dictionary(values.type):
-            # every distinct text of a chunk is looked up once
-            places = self._find_texts(values.dictionary)
+            # every distinct value of a chunk is looked up once
+            places = self.find(values.dictionary)
             gathered = np.append(places, np.int32(-1))
             codes = values.indices.fill_null(len(places)).to_numpy(zero_copy_only=False)
             found: Places = gathered[codes]

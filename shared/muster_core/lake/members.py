@@ -1,4 +1,4 @@
-"""The members of a published version with their profile columns, streamed in ordinal order.
+"""The members of a published version with their columns, streamed in ordinal order.
 
 One partition is in memory at a time, whatever the number of members, and no engine is needed.
 """
@@ -8,27 +8,37 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from muster_core.catalog.type import parse_type
+from muster_core.catalog.type import ColumnType, parse_type
 from muster_core.errors import InvalidInput, Problem, StoreDamaged
 from muster_core.exports.document import Format
 from muster_core.exports.target import folder_errors
 from muster_core.exports.writer import RowFeed, write_file
+from muster_core.kernel.project import Projection
 from muster_core.lake.conversion import arrow_type
 from muster_core.lake.location import Lake
 from muster_core.lake.manifest import MatrixFile, Pointer, StoreFile
 from muster_core.lake.matrix import Matrix
 from muster_core.lake.store import Store, verify
+from muster_core.rules.document import SegmentDocument
 from muster_core.spelling import nearest_names
 
 BATCH_ROWS = 65_536
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """What decides a version's extra columns: the document it was evaluated by, and when."""
+
+    document: SegmentDocument
+    as_of: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,13 +48,23 @@ class MemberList:
     store: Store
     matrix: Matrix
     bit: int
+    #: The segment's extra output columns; None where it has none.
+    projection: Projection | None = None
 
     @classmethod
-    def open(cls, lake: Lake, snapshot: str, sha256: str, pointer: Pointer) -> MemberList:
+    def open(
+        cls,
+        lake: Lake,
+        snapshot: str,
+        sha256: str,
+        pointer: Pointer,
+        output: Output | None = None,
+    ) -> MemberList:
         """Open the members `pointer` names, over the snapshot whose manifest is `snapshot`.
 
         Raises:
             StoreDamaged: a manifest is missing or not the one named, or the two do not belong together.
+            InvalidInput: the extra columns of `output` do not fit the snapshot's catalog.
         """
         store = Store.open(lake, snapshot, sha256)
         matrix = Matrix.open(lake, pointer.manifest, pointer.manifest_sha256)
@@ -55,15 +75,31 @@ class MemberList:
                 raise StoreDamaged(
                     "The matrix and the snapshot number their customers differently."
                 )
-        return cls(store=store, matrix=matrix, bit=pointer.bit)
+        projection = None
+        if output is not None and output.document.project:
+            projection = Projection.compile(output.document, store.manifest.catalog, output.as_of)
+        return cls(store=store, matrix=matrix, bit=pointer.bit, projection=projection)
 
     @property
     def key(self) -> str:
         """Return the name of the column with the customer key."""
         return self.store.manifest.catalog.key
 
-    def verify(self, pause: Callable[[], None] | None = None) -> None:
-        """Check every file this reads from, byte for byte, against its manifest.
+    @property
+    def extra(self) -> list[str]:
+        """Return the names of the segment's extra output columns, in the order of its document."""
+        return list(self.projection.columns) if self.projection else []
+
+    def kind(self, name: str) -> ColumnType:
+        """Return the type of a column: of the profile, else an extra one."""
+        if self.projection is not None and name in self._projected([name]):
+            return self.projection.kind(name)
+        return parse_type(self.store.manifest.columns[name])
+
+    def verify(
+        self, pause: Callable[[], None] | None = None, *, columns: Sequence[str] = ()
+    ) -> None:
+        """Check every file that reading `columns` reads from, byte for byte, against its manifest.
 
         `pause` is called between files and may raise to stop.
 
@@ -73,6 +109,7 @@ class MemberList:
         entries: list[MatrixFile | StoreFile] = [
             *self.matrix.manifest.files,
             *self.store.manifest.profile,
+            *self._related_files(self._projected(columns)),
         ]
         for entry in entries:
             verify(self.store.lake, entry)
@@ -83,20 +120,24 @@ class MemberList:
         """Return the number of members that exist in the snapshot."""
         return sum(int(self._bits(p).sum()) for p in range(self.store.manifest.partitions))
 
+    def shown(self, columns: Sequence[str]) -> list[str]:
+        """Return `columns`, then the segment's extra columns that are not among them."""
+        return list(dict.fromkeys([*columns, *self.extra]))
+
     def schema(self, columns: Sequence[str]) -> Any:
         """Return the Arrow schema of `batches`: the key, then `columns`.
 
         Raises:
-            InvalidInput: the snapshot's profile does not have one of them.
+            InvalidInput: neither the snapshot's profile nor the segment's extra columns have one of them.
         """
         names = self._names(columns)
-        known = self.store.manifest.columns
+        known = [*self.store.manifest.columns, *self.extra]
         if missing := [name for name in names if name not in known]:
             lead = f"The profile of this version has no column {', '.join(missing)}"
             near = sorted({n for name in missing for n in nearest_names(name, known)})
             hint = f"It has {', '.join(near)}." if near else f"It has {', '.join(known)}."
             raise InvalidInput([Problem(message=lead, hint=hint)], lead)
-        return pa.schema([pa.field(n, arrow_type(parse_type(known[n]))) for n in names])
+        return pa.schema([pa.field(n, arrow_type(self.kind(n))) for n in names])
 
     def batches(self, columns: Sequence[str], *, skip: int = 0) -> Iterator[Any]:
         """Yield the members after the first `skip`, key first; whole partitions are skipped unread."""
@@ -107,16 +148,41 @@ class MemberList:
             if members <= skip:
                 skip -= members
                 continue
-            found = self.store.partition(number).profile(schema.names)
-            table = pa.table([found[n] for n in schema.names], schema.names).filter(
-                pa.array(bits, pa.bool_())
-            )
-            cells = [
-                _readable(c, kind) for c, kind in zip(table.columns, schema.types, strict=True)
-            ]
-            table = pa.table(cells, schema)
+            table = self._table(number, bits, schema)
             yield from table.slice(skip).to_batches(max_chunksize=BATCH_ROWS)
             skip = 0
+
+    def _table(self, number: int, bits: NDArray[np.bool_], schema: Any) -> Any:
+        """Return the members of one partition, in ordinal order."""
+        partition = self.store.partition(number)
+        extra = self._projected(schema.names)
+        stored = [name for name in schema.names if name not in extra]
+        chosen = pa.array(bits, pa.bool_())
+        found = {n: values.filter(chosen) for n, values in partition.profile(stored).items()}
+        if self.projection is not None and extra:
+            found |= self.projection.values(partition, bits, extra)
+        cells = [
+            _readable(found[name], kind)
+            for name, kind in zip(schema.names, schema.types, strict=True)
+        ]
+        return pa.table(cells, schema)
+
+    def _projected(self, names: Sequence[str]) -> list[str]:
+        """Return those of `names` that are extra columns and not the profile's own."""
+        extra = set(self.extra) - self.store.manifest.columns.keys()
+        return [name for name in names if name in extra]
+
+    def _related_files(self, extra: Sequence[str]) -> list[StoreFile]:
+        """Return the files of related tables and dimensions that these columns are computed from."""
+        if self.projection is None:
+            return []
+        manifest = self.store.manifest
+        tables = [manifest.tables[name] for name in sorted(self.projection.tables(extra))]
+        dimensions = sorted(self.projection.dimensions(extra))
+        return [
+            *(file for table in tables for file in table.files),
+            *(manifest.dimensions[name].file for name in dimensions),
+        ]
 
     def _names(self, columns: Sequence[str]) -> list[str]:
         return [self.key, *(name for name in columns if name != self.key)]
@@ -140,11 +206,16 @@ def first_members(
     *,
     limit: int,
     skip: int = 0,
+    output: Output | None = None,
 ) -> Any:
-    """Return an Arrow table of at most `limit` members after the first `skip`, for people to look at."""
-    members = MemberList.open(lake, snapshot, snapshot_sha256, pointer)
-    schema = members.schema(columns)
-    feed = RowFeed(members.batches(columns, skip=skip))
+    """Return an Arrow table of at most `limit` members after the first `skip`, for people to look at.
+
+    The extra columns of `output` follow `columns`.
+    """
+    members = MemberList.open(lake, snapshot, snapshot_sha256, pointer, output)
+    wanted = members.shown(columns)
+    schema = members.schema(wanted)
+    feed = RowFeed(members.batches(wanted, skip=skip))
     return pa.concat_tables([schema.empty_table(), *feed.read(limit)])
 
 
@@ -158,27 +229,31 @@ def write_members(
     path: Path,
     form: Format,
     raw: bool = False,
+    output: Output | None = None,
 ) -> int:
     """Write all members to one new file at `path`, complete or not at all, and return how many.
+
+    The extra columns of `output` follow `columns`.
 
     Raises:
         StoreDamaged: a file of the lake does not match its manifest.
         NoSpace: the disk is full.
         TargetUnavailable: the folder of `path` does not take files.
     """
-    members = MemberList.open(lake, snapshot, snapshot_sha256, pointer)
-    schema = members.schema(columns)
-    members.verify()
+    members = MemberList.open(lake, snapshot, snapshot_sha256, pointer, output)
+    wanted = members.shown(columns)
+    schema = members.schema(wanted)
+    members.verify(columns=wanted)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with folder_errors(str(path.parent)):
             # members are nobody else's business: the mode an export's files have
             descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
-            with os.fdopen(descriptor, "wb") as output:
-                feed = RowFeed(members.batches(columns))
-                rows = write_file(output, schema, feed.read(), form=form, raw=raw)
-                output.flush()
-                os.fsync(output.fileno())
+            with os.fdopen(descriptor, "wb") as file:
+                feed = RowFeed(members.batches(wanted))
+                rows = write_file(file, schema, feed.read(), form=form, raw=raw)
+                file.flush()
+                os.fsync(file.fileno())
             part.replace(path)
     finally:
         part.unlink(missing_ok=True)
@@ -188,13 +263,24 @@ def write_members(
 def _readable(column: Any, kind: Any) -> Any:
     """Return `column` as `kind`, text as valid UTF-8; what is not valid becomes U+FFFD."""
     column = column.cast(kind)
-    if not pa.types.is_string(kind):
+    if not (pa.types.is_string(kind) or pa.types.is_list(kind)):
         return column
     try:
         column.validate(full=True)
     except pa.ArrowInvalid:
         # Rare, so per value: only in a partition whose source holds broken text.
-        texts = pc.cast(column, pa.binary()).to_pylist()
-        fixed = [None if text is None else text.decode(errors="replace") for text in texts]
-        return pa.chunked_array([fixed], kind)
+        return pa.array([_mended(value) for value in column.cast(_bytes(kind)).to_pylist()], kind)
     return column
+
+
+def _bytes(kind: Any) -> Any:
+    """Return a type of text, or of lists of it, with bytes instead."""
+    if pa.types.is_list(kind):
+        return pa.list_(_bytes(kind.value_type))
+    return pa.binary() if pa.types.is_string(kind) else kind
+
+
+def _mended(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_mended(inner) for inner in value]
+    return value.decode(errors="replace") if isinstance(value, bytes) else value

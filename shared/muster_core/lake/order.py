@@ -62,22 +62,31 @@ def merge(
     """
     waiting: list[Any] = []
     size = 0
-    for piece in _merged(streams, order, columns):
+    encoded: set[str] = set()
+    for piece in _merged(streams, order, columns, encoded):
         waiting.append(piece)
         size += piece.num_rows
         if size >= chunk_rows:
-            yield from _chunks(waiting, chunk_rows)
-            waiting, size = [], 0
+            whole = pa.concat_tables(waiting)
+            full = size - size % chunk_rows
+            yield from _chunks(whole.slice(0, full), chunk_rows, encoded)
+            waiting, size = [whole.slice(full)], size - full
     if size:
-        yield from _chunks(waiting, chunk_rows)
+        yield from _chunks(pa.concat_tables(waiting), chunk_rows, encoded)
 
 
 def _merged(
-    streams: Sequence[Iterator[pa.RecordBatch]], order: Order, columns: Sequence[str]
+    streams: Sequence[Iterator[pa.RecordBatch]],
+    order: Order,
+    columns: Sequence[str],
+    encoded: set[str],
 ) -> Iterator[Any]:
-    """Yield tables that follow each other: after each, at least one stream's batch is used up."""
+    """Yield tables that follow each other: after each, at least one stream's batch is used up.
+
+    The names of columns that came dictionary-encoded are put into `encoded`.
+    """
     names = list(dict.fromkeys([*columns, *order.columns]))
-    held: list[Any] = [_next(stream, names) for stream in streams]
+    held: list[Any] = [_next(stream, names, encoded) for stream in streams]
     while True:
         open_streams = [number for number, table in enumerate(held) if table is not None]
         if not open_streams:
@@ -85,7 +94,7 @@ def _merged(
         if len(open_streams) == 1:  # nothing is left to merge with
             number = open_streams[0]
             yield held[number].select(list(columns))
-            held[number] = _next(streams[number], names)
+            held[number] = _next(streams[number], names, encoded)
             continue
         joined = _joined([held[n] for n in open_streams], open_streams)
         place = _sorted_places(joined, order)
@@ -96,13 +105,25 @@ def _merged(
         rest = joined.take(place[taken:])
         for number in open_streams:
             left = rest.filter(pc.equal(rest.column(_STREAM), number)).select(names)
-            held[number] = left if left.num_rows else _next(streams[number], names)
+            held[number] = left if left.num_rows else _next(streams[number], names, encoded)
 
 
-def _next(stream: Iterator[pa.RecordBatch], names: list[str]) -> Any:
+def _next(stream: Iterator[pa.RecordBatch], names: list[str], encoded: set[str]) -> Any:
+    """Return the next rows of a stream, None at its end; dictionaries are undone.
+
+    Joined again and again, dictionaries would keep every text that ever came by.
+    """
     for batch in stream:
-        if batch.num_rows:
-            return pa.Table.from_batches([batch]).select(names)
+        if not batch.num_rows:
+            continue
+        columns = []
+        for name in names:
+            column: Any = batch.column(batch.schema.get_field_index(name))
+            if pa.types.is_dictionary(column.type):
+                encoded.add(name)
+                column = column.dictionary_decode()
+            columns.append(column)
+        return pa.table(columns, names=names)
     return None
 
 
@@ -114,7 +135,7 @@ def _joined(tables: Sequence[Any], numbers: Sequence[int]) -> Any:
         last = pa.array([False] * (size - 1) + [True])
         table = table.append_column(_STREAM, pa.repeat(pa.scalar(number, pa.int32()), size))
         marked.append(table.append_column(_LAST, last))
-    return pa.concat_tables(marked).unify_dictionaries().combine_chunks()
+    return pa.concat_tables(marked).combine_chunks()
 
 
 def _sorted_places(joined: Any, order: Order) -> Any:
@@ -134,6 +155,10 @@ def sortable(column: Any) -> Any:
     return column
 
 
-def _chunks(waiting: Sequence[Any], chunk_rows: int) -> Iterator[pa.RecordBatch]:
-    table = pa.concat_tables(waiting).unify_dictionaries().combine_chunks()
-    yield from table.to_batches(max_chunksize=chunk_rows)
+def _chunks(table: Any, chunk_rows: int, encoded: set[str]) -> Iterator[pa.RecordBatch]:
+    for at in range(0, table.num_rows, chunk_rows):
+        chunk = table.slice(at, chunk_rows).combine_chunks()
+        for position, name in enumerate(chunk.schema.names):
+            if name in encoded:
+                chunk = chunk.set_column(position, name, chunk.column(position).dictionary_encode())
+        yield from chunk.to_batches()

@@ -155,3 +155,122 @@ relationships: [{name: buyer, from: lines.customer_id, to: customers.customer_id
     assert [t.rows for t in found.tables] == [4372, 541_909]
     assert found.tables[1].nulls == {"customer_id": 135_080}
     assert found.warnings == []
+
+
+HISTORY = """
+profile:
+  table: customers
+  key: id
+  source: {parquet: customers.parquet}
+  columns:
+    age: {history: {table: changes, column: field, value: value}}
+tables:
+  changes: {source: {parquet: changes.parquet}, time: at}
+relationships:
+  - {name: changed, from: changes.customer, to: customers.id}
+"""
+CHANGES = {
+    "customer": ["a"],
+    "field": ["age"],
+    "value": ["7"],
+    "at": [datetime(2026, 1, 1)],
+    "words": [["x"]],
+    "number": [1],
+}
+
+
+def history(base, text=HISTORY, **changes):
+    pq.write_table(pa.table(CHANGES), base / "changes.parquet")
+    for old, new in changes.items():
+        assert old in text
+        text = text.replace(old, new)
+    return resolve_catalog(read_catalog(text, "shop.yaml"), base=base)
+
+
+def test_a_history_of_a_profile_column_is_carried_into_the_catalog(base):
+    found = history(base).catalog
+    assert found.histories["age"].model_dump() == {
+        "table": "changes",
+        "column": "field",
+        "value": "value",
+    }
+    # its columns are taken even where `only` does not name them
+    only = history(base, **{"time: at": "time: at, only: [at]"}).catalog
+    assert set(only.tables["changes"].columns) == {"customer", "field", "value", "at"}
+
+
+CHANGED = "  - {name: changed, from: changes.customer, to: customers.id}"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "pointer", "message"),
+    [
+        ("table: changes,", "table: chnges,", "table", "there is no related table chnges"),
+        ("table: changes,", "table: customers,", "table", "there is no related table customers"),
+        (", time: at", "", "table", "table changes declares no time, so it tells no history"),
+        ("column: field", "column: feld", "column", "table changes has no column feld"),
+        ("value: value", "value: val", "value", "table changes has no column val"),
+        ("column: field", "column: number", "column",
+         "column number of type integer cannot name profile columns"),
+        ("value: value", "value: words", "value",
+         "column words of type array<text> cannot hold a history's values"),
+        (f"relationships:\n{CHANGED}", "relationships: []",
+         "table", "no relationship leads from changes to customers; a history needs one"),
+        (CHANGED, f"{CHANGED}\n{CHANGED.replace('changed', 'again')}",
+         "table", "several ways lead from changes to customers; a history needs one"),
+    ],
+)  # fmt: skip
+def test_a_history_that_does_not_fit_is_refused(base, old, new, pointer, message):
+    with pytest.raises(InvalidInput) as caught:
+        history(base, **{old: new})
+    (problem,) = caught.value.problems
+    assert (problem.pointer, problem.message) == (
+        f"/profile/columns/age/history/{pointer}",
+        message,
+    )
+
+
+def test_a_history_of_a_related_tables_column_is_refused(base):
+    note = "time: at, columns: {value: {history: {table: changes, column: field, value: value}}}"
+    with pytest.raises(InvalidInput) as caught:
+        history(base, **{"time: at": note})
+    messages = [p.message for p in caught.value.problems]
+    assert messages == ["only a column of the profile has a history"]
+
+
+def test_a_table_that_others_refer_to_is_no_stranger(base):
+    pq.write_table(pa.table({"id": [1, 2], "sku": ["s", "t"]}), base / "products.parquet")
+    changes = {
+        "coverage: 0.9}": "}\n  - {name: item, from: orders.id, to: products.id}",
+        "row_key: [id]}": "row_key: [id]}\n  products: {source: {parquet: products.parquet}}",
+    }
+    assert resolve_catalog(document(**changes), base=base).warnings == []
+
+
+def test_a_customer_with_two_rows_of_a_one_to_one_table_is_refused(base):
+    write(base, orders=ORDERS | {"customer": ["a", "b", "b", None]})
+    with pytest.raises(DuplicateKeys, match=r"1 rows repeat a key of orders.customer"):
+        resolve_catalog(document(**{"coverage: 0.9": "kind: one_to_one"}), base=base)
+
+
+def test_a_list_is_no_row_key(base):
+    write(base, orders=ORDERS | {"tags": [["x"]] * 4})
+    ((pointer, message, _),) = problems_of(base, **{"row_key: [id]": "row_key: [tags]"})
+    assert pointer == "/tables/orders/row_key/0"
+    assert message == "column tags of type array<text> cannot be part of a row key"
+
+
+def test_a_ladder_of_relationships_with_more_ways_than_anybody_could_tell_is_refused(base):
+    tables = relations = ""
+    for step in range(12):
+        pq.write_table(pa.table({"id": [1]}), base / f"t{step}.parquet")
+        tables += f"\n  t{step}: {{source: {{parquet: t{step}.parquet}}}}"
+        for twin in range(2 if step < 11 else 0):
+            relations += f"\n  - {{name: r{step}{twin}, from: t{step}.id, to: t{step + 1}.id}}"
+    relations += "\n  - {name: first, from: orders.id, to: t0.id}"
+    changes = {"row_key: [id]}": f"row_key: [id]}}{tables}", "coverage: 0.9}": f"}}{relations}"}
+    ((pointer, message, _),) = problems_of(base, **changes)
+    assert (pointer, message) == (
+        "/relationships",
+        "over 1,000 ways of relationships lead on from orders",
+    )
