@@ -23,7 +23,8 @@ from muster_core.exports.manifest import (
 from muster_core.exports.naming import MANIFEST_NAME, chunk_name, version_folder
 from muster_core.exports.writer import RowFeed, write_file
 from muster_core.lake.location import Lake
-from muster_core.lake.members import MemberList
+from muster_core.lake.members import MemberList, Output
+from muster_core.rules.document import parse_segment
 from muster_exporter.sinks.folder import FolderSink
 
 
@@ -64,9 +65,10 @@ def deliver(
         NoSpace: the target is full.
     """
     document = parse_export(claim.document)
-    members = MemberList.open(lake, claim.snapshot, claim.snapshot_sha256, claim.pointer)
+    output = Output(document=parse_segment(claim.definition), as_of=claim.as_of)
+    members = MemberList.open(lake, claim.snapshot, claim.snapshot_sha256, claim.pointer, output)
     order = _Order.of(document, members)
-    _verify(claim, members, check)
+    _verify(claim, members, order, check)
     parts = version_folder(claim.export, claim.segment, claim.version)
     with FolderSink(document.connection.path, parts, fence=claim.fence) as sink:
         sink.remove_stale()
@@ -101,12 +103,14 @@ class _Order:
 
     @classmethod
     def of(cls, document: ExportDocument, members: MemberList) -> _Order:
-        pairs = layout(document, members.key)
+        pairs = layout(document, members.key, members.extra)
         found = members.schema([column for _, column in pairs])
-        types = members.store.manifest.columns
         return cls(
             document=document,
-            columns=[DeliveredColumn(name=n, column=c, type=types[c]) for n, c in pairs],
+            columns=[
+                DeliveredColumn(name=name, column=column, type=str(members.kind(column)))
+                for name, column in pairs
+            ],
             schema=pa.schema([pa.field(name, found.field(column).type) for name, column in pairs]),
         )
 
@@ -122,8 +126,10 @@ class _Order:
         )
 
 
-def _verify(claim: ClaimedDelivery, members: MemberList, check: Callable[[], None]) -> None:
-    members.verify(check)
+def _verify(
+    claim: ClaimedDelivery, members: MemberList, order: _Order, check: Callable[[], None]
+) -> None:
+    members.verify(check, columns=order.wanted)
     if members.count() != claim.member_count:
         raise StoreDamaged("The matrix does not hold the number of members that was published.")
 

@@ -35,6 +35,8 @@ class ClaimedDelivery:
     version: int
     #: As stored; whoever delivers parses it, so that an unreadable one fails alone.
     document: Mapping[str, Any]
+    #: The segment as the version was evaluated by it; its extra columns are delivered, too.
+    definition: Mapping[str, Any]
     pointer: Pointer
     snapshot: str
     snapshot_sha256: str

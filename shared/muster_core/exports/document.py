@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
@@ -155,14 +156,17 @@ class ExportDocument(Frozen):
         return self.model_dump(mode="json", by_alias=True)
 
 
-def layout(document: ExportDocument, key: str) -> list[tuple[str, str]]:
-    """Return (name in the files, profile column) of every column: the customer key is always first.
+def layout(document: ExportDocument, key: str, extra: Sequence[str] = ()) -> list[tuple[str, str]]:
+    """Return (name in the files, column) of every column: the customer key is always first.
 
-    Naming the key among the columns gives it another name and no other place.
+    Naming the key among the columns gives it another name and no other place. The segment's `extra` columns
+    follow, without those that are named already or whose name is taken.
     """
     named = next((c for c in document.columns if c.column == key), None)
     others = [(c.header, c.column) for c in document.columns if c is not named]
-    return [(named.header if named else key, key), *others]
+    pairs = [(named.header if named else key, key), *others]
+    taken = {word for pair in pairs for word in pair}
+    return [*pairs, *((name, name) for name in extra if name not in taken)]
 
 
 def parse_export(data: object, *, file: str | None = None) -> ExportDocument:

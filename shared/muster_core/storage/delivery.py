@@ -27,6 +27,7 @@ from muster_core.storage.table import (
     membership_pointer,
     membership_version,
     segment,
+    segment_revision,
     snapshot,
 )
 
@@ -332,6 +333,7 @@ def _claimed(connection: Connection, delivery_id: int) -> ClaimedDelivery:
             delivery,
             export.c.name.label("export_name"),
             segment.c.name.label("segment_name"),
+            segment_revision.c.document.label("definition"),
             membership_version.c.as_of,
             membership_version.c.published_at,
             membership_version.c.member_count,
@@ -348,6 +350,13 @@ def _claimed(connection: Connection, delivery_id: int) -> ClaimedDelivery:
             sa.and_(
                 membership_version.c.segment_id == delivery.c.segment_id,
                 membership_version.c.version == delivery.c.version,
+            ),
+        )
+        .join(
+            segment_revision,
+            sa.and_(
+                segment_revision.c.segment_id == membership_version.c.segment_id,
+                segment_revision.c.rev == membership_version.c.rule_rev,
             ),
         )
         .join(
@@ -375,6 +384,7 @@ def _claimed(connection: Connection, delivery_id: int) -> ClaimedDelivery:
         segment=row.segment_name,
         version=row.version,
         document=row.document,
+        definition=row.definition,
         pointer=Pointer(manifest=row.manifest, manifest_sha256=row.manifest_sha256, bit=row.bit),
         snapshot=row.snapshot_manifest,
         snapshot_sha256=row.snapshot_sha256,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -312,14 +312,16 @@ def _column_problems(connection: Connection, document: ExportDocument) -> list[P
     if current is None:
         return [Problem(message="no catalog is applied yet", hint="Apply the catalog first.")]
     profile = current[1].profile
+    extra = _extra_columns(connection, document.segments)
     problems = [
         Problem(
-            message=f"the profile `{profile.name}` has no column `{column.column}`",
+            message=_missing(column.column, profile.name, extra),
             pointer=f"/columns/{number}",
-            hint=_nearest(column.column, list(profile.columns)) or None,
+            hint=_nearest(column.column, [*profile.columns, *set().union(*extra.values())]) or None,
         )
         for number, column in enumerate(document.columns)
         if column.column not in profile.columns
+        and not all(column.column in columns for columns in extra.values())
     ]
     headers = [name for name, _ in layout(document, current[1].key)]
     if len(set(headers)) != len(headers):
@@ -331,6 +333,27 @@ def _column_problems(connection: Connection, document: ExportDocument) -> list[P
             )
         )
     return problems
+
+
+def _missing(column: str, profile: str, extra: Mapping[str, set[str]]) -> str:
+    """Return why a column cannot be delivered for every segment."""
+    lacking = sorted(name for name, columns in extra.items() if column not in columns)
+    if len(lacking) == len(extra):
+        return f"the profile `{profile}` has no column `{column}`"
+    return f"not every segment puts out `{column}`: {', '.join(lacking)} does not"
+
+
+def _extra_columns(connection: Connection, names: Sequence[str]) -> dict[str, set[str]]:
+    """Return the names of the extra columns that each segment puts out."""
+    documents = connection.scalars(
+        sa.select(segment.c.document).where(
+            segment.c.name.in_(names), segment.c.deleted_at.is_(None)
+        )
+    )
+    return {
+        document["name"]: {c.get("as") or c["column"] for c in document.get("project", [])}
+        for document in documents
+    }
 
 
 def _target_problems(document: ExportDocument) -> list[Problem]:

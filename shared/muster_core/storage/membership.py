@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from muster_core.errors import Conflict, NotFound
 from muster_core.lake.manifest import Pointer
-from muster_core.storage.table import membership_pointer, membership_version, segment, snapshot
+from muster_core.storage.table import (
+    membership_pointer,
+    membership_version,
+    segment,
+    segment_revision,
+    snapshot,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +36,8 @@ class Membership:
     pointer: Pointer
     snapshot: str
     snapshot_sha256: str
+    #: The segment as this version was evaluated by it.
+    definition: Mapping[str, Any]
 
 
 def published_membership(connection: Connection, name: str) -> Membership:
@@ -45,6 +55,7 @@ def published_membership(connection: Connection, name: str) -> Membership:
     row = connection.execute(
         sa.select(
             membership_version,
+            segment_revision.c.document,
             membership_pointer.c.manifest,
             membership_pointer.c.manifest_sha256,
             membership_pointer.c.bit,
@@ -64,6 +75,13 @@ def published_membership(connection: Connection, name: str) -> Membership:
             sa.and_(
                 membership_pointer.c.segment_id == membership_version.c.segment_id,
                 membership_pointer.c.version == membership_version.c.version,
+            ),
+        )
+        .join(
+            segment_revision,
+            sa.and_(
+                segment_revision.c.segment_id == membership_version.c.segment_id,
+                segment_revision.c.rev == membership_version.c.rule_rev,
             ),
         )
         .join(snapshot, snapshot.c.id == membership_version.c.snapshot_id)
@@ -86,4 +104,5 @@ def published_membership(connection: Connection, name: str) -> Membership:
         pointer=Pointer(manifest=row.manifest, manifest_sha256=row.manifest_sha256, bit=row.bit),
         snapshot=row.snapshot_manifest,
         snapshot_sha256=row.snapshot_sha256,
+        definition=row.document,
     )

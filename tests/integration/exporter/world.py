@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -39,6 +39,7 @@ from muster_core.storage.table import (
     membership_version,
     refresh_run,
     segment,
+    segment_revision,
     snapshot,
 )
 
@@ -102,9 +103,12 @@ class World:
     snapshot: tuple[str, str]
     pointers: dict[tuple[str, int], Pointer] = field(default_factory=dict)
     masks: dict[tuple[str, int], list[np.ndarray]] = field(default_factory=dict)
+    #: The document that the latest version was evaluated by.
+    definition: dict[str, object] = field(default_factory=dict)
 
-    def publish(self, name: str, share: float = 0.5) -> int:
+    def publish(self, name: str, share: float = 0.5, *, project: Sequence[object] = ()) -> int:
         """Publish one more version of the segment `name`, with about `share` of all customers."""
+        self.definition = {"name": name, "project": list(project)}
         with transaction(self.database) as connection:
             segment_id, version = self._next_version(connection, name)
             chance = np.random.default_rng(segment_id * 1000 + version)
@@ -180,7 +184,7 @@ class World:
                 name=name,
                 type="dynamic",
                 state="active",
-                document={"name": name},
+                document=self.definition,
                 rule_hash="0",
                 schedule={"kind": "off"},
             )
@@ -225,6 +229,11 @@ class World:
             .returning(refresh_run.c.id)
         ).scalar_one()
         connection.execute(
+            segment_revision.insert().values(
+                segment_id=segment_id, rev=version, rule_hash="0", document=self.definition
+            )
+        )
+        connection.execute(
             membership_version.insert().values(
                 segment_id=segment_id,
                 version=version,
@@ -232,7 +241,7 @@ class World:
                 fence=run_id,
                 due_at=due,
                 as_of=AS_OF,
-                rule_rev=1,
+                rule_rev=version,
                 rule_hash="0",
                 snapshot_id=self.snapshot_id,
                 member_count=count,
@@ -252,7 +261,7 @@ class World:
         connection.execute(
             segment.update()
             .where(segment.c.id == segment_id)
-            .values(published_version=version, published_due_at=due)
+            .values(published_version=version, published_due_at=due, document=self.definition)
         )
 
 

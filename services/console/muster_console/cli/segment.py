@@ -31,7 +31,7 @@ app = typer.Typer(help="Who belongs to what.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(help="The segment's name.", metavar="NAME")]
 Columns = Annotated[
-    str, typer.Option(help="Columns of the profile to show beside the key, separated by commas.")
+    str, typer.Option(help="Columns of the profile to show beside the segment's own, separated by commas.")
 ]
 
 

@@ -10,7 +10,8 @@ from typing import Any
 from muster_console.operation.workspace import Workspace, required_catalog
 from muster_core.errors import InvalidInput, Problem
 from muster_core.exports.document import Format
-from muster_core.lake.members import first_members, write_members
+from muster_core.lake.members import Output, first_members, write_members
+from muster_core.rules.document import parse_segment
 from muster_core.spelling import nearest_names
 from muster_core.storage.database import transaction
 from muster_core.storage.membership import Membership, published_membership
@@ -33,7 +34,7 @@ def look_at_members(
     Raises:
         NotFound: there is no such segment.
         Conflict: it was never published.
-        InvalidInput: a column is not in the profile.
+        InvalidInput: a column is neither in the profile nor put out by the segment.
     """
     version = _published(workspace, name, columns)
     table = first_members(
@@ -43,6 +44,7 @@ def look_at_members(
         version.pointer,
         columns,
         limit=limit,
+        output=_output(version),
     )
     return MemberPage(version=version, columns=table.column_names, members=table.to_pylist())
 
@@ -70,21 +72,31 @@ def download_members(
         columns,
         path=to.absolute(),
         form=chosen,
+        output=_output(version),
     )
+
+
+def _output(version: Membership) -> Output:
+    return Output(document=parse_segment(version.definition), as_of=version.as_of)
 
 
 def _published(workspace: Workspace, name: str, columns: Sequence[str]) -> Membership:
     with transaction(workspace.database) as connection:
         version = published_membership(connection, name)
-        known = required_catalog(connection).profile.columns
+        known = [*required_catalog(connection).profile.columns, *_extra(version)]
     problems = [
-        Problem(message=f"the profile has no column `{column}`", hint=_nearest(column, known))
+        Problem(message=f"there is no column `{column}` to show", hint=_nearest(column, known))
         for column in columns
         if column not in known
     ]
     if problems:
         raise InvalidInput(problems)
     return version
+
+
+def _extra(version: Membership) -> list[str]:
+    """Return the names of the extra columns that the segment puts out."""
+    return [column.as_ or column.column for column in parse_segment(version.definition).project]
 
 
 def _nearest(column: str, known: Iterable[str]) -> str | None:
