@@ -348,13 +348,17 @@ class _Evaluation:
         return set(ranked[: int(share)])  # rounded down
 
     def projected(self, column: Node, key: Any) -> Any:
-        """Return one extra output column: of the profile, or a list of values of the visible rows."""
+        """Return one extra output column: of the profile, of the one row, or a list of all visible rows."""
         if column.get("table") is None:
             return self.world.attribute(
                 self.world.customers[key], column["column"], column.get("via"), self.clock
             )
         rows = reversed(list(self._rows(column, key)))  # newest first
-        return [self._column(column, row, column["column"]) for row in rows]
+        values = [self._column(column, row, column["column"]) for row in rows]
+        path = self.world.path(column["table"], column.get("via"))
+        if all(step["kind"] == "one_to_one" for step in path):
+            return values[0] if values else None
+        return values
 
 
 def sampled(percent: Any, salt: str, key: Any) -> bool:
