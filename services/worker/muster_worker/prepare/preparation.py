@@ -132,48 +132,19 @@ class _Work:
     def run(
         self, generation: int, partitions: int, parent: str | None
     ) -> tuple[SnapshotManifest, dict[str, Any]]:
-        """Prepare the profile, then every table, and return manifest and report."""
+        """Prepare the profile, dimensions and tables in this order; return manifest and report."""
         started = time.monotonic()
-        with engine_errors():
-            self.spark.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", "65536")
-            self.spark.conf.set("spark.sql.shuffle.partitions", str(partitions))
-            # Spark takes what a task reads for as small as the list of files it reads, and would send
-            # whole parent tables through the driver to every task
-            self.spark.conf.set("spark.sql.autoBroadcastJoinThreshold", "-1")
-            self.spark.conf.set("spark.sql.adaptive.autoBroadcastJoinThreshold", "-1")
-        total = 1 + len(self.present.parts) + bool(self.present.dimensions)
-        self.progress(self.catalog.profile.name, 0, total)
-        profile, fresh = self._profile(partitions)
-        report: dict[str, Any] = {
-            "partitions": partitions,
-            "customers": {
-                "alive": sum(k.alive for k in profile.keys),
-                "added": sum(profile.added.values()),
-                "gone": profile.vanished,
-                "taken_over": not fresh,
-                "seconds": round(time.monotonic() - started, 3),
-            },
-            "tables": {},
-        }
+        self._configure(partitions)
         counted: dict[str, TableStatistic] = {}
-        if fresh:
-            name, columns = self.catalog.profile.name, self.catalog.profile.columns
-            counted[name] = merged(columns, profile.counted, self.catalog.profile.personal)
-        tables = self._taken_over(profile)
-        report["tables"] = {name: _account(table, 0.0, True) for name, table in tables.items()}
-        for done, part in enumerate(self.present.parts.values(), start=1):
-            self.progress(part.name, done, total)
-            if part.name not in tables:
-                began = time.monotonic()
-                table, counted[part.name] = self._table(part, partitions, profile.files)
-                tables[part.name] = table
-                report["tables"][part.name] = _account(table, time.monotonic() - began, False)
-        if self.present.dimensions:
-            self.progress("dimensions", total - 1, total)
+        report: dict[str, Any] = {"partitions": partitions}
+        self.progress(self.catalog.profile.name, 0, self._stages)
+        profile = self._profile(partitions, counted, report)
+        # before the tables: they are the longer work, which a repeated key would waste
         dimensions, looked_up = self._dimensions(report)
+        tables = self._tables(partitions, profile, counted, report)
         if look(self.catalog) != self.present:
             raise TransientError("A source changed while it was read; it will be read again.")
-        self.progress("prepared", total, total)
+        self.progress("prepared", self._stages, self._stages)
         report["seconds"] = round(time.monotonic() - started, 3)
         statistics = write_statistics(
             self.lake, self.directory, self._statistics(counted, looked_up)
@@ -181,6 +152,19 @@ class _Work:
         manifest = self._manifest(generation, partitions, parent, profile, tables)
         added = {"dimensions": dimensions, "statistics": statistics}
         return manifest.model_copy(update=added), report
+
+    @property
+    def _stages(self) -> int:
+        return 1 + len(self.present.parts) + bool(self.present.dimensions)
+
+    def _configure(self, partitions: int) -> None:
+        with engine_errors():
+            self.spark.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", "65536")
+            self.spark.conf.set("spark.sql.shuffle.partitions", str(partitions))
+            # Spark takes what a task reads for as small as the list of files it reads, and would send
+            # whole parent tables through the driver to every task
+            self.spark.conf.set("spark.sql.autoBroadcastJoinThreshold", "-1")
+            self.spark.conf.set("spark.sql.adaptive.autoBroadcastJoinThreshold", "-1")
 
     def _manifest(
         self,
@@ -203,26 +187,58 @@ class _Work:
             tables={name: tables[name] for name in self.present.parts},
         )
 
-    def _profile(self, partitions: int) -> tuple[PreparedProfile, bool]:
-        before = self.before
-        if before and before.fingerprint == self.present.profile:
+    def _profile(
+        self, partitions: int, counted: dict[str, TableStatistic], report: dict[str, Any]
+    ) -> PreparedProfile:
+        began = time.monotonic()
+        before, table = self.before, self.catalog.profile
+        taken_over = before is not None and before.fingerprint == self.present.profile
+        if before is not None and taken_over:
             gone = sum(k.ordinals - k.alive for k in before.keys)
-            same = PreparedProfile(keys=before.keys, files=before.profile, added={}, vanished=gone)
-            return same, False
-        table = self.catalog.profile
-        files = self.present.listing[table.name]
-        prepared = prepare_profile(
-            self.spark,
-            self.lake,
-            table,
-            self.catalog.key,
-            files,
-            checked_layout(table, files),
-            directory=self.directory,
-            partitions=partitions,
-            before=before.profile if before else [],
-        )
-        return prepared, True
+            profile = PreparedProfile(
+                keys=before.keys, files=before.profile, added={}, vanished=gone
+            )
+        else:
+            files = self.present.listing[table.name]
+            profile = prepare_profile(
+                self.spark,
+                self.lake,
+                table,
+                self.catalog.key,
+                files,
+                checked_layout(table, files),
+                directory=self.directory,
+                partitions=partitions,
+                before=before.profile if before else [],
+            )
+            counted[table.name] = merged(table.columns, profile.counted, table.personal)
+        report["customers"] = {
+            "alive": sum(k.alive for k in profile.keys),
+            "added": sum(profile.added.values()),
+            "gone": profile.vanished,
+            "taken_over": taken_over,
+            "seconds": round(time.monotonic() - began, 3),
+        }
+        return profile
+
+    def _tables(
+        self,
+        partitions: int,
+        profile: PreparedProfile,
+        counted: dict[str, TableStatistic],
+        report: dict[str, Any],
+    ) -> dict[str, PreparedTable]:
+        tables = self._taken_over(profile)
+        report["tables"] = {name: _account(table, 0.0, True) for name, table in tables.items()}
+        parts = self.present.parts
+        for done, part in enumerate(parts.values(), self._stages - len(parts)):
+            self.progress(part.name, done, self._stages)
+            if part.name not in tables:
+                began = time.monotonic()
+                table, counted[part.name] = self._table(part, partitions, profile.files)
+                tables[part.name] = table
+                report["tables"][part.name] = _account(table, time.monotonic() - began, False)
+        return tables
 
     def _taken_over(self, profile: PreparedProfile) -> dict[str, PreparedTable]:
         """Return the tables whose sources are as they were, orphans of new customers resolved."""
@@ -246,6 +262,8 @@ class _Work:
         self, report: dict[str, Any]
     ) -> tuple[dict[str, DimensionTable], dict[str, TableStatistic]]:
         """Return all dimensions, those whose sources are as they were taken over, and new statistics."""
+        if self.present.dimensions:
+            self.progress("dimensions", 1, self._stages)
         began = time.monotonic()
         known = self.before.dimensions if self.before else {}
         wanted = self.present.dimensions

@@ -159,7 +159,7 @@ def _is_set(elements: Any, kind: ColumnType) -> Any:
     return elements.is_valid()
 
 
-def _whole(value: Decimal | int | float | None, kind: ColumnType) -> int | float | None:
+def _whole(value: Decimal | float | None, kind: ColumnType) -> int | float | None:
     """Return an end of a range in the column's own terms."""
     if isinstance(value, Decimal):
         sign, digits, exponent = value.as_tuple()
