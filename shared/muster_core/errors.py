@@ -96,6 +96,12 @@ class SourceUnreadable(TerminalError):
     code = "source_unreadable"
 
 
+class SourceDenied(TerminalError):
+    """A source's server does not let Muster in, or not read what the catalog names."""
+
+    code = "source_denied"
+
+
 class DuplicateKeys(TerminalError):
     """The profile table has several rows for one customer key."""
 
@@ -148,6 +154,12 @@ class EngineUnavailable(TransientError):
     """The Spark engine does not answer or ended in the middle of a job."""
 
     code = "engine_unavailable"
+
+
+class SourceUnavailable(TransientError):
+    """A source's server does not answer, broke off, or took too long."""
+
+    code = "source_unavailable"
 
 
 class SnapshotMoved(TransientError):
