@@ -136,23 +136,29 @@ class World:
         return None if found is None else found[column]
 
     def _chain(self, table: str, path: Path, where: str) -> Path:
-        """Return the one chain of relationships that `where` names: by its last step, or its last table."""
-        named = [c for c in self._chains(table, path) if where in (c[-1]["name"], parent(c[-1])[0])]
-        (only,) = named
-        return only
+        """Return the one chain of relationships that `where` names: by its last step, or its last table.
 
-    def _chains(self, table: str, path: Path) -> list[Path]:
-        """Return the ways to all tables along the path and to those many-to-one from these.
-
-        The profile is where a path ends: its own columns are reached, what it refers to is not.
+        What the rows refer to comes before what the customer's profile refers to.
         """
         on_path = {table, self.profile, *(parent(step)[0] for step in path)}
-        found: list[Path] = [path[: n + 1] for n in range(len(path))]
-        open_ways: list[Path] = [(), *found[:-1]]
+        along = [path[: n + 1] for n in range(len(path))]
+        starts: list[Path] = [(), *(way for way in along if parent(way[-1])[0] != self.profile)]
+        own = along + self._outward(table, starts, on_path)
+        for chains in (own, self._outward(table, [path], on_path) if path else []):
+            named = [c for c in chains if where in (c[-1]["name"], parent(c[-1])[0])]
+            if named:
+                (only,) = named
+                return only
+        raise KeyError(where)
+
+    def _outward(self, table: str, starts: list[Path], closed: set[str]) -> list[Path]:
+        """Return the ways on from `starts` along many-to-one relationships that visit no table twice."""
+        found: list[Path] = []
+        open_ways = list(starts)
         while open_ways:
             way = open_ways.pop()
             here = parent(way[-1])[0] if way else table
-            seen = on_path | {parent(step)[0] for step in way}
+            seen = closed | {parent(step)[0] for step in way}
             for step in self.relationships:
                 if child(step)[0] == here and parent(step)[0] not in seen:
                     found.append((*way, step))
