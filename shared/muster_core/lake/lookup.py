@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import weakref
 from typing import Any
 
 import numpy as np
@@ -51,6 +53,34 @@ class KeyIndex:
         codes = values.indices.fill_null(len(places) - 1).to_numpy(zero_copy_only=False)
         found: Places = places[codes]
         return found
+
+
+_INDEXES: dict[int, tuple[weakref.ref[Any], KeyIndex]] = {}
+_LOCK = threading.RLock()
+
+
+def index_of(keys: Any) -> KeyIndex:
+    """Return the index of a key column, the same one for as long as the column object lives.
+
+    The partitions of a process share the columns of a dimension, and so its index.
+    """
+    name = id(keys)
+    with _LOCK:
+        known = _INDEXES.get(name)
+        if known is not None and known[0]() is keys:
+            return known[1]
+    index = KeyIndex(keys)
+    with _LOCK:
+        _INDEXES[name] = weakref.ref(keys, lambda gone: _forget(name, gone)), index
+    return index
+
+
+def _forget(name: int, gone: weakref.ref[Any]) -> None:
+    """Drop the index of a column that is no more, unless another column has taken its name since."""
+    with _LOCK:
+        known = _INDEXES.get(name)
+        if known is not None and known[0] is gone:
+            del _INDEXES[name]
 
 
 class _WholeIndex:

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from muster_core.lake.lookup import KeyIndex
+from muster_core.lake import lookup
+from muster_core.lake.lookup import KeyIndex, index_of
 
 KINDS = {
     "integer": (pa.int64(), st.integers(-(2**63), 2**63 - 1) | st.integers(-50, 50)),
@@ -62,3 +63,14 @@ def test_texts_that_share_a_hash_are_still_told_apart(monkeypatch):
     index = KeyIndex(pa.array(["a", None, "b", "cc", "ddd", "eee"]))
     asked = pa.array(["b", "cc", "x", "eee", None, "yy", "a"])
     assert index.find(asked).tolist() == [2, 3, -1, 5, -1, -1, 0]
+
+
+def test_the_index_of_a_column_is_made_once_and_goes_with_it():
+    column = pa.chunked_array([pa.array([3, 1, 2])])
+    before = len(lookup._INDEXES)
+    index = index_of(column)
+    assert index_of(column) is index
+    assert index.find(pa.array([2, 9])).tolist() == [2, -1]
+    assert index_of(pa.chunked_array([pa.array([3, 1, 2])])) is not index
+    del column
+    assert len(lookup._INDEXES) == before
