@@ -30,6 +30,8 @@ class Outcome:
     members: list[set[Any]]
     counts: list[int]
     running: list[list[int]]
+    #: Members by JSON pointer into each document.
+    nodes: list[dict[str, int]]
 
 
 def members_of(
@@ -78,7 +80,8 @@ def refusal_of(world: World, document: dict[str, Any]) -> list[Problem]:
         parsed = parse_segment(document | {"name": "case_0"})
     except InvalidInput as exc:
         return list(exc.problems)
-    return problems_of(world, [parsed])
+    others = [known for known in world.segments.values() if isinstance(known, dict)]
+    return problems_of(world, [parsed, *map(parse_segment, others)])
 
 
 def measures_of(world: World) -> dict[str, MeasureDocument]:
@@ -95,7 +98,9 @@ def _evaluated(plan: Plan, partitions: Sequence[ArrowPartition]) -> list[Partiti
 
 def _outcome(results: Sequence[PartitionResult], prepared: Prepared, wanted: int) -> Outcome:
     members: list[set[Any]] = [set() for _ in range(wanted)]
-    counts, running = [0] * wanted, [[] for _ in range(wanted)]
+    counts = [0] * wanted
+    running: list[list[int]] = [[] for _ in range(wanted)]
+    nodes: list[dict[str, int]] = [{} for _ in range(wanted)]
     for result, keys in zip(results, prepared.keys, strict=True):
         tallies = result.tallies
         for place in range(wanted):
@@ -105,7 +110,9 @@ def _outcome(results: Sequence[PartitionResult], prepared: Prepared, wanted: int
             new = list(tallies[place].running)
             before = running[place] or [0] * len(new)
             running[place] = [a + b for a, b in zip(before, new, strict=True)]
-    return Outcome(members=members, counts=counts, running=running)
+            for pointer, count in tallies[place].nodes.items():
+                nodes[place][pointer] = nodes[place].get(pointer, 0) + count
+    return Outcome(members=members, counts=counts, running=running, nodes=nodes)
 
 
 def _stored(world: World) -> list[str]:

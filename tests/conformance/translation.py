@@ -1,90 +1,79 @@
-"""Translates the neutral cases of ../shared/cases into Muster's own catalog, rows and documents."""
+"""Translates the neutral cases of ../shared/cases into the catalog, rows and documents of this project."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import date, datetime
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
+from tests.conformance.reference_row import Row, World
 
-from muster_core.catalog.document import Catalog, Relationship, Source, Table
-from muster_core.kernel.source import ArrowPartition
-
-_LATER = {
-    "first_row": "first_row",
-    "last_row": "last_row",
-    "sequence": "sequence",
-    "periods": "periods",
-    "held": "held",
-    "segment": "segment",
-}
+_CHANGES = "profile_changes"
+_HISTORY = {"table": _CHANGES, "column": "field", "value": "value"}
 
 
-@dataclass(frozen=True, kw_only=True)
-class World:
-    catalog: Catalog
-    partition: ArrowPartition
-    keys: list[str]
-
-
-def build_world(case: dict[str, Any]) -> World:
-    """Return the case's data as one partition, its catalog, and the keys by ordinal."""
-    keys = sorted(customer["id"] for customer in case["customers"])
-    attributes = {c["id"]: c["attributes"] for c in case["customers"]}
-    names = sorted({name for values in attributes.values() for name in values})
-    profile: dict[str, Any] = {"customer_id": pa.array(keys, pa.string())}
-    for name in names:
-        profile[name] = _array([attributes[key].get(name) for key in keys])
-    tables, described, relationships = {}, {}, []
-    for table, rows in case["tables"].items():
-        if table == "profile_changes":
-            continue
-        ordered = sorted(rows, key=lambda row: row.get("at", ""), reverse=True)
-        columns = sorted({c for row in rows for c in row} - {"customer_id"})
-        known = [row for row in ordered if row["customer_id"] in keys]
-        data: dict[str, Any] = {
-            "_ordinal": pa.array([keys.index(row["customer_id"]) for row in known], pa.int32())
-        }
-        for column in columns:
-            data[column] = _array([row.get(column) for row in known])
-        tables[table] = pa.table(data)
-        types = {c: _type_text(data[c].type) for c in columns} | {"customer_id": "text"}
-        described[table] = Table(
-            name=table,
-            source=Source(parquet=f"/{table}"),
-            columns=types,
-            time="at" if "at" in columns else None,
-        )
-        relationships.append(
-            Relationship.model_validate(
+def build_world(case: dict[str, Any], now: str) -> World:
+    """Return the case's data as it is at `now`: attributes are overlaid by their changes so far."""
+    attributes = {c["id"]: dict(c["attributes"]) for c in case["customers"]}
+    changes = sorted(case["tables"].get(_CHANGES, []), key=lambda row: row["at"])
+    for change in changes:
+        if datetime.fromisoformat(change["at"]) <= datetime.fromisoformat(now):
+            attributes[change["customer_id"]][change["field"]] = change["value"]
+    profile_rows: list[Row] = [{"customer_id": key} | attributes[key] for key in sorted(attributes)]
+    tables = {
+        name: [row | {"value": _written(row["value"])} for row in rows]
+        if name == _CHANGES
+        else rows
+        for name, rows in case["tables"].items()
+    }
+    profile = _typed(profile_rows, ["customer_id"])
+    typed = {name: _typed(rows, ["customer_id"]) for name, rows in tables.items()}
+    names = [name for name in profile[0] if name != "customer_id"]
+    return World(
+        catalog={
+            "timezone": case["timezone"],
+            "profile": {"name": "customers", "key": "customer_id", "columns": profile[0]},
+            "tables": {
+                name: {"columns": kinds, "time": "at" if "at" in kinds else None, "row_key": []}
+                for name, (kinds, _) in typed.items()
+            },
+            "relationships": [
                 {
-                    "name": f"{table}_customer",
-                    "from": f"{table}.customer_id",
+                    "name": f"{name}_customer",
+                    "from": f"{name}.customer_id",
                     "to": "customers.customer_id",
+                    "kind": "many_to_one",
                 }
-            )
-        )
-    catalog = Catalog(
-        timezone=case["timezone"],
-        profile=Table(
-            name="customers",
-            source=Source(parquet="/customers"),
-            columns={n: _type_text(array.type) for n, array in profile.items()},
-        ),
-        key="customer_id",
-        tables=described,
-        relationships=relationships,
+                for name in typed
+            ],
+            "histories": dict.fromkeys(names, _HISTORY) if changes else {},
+        },
+        rows={"customers": profile[1], **{name: rows for name, (_, rows) in typed.items()}},
+        segments={
+            name.lower(): _segment(name.lower(), known)
+            for name, known in case.get("segments", {}).items()
+        },
     )
-    partition = ArrowPartition(
-        customers=pa.table(profile),
-        tables=tables,
-        live=np.ones(len(keys), dtype=np.bool_),
-        earlier={},
-    )
-    return World(catalog=catalog, partition=partition, keys=keys)
+
+
+def document_of(case: dict[str, Any]) -> dict[str, Any]:
+    """Return the case's own segment; with `running_counts` its operands are rules of their own."""
+    rule = case["rule"]
+    rules: list[dict[str, Any]] = [{"where": translate(rule)}]
+    if "running_counts" in case:
+        rules = [{"combine": "intersect", "where": translate(arg)} for arg in rule["args"]]
+        del rules[0]["combine"]
+    manual = {"add": case.get("manual_add", []), "remove": case.get("manual_remove", [])}
+    return {"name": "case", "timezone": case["timezone"], "rules": rules, "manual": manual}
+
+
+def _segment(name: str, known: dict[str, Any]) -> Any:
+    """Return a referred segment: stored members of a static one, which is refreshed first."""
+    if known["kind"] == "static":
+        return known["members"]
+    manual = {"add": known.get("manual_add", []), "remove": known.get("manual_remove", [])}
+    return {"name": name, "rules": [{"where": translate(known["rule"])}], "manual": manual}
 
 
 def translate(rule: dict[str, Any]) -> dict[str, Any]:
@@ -101,20 +90,31 @@ def translate(rule: dict[str, Any]) -> dict[str, Any]:
             aggregate = {"function": rule["agg"]["fn"]}
             if "field" in rule["agg"]:
                 aggregate["column"] = rule["agg"]["field"]
-            found = {
-                "kind": "rows",
-                "table": rule["table"],
-                "aggregate": aggregate,
-                "compare": rule["cmp"],
-                "value": rule["value"],
-            }
+            found = {"kind": "rows", "aggregate": aggregate}
+            return found | {"compare": rule["cmp"], "value": rule["value"]} | _rows_parts(rule)
+        case "first_row":
+            return {"kind": "first_row"} | _rows_parts(rule)
+        case "last_row":
+            return {"kind": "last_row", "having": _predicate(rule["having"])} | _rows_parts(rule)
+        case "sequence":
+            steps = [_predicate(step) for step in rule["steps"]]
+            found = {"kind": "sequence", "steps": steps, "within": _duration(rule["within"])}
             return found | _rows_parts(rule)
-        case other:
-            return {"kind": _LATER[other]}
+        case "periods":
+            names = ("of_last", "at_least", "value")
+            found = {"kind": "periods", "period": _duration(rule["period"])}
+            found |= {name: rule[name] for name in names} | {"compare": rule["cmp"]}
+            return found | _rows_parts(rule)
+        case "held":
+            found = {"kind": "held", "column": rule["field"], "value": rule["value"]}
+            return found | {"compare": rule["cmp"], "duration": _duration(rule["for"])}
+        case "segment":
+            return {"kind": "segment", "name": rule["name"].lower()}
+    raise AssertionError(rule["op"])
 
 
 def _rows_parts(rule: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    found: dict[str, Any] = {"table": rule["table"]}
     if rule.get("where"):
         found["where"] = _predicate(rule["where"])
     if "window" in rule:
@@ -162,27 +162,49 @@ def _comparison(node: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _array(values: list[Any]) -> Any:
-    """Return values as an array of the store type their look stands for."""
-    known = [v for v in values if v not in (None, "", [])]
-    if not known:
-        return pa.array([None] * len(values), pa.string())
-    first = known[0]
-    if isinstance(first, bool):
-        return pa.array(values, pa.bool_())
-    if isinstance(first, list):
-        return pa.array(values, pa.list_(pa.string()))
-    if all(isinstance(v, int) for v in known):
-        return pa.array(values, pa.int64())
-    if all(isinstance(v, int | float) for v in known):
-        exact = [None if v is None else Decimal(repr(v)) for v in values]
-        return pa.array(exact, pa.decimal128(18, 4))
-    if all(_is_instant(v) for v in known):
-        instants = [None if not v else datetime.fromisoformat(v) for v in values]
-        return pa.array(instants, pa.timestamp("us", "UTC"))
-    if all(_is_date(v) for v in known):
-        return pa.array([None if not v else date.fromisoformat(v) for v in values], pa.date32())
-    return pa.array(values, pa.string())
+def _typed(rows: Sequence[Row], names: list[str]) -> tuple[dict[str, str], list[Row]]:
+    """Return the type of every column by the look of its values, and the rows with values of these."""
+    names = list(dict.fromkeys([*names, *(name for row in rows for name in row)]))
+    kinds = {name: _kind([row.get(name) for row in rows]) for name in names}
+    read = [{name: _read(row.get(name), kinds[name]) for name in names} for row in rows]
+    return kinds, read
+
+
+def _kind(values: list[Any]) -> str:
+    known = [value for value in values if value not in (None, "", [])]
+    if known and all(isinstance(value, bool) for value in known):
+        return "boolean"
+    if known and all(isinstance(value, list) for value in known):
+        return "array<text>"
+    if known and all(isinstance(value, int) for value in known):
+        return "integer"
+    if known and all(isinstance(value, int | float) for value in known):
+        return "decimal(18,4)"
+    if known and all(_is_instant(value) for value in known):
+        return "timestamp"
+    if known and all(_is_date(value) for value in known):
+        return "date"
+    return "text"
+
+
+def _read(value: Any, kind: str) -> Any:
+    if value is None or (value == "" and kind != "text"):
+        return None
+    match kind:
+        case "decimal(18,4)":
+            return Decimal(str(value))
+        case "timestamp":
+            return datetime.fromisoformat(value).astimezone(UTC)
+        case "date":
+            return date.fromisoformat(value)
+    return value
+
+
+def _written(value: Any) -> Any:
+    """Return a value of the history as text, which one column holds of all attributes."""
+    if value is None or isinstance(value, str):
+        return value
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _is_instant(text: Any) -> bool:
@@ -191,18 +213,3 @@ def _is_instant(text: Any) -> bool:
 
 def _is_date(text: Any) -> bool:
     return isinstance(text, str) and len(text) == 10 and text[4] == text[7] == "-"
-
-
-def _type_text(kind: Any) -> str:
-    if pa.types.is_decimal(kind):
-        return f"decimal({kind.precision},{kind.scale})"
-    if pa.types.is_list(kind):
-        return "array<text>"
-    names = {
-        pa.string(): "text",
-        pa.int64(): "integer",
-        pa.bool_(): "boolean",
-        pa.date32(): "date",
-        pa.timestamp("us", "UTC"): "timestamp",
-    }
-    return names[kind]
