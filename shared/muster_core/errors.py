@@ -162,6 +162,12 @@ class SourceUnavailable(TransientError):
     code = "source_unavailable"
 
 
+class SourceTimeout(SourceUnavailable):
+    """A source took longer than its statement or lock timeout allows."""
+
+    code = "source_timeout"
+
+
 class SnapshotMoved(TransientError):
     """Another preparation published first; this one is tried again on top of it."""
 
