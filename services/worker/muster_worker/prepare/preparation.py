@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pyspark.sql import SparkSession
@@ -128,6 +128,8 @@ class _Work:
     before: SnapshotManifest | None
     directory: str
     progress: Progress
+    #: (table, key column) found to repeat no key: each is looked at once, on however many ways it lies.
+    unique: set[tuple[str, str]] = field(default_factory=set)
 
     def run(
         self, generation: int, partitions: int, parent: str | None
@@ -280,6 +282,7 @@ class _Work:
             directory=self.directory,
         )
         found = {name: same[name] if name in same else made[name][0] for name in wanted}
+        self.unique.update((name, key) for name, entry in wanted.items() for key in entry.keys)
         report["dimensions"] = {
             name: {
                 "rows": table.rows,
@@ -325,6 +328,7 @@ class _Work:
             directory=self.directory,
             partitions=partitions,
             profile=profile,
+            unique=self.unique,
         )
         columns = prepared_columns(self.catalog, part.table, part.path)
         personal = personal_columns(self.catalog, part.table, part.path)

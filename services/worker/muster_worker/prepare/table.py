@@ -65,8 +65,11 @@ def prepare_table(
     directory: str,
     partitions: int,
     profile: Sequence[StoreFile],
+    unique: set[tuple[str, str]],
 ) -> TableFiles:
     """Write the rows of table `name`, reached by `path`, beside the customers of `profile`.
+
+    `unique` are the (table, key column) known to repeat no key; those found here are added.
 
     Raises:
         DuplicateKeys: a table along the path repeats a key that rows refer to, or a customer has several
@@ -97,7 +100,9 @@ def prepare_table(
             start=0,
             tasks=partitions,
         ).withColumn(FATE, F.lit(ORDINARY))
-        joined = _joined(spark, catalog, first, path, listing, len(table.columns), partitions)
+        joined = _joined(
+            spark, catalog, first, path, listing, len(table.columns), partitions, unique
+        )
         ordered = joined.transform(lambda frame: _ordered(frame, table, partitions))
         answers = [
             json.loads(row["result"]) for row in ordered.mapInArrow(task, "result string").collect()
@@ -127,6 +132,7 @@ def _joined(
     listing: Listing,
     start: int,
     partitions: int,
+    unique: set[tuple[str, str]],
 ) -> DataFrame:
     """Carry the columns of every table along the path; what is unknown on the way becomes an orphan."""
     carried = start
@@ -137,7 +143,9 @@ def _joined(
         files = listing[table.name]
         layout = checked_layout(table, files)
         read = partial(read_frame, spark, table, files, layout, start=carried, tasks=partitions)
-        _refuse_duplicates(read(keys=[target], only=[target]), table.name, target)
+        if (table.name, target) not in unique:
+            _refuse_duplicates(read(keys=[target], only=[target]), table.name, target)
+            unique.add((table.name, target))
         parents = read(keys=[target, onward]).drop(FILE, ROW)
         parents = parents.withColumnsRenamed({"j0": f"t{hop}", "j1": f"o{hop}"})
         rows = rows.join(parents, reference == F.col(f"t{hop}"), "left")
