@@ -4,11 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check bench format lock clean help
+.PHONY: demo test test-rules mutate check bench format lock clean help
 .DEFAULT_GOAL := help
 
 help: ## show this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
 
 # The stamp is newer than the lists it was made from, so a second call installs and downloads nothing.
 $(READY): requirements.txt pyproject.toml
@@ -22,6 +22,13 @@ demo: $(READY) ## a shop of 100,000 customers, 12 segments, a scheduled refresh 
 
 test: $(READY) ## every test: kernels, integration, acceptance, chaos smoke
 	$(BIN)/python -m pytest
+
+# MUSTER_RULE_SEED=N starts elsewhere; a failure names the seed of its slice and the case file it was cut down to.
+test-rules: $(READY) ## hold the kernels against the reference evaluator on 100,000 random examples (EXAMPLES=N)
+	MUSTER_RULE_EXAMPLES=$(or $(EXAMPLES),100000) $(BIN)/python -m pytest tests/conformance/test_property.py -k agree
+
+mutate: $(READY) ## break rules and kernels on purpose, one way at a time; the conformance tests must notice
+	$(BIN)/python -m tests.mutation
 
 check: $(READY) ## format, lint, types, import contracts, unit tests
 	$(BIN)/ruff format --check .

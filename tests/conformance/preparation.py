@@ -77,6 +77,10 @@ def prepare(world: World, shape: Shape = _PLAIN, *, gone: frozenset[Any] = froze
     profile = world.catalog["profile"]
     every = sorted(world.customers)
     keys = [every[number :: shape.partitions] for number in range(shape.partitions)]
+    dimensions = {
+        name: _table(world.rows[name], table["columns"], shape)
+        for name, table in world.catalog["tables"].items()
+    }
     partitions = []
     for owned in keys:
         customers = [world.customers[key] for key in owned]
@@ -87,10 +91,7 @@ def prepare(world: World, shape: Shape = _PLAIN, *, gone: frozenset[Any] = froze
                 live=np.array([key not in gone for key in owned], dtype=np.bool_),
                 earlier={},
                 chunk_rows=shape.chunk_rows,
-                dimensions={
-                    name: _table(world.rows[name], table["columns"], shape)
-                    for name, table in world.catalog["tables"].items()
-                },
+                dimensions=dimensions,
                 order=_orders(world),
             )
         )

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
-from tests.conformance.preparation import Prepared, Shape, prepare
+from tests.conformance.preparation import Prepared, Shape, catalog_of, prepare
 from tests.conformance.reference_row import World
 
 from muster_core.errors import InvalidInput, Problem
@@ -71,7 +71,7 @@ def members_of(
 def problems_of(world: World, documents: Sequence[SegmentDocument]) -> list[Problem]:
     """Return what the product finds wrong with documents when they are saved."""
     known = Known(segments={name: [] for name in _stored(world)}, measures=measures_of(world))
-    return check_segments(documents, prepare(world).catalog, known=known)
+    return check_segments(documents, catalog_of(world), known=known)
 
 
 def refusal_of(world: World, document: dict[str, Any]) -> list[Problem]:

@@ -29,6 +29,7 @@ _SETTINGS = settings(
     database=None,
     suppress_health_check=list(HealthCheck),
     print_blob=False,
+    report_multiple_bugs=False,
 )
 
 
