@@ -92,7 +92,7 @@ def _measures(draw: st.DrawFn, schema: Schema, around: Pools) -> dict[str, Node]
 
 
 def _document(writer: Writer, zone: str, keys: tuple[Any, ...], *, depth: int) -> Node:
-    rules = [{"where": writer.condition(depth)}]
+    rules: list[Node] = [{"where": writer.condition(depth)}]
     while depth and writer.maybe(4):
         combine = writer.pick("union", "intersect", "except")
         rules.append({"combine": combine, "where": writer.condition(1)})

@@ -108,7 +108,7 @@ def schemas(draw: st.DrawFn) -> Schema:
     if form == "two paths":
         relationships.append({"name": "for", "from": "events.second", "to": "customers.id"})
     history = {"table": "changes", "column": "field", "value": "value"}
-    tables = {
+    tables: dict[str, dict[str, Any]] = {
         "events": {"time": time, "row_key": row_key, "columns": events},
         "baskets": {"time": "moment", "columns": {"no": "integer", "owner": key, **TYPES}},
         "things": {"columns": {"code": "text", "sort": "integer", **_SOME}},

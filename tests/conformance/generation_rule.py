@@ -77,7 +77,7 @@ class Writer:
         return self.comparison(self.schema.profile_columns(), card=self.maybe(4))
 
     def _rows(self) -> Node:
-        node = {"kind": "rows"} | self.measurable(exists=True)
+        node: Node = {"kind": "rows"} | self.measurable(exists=True)
         if node["aggregate"]["function"] == "exists":
             return node
         return node | self.result(node)
@@ -100,15 +100,11 @@ class Writer:
 
     def _periods(self) -> Node:
         of_last = self.pick(1, 2, 3)
-        node = {"kind": "periods"} | self.related()
+        node: Node = {"kind": "periods"} | self.related()
         node |= {"period": self.draw(durations), "of_last": of_last}
         node |= {"at_least": self.draw(st.integers(1, of_last))}
-        return node | self.pick(
-            {"compare": "gte", "value": 1},
-            {"compare": "eq", "value": 0},
-            {"compare": "eq", "value": 1},
-            {"compare": "ne", "value": 1},
-        )
+        compare, value = self.pick(("gte", 1), ("eq", 0), ("eq", 1), ("ne", 1))
+        return node | {"compare": compare, "value": value}
 
     def _held(self) -> Node:
         column = self.pick("word", "word", "flag")
@@ -306,7 +302,7 @@ class Writer:
         read = self._instant if kind in _TIMES else lambda number: Decimal(str(number))
         return {
             "compare": self.pick("between", "not_between"),
-            "value": sorted(ends, key=read),  # type: ignore[arg-type]
+            "value": sorted(ends, key=read),
         }
 
     def _instant(self, literal: str) -> Any:
@@ -319,14 +315,17 @@ class Writer:
         if form == "anniversary":
             return {"compare": "anniversary_in_window", "value": self.window()}
         if form == "ago":
-            value = {self.pick("ago", "ago", "ahead"): self.draw(durations)}
-            return {"compare": self.pick(*_ORDER), "value": value}
+            instant = {self.pick("ago", "ago", "ahead"): self.draw(durations)}
+            return {"compare": self.pick(*_ORDER), "value": instant}
         part = self.pick("day_of", "month_of", "year_of", "weekday_of")
-        values = {"day_of": (1, 28, 29, 31), "month_of": (1, 2, 3, 10), "weekday_of": (1, 7, 3)}
+        values: dict[str, tuple[int, ...]] = {
+            "day_of": (1, 28, 29, 31),
+            "month_of": (1, 2, 3, 10),
+            "weekday_of": (1, 7, 3),
+        }
         options = values.get(part, (2024, 2026, 2025))
-        several = self.maybe()
-        value = [self.pick(*options), self.pick(*options)] if several else self.pick(*options)
-        return {"compare": part, "value": value}
+        one, other = self.pick(*options), self.pick(*options)
+        return {"compare": part, "value": [one, other] if self.maybe() else one}
 
     # windows
 

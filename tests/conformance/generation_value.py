@@ -32,8 +32,17 @@ _WIDE = (
 )
 #: Their sums depend on the order, which is the store's.
 _RATIOS = (0.0, -0.0, 1.0, 0.5, 0.1, 0.3, -1.0, 1e16, float("inf"), float("nan"), 1024.125)
-_TAGS = ([], [None], [""], ["a"], ["A", "ab"], ["Straße", None], ["b", "", "a"], ["İ"])
-_SIZES = ([], [None], [1], [2, None], [1, 2**63 - 1], [-1, 3])
+_TAGS: tuple[list[str | None], ...] = (
+    [],
+    [None],
+    [""],
+    ["a"],
+    ["A", "ab"],
+    ["Straße", None],
+    ["b", "", "a"],
+    ["İ"],
+)
+_SIZES: tuple[list[int | None], ...] = ([], [None], [1], [2, None], [1, 2**63 - 1], [-1, 3])
 _NUMBER_LITERALS = (
     0,
     1,

@@ -90,7 +90,7 @@ def _set_passes(clock: Clock, value: Any, compare: str, wanted: Any, fold: bool)
             text, part = (value.casefold(), wanted.casefold()) if fold else (value, wanted)
             tests = {"contains": text.find(part) >= 0}
             tests |= {"starts_with": text.startswith(part), "ends_with": text.endswith(part)}
-            return tests[compare]
+            return bool(tests[compare])
     left, right = _terms(clock, value, wanted, fold)
     return bool(_ORDERS[compare](left, right))
 

@@ -98,8 +98,8 @@ def translate(rule: dict[str, Any]) -> dict[str, Any]:
             return {"kind": "last_row", "having": _predicate(rule["having"])} | _rows_parts(rule)
         case "sequence":
             steps = [_predicate(step) for step in rule["steps"]]
-            found = {"kind": "sequence", "steps": steps, "within": _duration(rule["within"])}
-            return found | _rows_parts(rule)
+            within = {"within": _duration(rule["within"])}
+            return {"kind": "sequence", "steps": steps} | within | _rows_parts(rule)
         case "periods":
             names = ("of_last", "at_least", "value")
             found = {"kind": "periods", "period": _duration(rule["period"])}
