@@ -1,0 +1,1 @@
+"""Extracting PostgreSQL sources into immutable Parquet files of the lake."""

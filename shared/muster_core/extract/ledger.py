@@ -1,0 +1,86 @@
+"""The manifests of one source in the lake: the highest number counts, and each number is given out once."""
+
+from __future__ import annotations
+
+import os
+import re
+import uuid
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from muster_core.errors import SnapshotMoved, StoreDamaged
+from muster_core.extract.manifest import EXTRACT_FORMAT, ExtractManifest
+from muster_core.lake.location import Lake, lake_errors
+
+_NAME = re.compile(r"manifest-(\d{8})\.json")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ledger:
+    """The extractions of one table under one definition, below ``sources/<table>/<definition>``."""
+
+    lake: Lake
+    table: str
+    definition: str
+
+    @property
+    def directory(self) -> str:
+        """Return the directory, relative to the lake."""
+        return f"sources/{self.table}/{self.definition}"
+
+    def numbers(self) -> list[int]:
+        """Return the numbers of all manifests, ascending."""
+        directory = self.lake.locate(self.directory)
+        if not directory.is_dir():
+            return []
+        found = (_NAME.fullmatch(entry.name) for entry in directory.iterdir())
+        return sorted(int(match[1]) for match in found if match)
+
+    def read(self, number: int) -> ExtractManifest:
+        """Return one manifest.
+
+        Raises:
+            StoreDamaged: it cannot be read, or is of a newer format.
+        """
+        path = self.path(number)
+        try:
+            manifest = ExtractManifest.model_validate_json(self.lake.read_bytes(path))
+        except ValidationError as exc:
+            raise StoreDamaged(f"The manifest {path} cannot be read.") from exc
+        if manifest.version != EXTRACT_FORMAT:
+            raise StoreDamaged(f"The manifest {path} has format version {manifest.version}.")
+        return manifest
+
+    def head(self) -> ExtractManifest | None:
+        """Return the manifest that counts; None before the first extraction."""
+        numbers = self.numbers()
+        return self.read(numbers[-1]) if numbers else None
+
+    def publish(self, manifest: ExtractManifest) -> None:
+        """Make `manifest` the one that counts.
+
+        Raises:
+            SnapshotMoved: another extraction took its number first.
+        """
+        path = self.path(manifest.number)
+        target = self.lake.locate(path)
+        written = f"{path}.{uuid.uuid4().hex}.tmp"
+        with self.lake.open_output(written) as output:
+            output.write(manifest.model_dump_json().encode())
+        source = self.lake.locate(written)
+        try:
+            with lake_errors(path):
+                # a link fails where a rename would overwrite
+                os.link(source, target)
+                self.lake.sync(target.parent)
+        except FileExistsError as exc:
+            raise SnapshotMoved(
+                f"Another extraction of {self.table} finished first; this one is tried again."
+            ) from exc
+        finally:
+            source.unlink(missing_ok=True)
+
+    def path(self, number: int) -> str:
+        """Return where the manifest of a number is."""
+        return f"{self.directory}/manifest-{number:08d}.json"
