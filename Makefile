@@ -37,8 +37,13 @@ check: $(READY) ## format, lint, types, import contracts, unit tests
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest tests/unit
 
-bench: $(READY) ## time the refresh of many segments
+bench: $(READY) ## time many segments, and every kind of rule against a plain count
 	$(BIN)/python -m benchmarks
+
+# DuckDB makes the data and the answers; nothing else needs it, so only this target installs it.
+tpc: $(READY) ## members against the published answers of TPC-H and TPC-DS (SCALE=1)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-tpc.txt
+	MUSTER_TPC_SCALE=$(or $(SCALE),1) $(BIN)/python -m pytest tests/tpc
 
 format: $(READY) ## put the code into the house format
 	$(BIN)/ruff format .
