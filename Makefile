@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-rules mutate check bench format lock clean help
+.PHONY: demo test test-rules mutate check bench tpc format lock clean help
 .DEFAULT_GOAL := help
 
 help: ## show this list
