@@ -15,7 +15,6 @@ import pytest
 import sqlalchemy as sa
 from tests.integration.exporter.world import COLUMNS, HOSTILE, World, build_world
 
-from muster_core.errors import InvalidInput
 from muster_core.exports.document import Format
 from muster_core.exports.manifest import ExportManifest
 from muster_core.exports.state import DeliveryState
@@ -205,12 +204,13 @@ def test_an_older_version_delivered_later_leaves_the_pointer_alone(world):
     assert latest["segment_version"] == second
 
 
-@pytest.mark.parametrize("kind", ["matrix", "store"])
-def test_one_flipped_byte_in_the_lake_and_nothing_is_sent(world, kind):
-    version = world.publish("vip")
+@pytest.mark.parametrize(
+    "pattern", ["runs/*/*.parquet", "store/profile-2.parquet", "store/orders-2.parquet"]
+)
+def test_one_flipped_byte_in_the_lake_and_nothing_is_sent(world, pattern):
+    version = world.publish("vip", project=[{"table": "orders", "column": "note", "as": "notes"}])
     world.export()
     world.queue("crm", "vip", version)
-    pattern = "runs/*/*.parquet" if kind == "matrix" else "store/*-2.parquet"
     victim = min(world.lake.root.glob(pattern))
     data = bytearray(victim.read_bytes())
     data[len(data) // 2] ^= 1
@@ -270,50 +270,6 @@ def test_a_column_the_version_does_not_have_is_a_clear_failure(world):
     assert done.state == "failed"
     assert done.error is not None
     assert "no column gone" in done.error
-
-
-def test_columns_of_the_segment_follow_those_of_the_export(world):
-    project = [{"column": "age", "as": "years"}, {"column": "email"}]
-    version = world.publish("vip", project=project)
-    columns = [{"column": "email", "as": "mail"}]
-    world.export(columns=columns, format="parquet")
-    world.queue("crm", "vip", version)
-
-    (done,) = run(world)
-
-    assert done.state == "delivered"
-    folder = world.folder("crm", "vip", version)
-    found = pq.read_table(folder / "part-00000.parquet")
-    expected = world.members("vip", version, ["id", "email", "age"])
-    assert found.equals(expected.rename_columns(["id", "mail", "years"]))
-    manifest = json.loads((folder / "manifest.json").read_text())
-    assert [(c["name"], c["type"]) for c in manifest["columns"]] == [
-        ("id", "text"),
-        ("mail", "text"),
-        ("years", "integer"),
-    ]
-
-
-def test_a_version_is_delivered_with_the_columns_it_was_evaluated_with(world):
-    first = world.publish("vip", project=[{"column": "age", "as": "years"}])
-    world.export(columns=["years"])
-    world.publish("vip")
-    world.queue("crm", "vip", first)
-
-    (done,) = run(world)
-
-    assert done.state == "delivered"
-    text = (world.folder("crm", "vip", first) / "part-00000.csv").read_text()
-    assert text.splitlines()[0] == '"id","years"'
-
-
-def test_an_export_of_a_column_that_one_segment_does_not_put_out_is_refused(world):
-    world.publish("vip", project=[{"column": "age", "as": "years"}])
-    world.publish("other")
-    with pytest.raises(InvalidInput) as refused:
-        world.export(segments=["vip", "other"], columns=["years"])
-    (problem,) = refused.value.problems
-    assert problem.message == "not every segment puts out `years`: other does not"
 
 
 def test_no_error_and_no_log_holds_a_member(world, capfd):

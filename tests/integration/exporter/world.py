@@ -15,8 +15,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import sqlalchemy as sa
 from pydantic import SecretStr
+from tests.integration.exporter.related import orders_table
 
-from muster_core.catalog.document import Catalog, Source, Table
+from muster_core.catalog.document import Catalog, Relationship, Source, Table
 from muster_core.exports.document import ExportDocument, parse_export
 from muster_core.lake.location import Lake
 from muster_core.lake.manifest import (
@@ -24,6 +25,7 @@ from muster_core.lake.manifest import (
     KeyRange,
     MatrixManifest,
     Pointer,
+    PreparedTable,
     SnapshotManifest,
     StoreFile,
 )
@@ -268,25 +270,43 @@ class World:
 CATALOG = Catalog(
     profile=Table(name="customers", source=Source(parquet="/nowhere"), columns=COLUMNS),
     key="id",
+    tables={
+        "orders": Table(
+            name="orders",
+            source=Source(parquet="/nowhere"),
+            columns={"customer": "text", "no": "integer", "at": "timestamp", "note": "text"},
+            time="at",
+            row_key=["no"],
+        )
+    },
+    relationships=[
+        Relationship.model_validate(
+            {"name": "buyer", "from": "orders.customer", "to": "customers.id"}
+        )
+    ],
 )
+
+
+def _write_file(lake: Lake, path: str, number: int, table: pa.Table) -> StoreFile:
+    with lake.open_output(path) as output:
+        pq.write_table(table, pa.PythonFile(output, mode="w"), row_group_size=50_000)
+    return StoreFile(
+        path=path, partition=number, rows=table.num_rows, size=output.size, sha256=output.sha256
+    )
 
 
 def write_store(lake: Lake, profiles: list[pa.Table], columns: dict[str, str]) -> tuple[str, str]:
     """Write a snapshot of these partitions and return its manifest's path and SHA-256."""
-    files = []
-    for number, table in enumerate(profiles):
-        path = f"store/profile-{number}.parquet"
-        with lake.open_output(path) as output:
-            pq.write_table(table, pa.PythonFile(output, mode="w"), row_group_size=50_000)
-        files.append(
-            StoreFile(
-                path=path,
-                partition=number,
-                rows=table.num_rows,
-                size=output.size,
-                sha256=output.sha256,
-            )
+    files = [
+        _write_file(lake, f"store/profile-{number}.parquet", number, table)
+        for number, table in enumerate(profiles)
+    ]
+    orders = [
+        _write_file(
+            lake, f"store/orders-{number}.parquet", number, orders_table(table.num_rows, AS_OF)
         )
+        for number, table in enumerate(profiles)
+    ]
     profile = CATALOG.profile.model_copy(update={"columns": columns})
     manifest = SnapshotManifest(
         generation=1,
@@ -301,7 +321,15 @@ def write_store(lake: Lake, profiles: list[pa.Table], columns: dict[str, str]) -
         ],
         columns=columns,
         profile=files,
-        tables={},
+        tables={
+            "orders": PreparedTable(
+                columns=CATALOG.tables["orders"].columns,
+                fingerprint="0",
+                sources=[],
+                files=orders,
+                rows=sum(file.rows for file in orders),
+            )
+        },
     )
     return write_snapshot(lake, "store", manifest)
 
