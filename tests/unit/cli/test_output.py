@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 
 import pytest
 
-from muster_console.cli.output import print_json, print_table, reported
+from muster_console.cli.output import data_text, print_json, print_table, reported
 from muster_core.errors import (
     Conflict,
     EngineUnavailable,
@@ -52,6 +53,23 @@ def test_every_problem_of_an_input_is_listed(capsys, monkeypatch):
     shown = capsys.readouterr().err
     assert "a.yaml:3: unknown column" in shown
     assert "too deep" in shown
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (12346, "12346"),
+        (None, ""),
+        (True, "yes"),
+        (Decimal("1234.50"), "1234.50"),
+        (["S1", None, "S2"], "[S1, missing, S2]"),
+        ([12346, 2], "[12346, 2]"),
+        ([], "[]"),
+        ([[Decimal("0.5")], []], "[[0.5], []]"),
+    ],
+)
+def test_a_members_value_is_shown_as_it_is(value, text):
+    assert data_text(value) == text
 
 
 def test_programs_get_the_error_as_json(capsys, monkeypatch):

@@ -80,6 +80,16 @@ def print_facts(title: str, facts: Iterable[tuple[str, object]]) -> None:
     console.print(table)
 
 
+def data_text(value: object) -> str:
+    """Return a value of somebody's data as it is: numbers without separators, lists with brackets."""
+    if isinstance(value, list):
+        shown = ("missing" if inner is None else data_text(inner) for inner in value)
+        return f"[{', '.join(shown)}]"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return _shown(value)
+
+
 def print_json(value: object) -> None:
     """Print `value` as one JSON document."""
     sys.stdout.write(json.dumps(value, default=_plain, ensure_ascii=False, indent=2) + "\n")

@@ -13,6 +13,7 @@ from rich.syntax import Syntax
 from muster_console.cli.output import (
     JsonOption,
     console,
+    data_text,
     print_facts,
     print_json,
     print_table,
@@ -31,7 +32,10 @@ app = typer.Typer(help="Who belongs to what.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(help="The segment's name.", metavar="NAME")]
 Columns = Annotated[
-    str, typer.Option(help="Columns of the profile to show beside the segment's own, separated by commas.")
+    str,
+    typer.Option(
+        help="Columns of the profile to show beside the segment's own, separated by commas."
+    ),
 ]
 
 
@@ -131,7 +135,7 @@ def members(
         found = {"segment": name, "version": version.version, "count": version.member_count}
         print_json(found | {"as_of": version.as_of, "members": page.members})
         return
-    rows = [[member[column] for column in page.columns] for member in page.members]
+    rows = [[data_text(member[column]) for column in page.columns] for member in page.members]
     print_table("", page.columns, rows)
     console.print(
         f"{len(rows):,} of {version.member_count:,} members, version {version.version},"
