@@ -91,7 +91,7 @@ def show(name: Name, *, json: JsonOption = False) -> None:
         ("problem", segment.problem),
     ]
     print_facts(segment.display_name or segment.name, rows)
-    text = yaml.safe_dump(_kind_first(view.document), sort_keys=False, allow_unicode=True)
+    text = yaml.safe_dump(_as_written(view.document), sort_keys=False, allow_unicode=True)
     console.print(Syntax(text, "yaml", background_color="default"))
     print_table(
         "members per rule",
@@ -204,9 +204,19 @@ def _names(columns: str) -> list[str]:
     return [name.strip() for name in columns.split(",") if name.strip()]
 
 
-def _kind_first(value: object) -> object:
-    """Return a document in the order people write it: a condition begins with its kind."""
+#: The order in which people write the fields of a document; PostgreSQL keeps another one.
+_FIELDS = (
+    *("kind", "name", "display_name", "description", "tags", "type", "state", "schedule"),
+    *("timezone", "rules", "combine", "left", "table", "column", "via", "where", "steps"),
+    *("within", "having", "window", "on", "aggregate", "by", "period", "of_last", "at_least"),
+    *("function", "order_by", "compare", "value", "right", "times", "as", "project", "manual"),
+)
+_PLACES = {name: place for place, name in enumerate(_FIELDS)}
+
+
+def _as_written(value: object) -> object:
+    """Return a document with its fields in the order in which people write them."""
     if isinstance(value, dict):
-        ordered = sorted(value.items(), key=lambda item: item[0] not in ("kind", "name"))
-        return {key: _kind_first(inner) for key, inner in ordered}
-    return [_kind_first(inner) for inner in value] if isinstance(value, list) else value
+        ordered = sorted(value.items(), key=lambda item: _PLACES.get(item[0], len(_PLACES)))
+        return {key: _as_written(inner) for key, inner in ordered}
+    return [_as_written(inner) for inner in value] if isinstance(value, list) else value
