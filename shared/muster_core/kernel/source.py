@@ -87,6 +87,9 @@ class ArrowPartition:
     chunk_rows: int = 65_536
     dimensions: Mapping[str, pa.Table] = field(default_factory=dict)
     order: Mapping[str, Order] = field(default_factory=dict)
+    _columns: dict[tuple[str, str], pa.ChunkedArray] = field(
+        init=False, default_factory=dict, repr=False, compare=False
+    )
 
     @property
     def size(self) -> int:
@@ -122,8 +125,11 @@ class ArrowPartition:
         return self.order.get(table, Order()).ties
 
     def dimension(self, table: str, columns: Sequence[str]) -> Mapping[str, pa.ChunkedArray]:
-        """Return the named columns of a dimension."""
-        return {name: self.dimensions[table].column(name) for name in columns}
+        """Return the named columns of a dimension, the same objects each time."""
+        for name in columns:
+            if (table, name) not in self._columns:
+                self._columns[table, name] = self.dimensions[table].column(name)
+        return {name: self._columns[table, name] for name in columns}
 
     def members(self, manifest: str, sha256: str, bit: int) -> Bits:
         """Return the members of an earlier version."""
