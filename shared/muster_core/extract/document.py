@@ -94,7 +94,7 @@ class PostgresSource(_Node):
     def _one_origin(self) -> Self:
         if (self.table is None) == (self.query is None):
             raise ValueError("name either a table or a query")
-        if self.query is not None and not self.query.strip():
+        if self.query is not None and not self.statement:
             raise ValueError("the query is empty")
         if self.query is not None and self.watermark and not self.key:
             raise ValueError(
@@ -113,7 +113,7 @@ class PostgresSource(_Node):
     @property
     def statement(self) -> str:
         """Return the query without blanks and semicolon at its end."""
-        return (self.query or "").strip().rstrip(";").rstrip()
+        return (self.query or "").strip().rstrip("; \t\r\n")
 
     def definition(self, columns: Mapping[str, str]) -> str:
         """Return 16 digits that stay while the rows extracted before can be built upon."""

@@ -77,8 +77,6 @@ def _fit(array: Any, wanted: Any, column: SourceColumn, table: str) -> Any:
 
 def _fit_list(array: Any, wanted: Any, column: SourceColumn, table: str) -> Any:
     values = _fit(array.values, wanted.value_type, column, table)
-    if values.type == array.type.value_type:
-        return array.cast(wanted)
     return pa.ListArray.from_arrays(
         array.offsets, values, type=wanted, mask=array.is_null() if array.null_count else None
     )

@@ -35,13 +35,19 @@ class Stream:
             raise connection_failure(self._host, str(exc)) from None
         self._cursor = self._connection.cursor()
         try:
-            with self._errors():
-                for statement in opening(source, snapshot):
-                    self._cursor.adbc_statement.set_sql_query(statement)
-                    self._cursor.adbc_statement.execute_update()
-                self._cursor.adbc_statement.set_options(
-                    **{"adbc.postgresql.batch_size_hint_bytes": str(BATCH_BYTES)}
-                )
+            for statement in opening(source, snapshot):
+                self._cursor.adbc_statement.set_sql_query(statement)
+                self._cursor.adbc_statement.execute_update()
+            self._cursor.adbc_statement.set_options(
+                **{"adbc.postgresql.batch_size_hint_bytes": str(BATCH_BYTES)}
+            )
+        except adbc_driver_manager.Error:
+            self.close()
+            # the statements are our own: what can be wrong is the snapshot, gone with the session that held it
+            raise SourceUnavailable(
+                f"The PostgreSQL server {self._host} lost the snapshot of {table}.",
+                hint="The work is tried again.",
+            ) from None
         except BaseException:
             self.close()
             raise
