@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from muster_core.lake.location import Lake
 from muster_core.lake.manifest import StoreFile
-from muster_core.lake.scan import open_parquet
+from muster_core.lake.scan import intact, open_parquet
 
 #: Bytes of dimension columns a process keeps; the least recently used ones make room.
 KEPT_BYTES = 256 * 1024 * 1024
@@ -62,7 +62,7 @@ def read_dimension(lake: Lake, file: StoreFile, column: str) -> pa.ChunkedArray:
     found = _CACHE.get(name)
     if found is not None:
         return found
-    with lake.open_input(file.path) as source:
+    with lake.open_input(file.path) as source, intact(file):
         parquet = open_parquet(source, file, [column])
         table: Any = parquet.read([column], use_threads=False)
     # one dictionary and one chunk, so that places in the column are places in memory

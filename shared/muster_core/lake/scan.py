@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
@@ -84,9 +85,8 @@ class RowScan:
             file = open_parquet(source, entry, wanted)
             groups = _groups_since(file, self.order.time, oldest)
             at = 0
-            for batch in file.iter_batches(
-                size, row_groups=groups, columns=wanted, use_threads=False
-            ):
+            batches = file.iter_batches(size, row_groups=groups, columns=wanted, use_threads=False)
+            for batch in _intact_batches(batches, entry):
                 count = batch.num_rows
                 live = self._live_rows(batch, dead, at)
                 at += count
@@ -109,6 +109,19 @@ class RowScan:
         return live
 
 
+@contextmanager
+def intact(entry: StoreFile | MatrixFile) -> Iterator[None]:
+    """Translate what PyArrow says of damaged pages of a prepared file.
+
+    Raises:
+        StoreDamaged: the file is not what was written.
+    """
+    try:
+        yield
+    except (pa.ArrowInvalid, OSError) as exc:
+        raise StoreDamaged(f"The file {entry.path} cannot be read.") from exc
+
+
 def open_parquet(source: Any, entry: StoreFile | MatrixFile, columns: Sequence[str]) -> Any:
     """Open a prepared file with its text columns read as dictionaries.
 
@@ -124,6 +137,15 @@ def open_parquet(source: Any, entry: StoreFile | MatrixFile, columns: Sequence[s
         return pq.ParquetFile(source, read_dictionary=text)
     except pa.ArrowException as exc:
         raise StoreDamaged(f"The file {entry.path} cannot be read.") from exc
+
+
+def _intact_batches(batches: Iterator[Any], entry: StoreFile) -> Iterator[Any]:
+    while True:
+        with intact(entry):
+            batch = next(batches, None)
+        if batch is None:
+            return
+        yield batch
 
 
 def _all_groups(file: Any) -> list[int]:

@@ -25,7 +25,7 @@ from muster_core.lake.manifest import (
 )
 from muster_core.lake.matrix import Matrix, Words, bits_of
 from muster_core.lake.order import Order
-from muster_core.lake.scan import RowScan, open_parquet
+from muster_core.lake.scan import RowScan, intact, open_parquet
 
 Bits = NDArray[np.bool_]
 
@@ -120,7 +120,7 @@ class StorePartition:
         """
         if self._profile is None or not columns:
             return {name: pa.chunked_array([], pa.null()) for name in columns}
-        with self.lake.open_input(self._profile.path) as source:
+        with self.lake.open_input(self._profile.path) as source, intact(self._profile):
             file = open_parquet(source, self._profile, columns)
             table: Any = file.read(list(columns), use_threads=False)
         return {name: table.column(table.schema.get_field_index(name)) for name in columns}

@@ -7,6 +7,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from muster_core.errors import StoreDamaged
+from muster_core.lake.dimension import read_dimension
 from muster_core.lake.location import Lake
 from muster_core.lake.manifest import StoreFile
 from muster_core.lake.order import Order
@@ -109,3 +111,15 @@ def test_days_leave_old_row_groups_unread_too(lake):
 def test_files_of_a_table_without_time_are_merged_by_row_key(lake):
     files = [put(lake, "a", [3, 4], source=1), put(lake, "b", [1, 2, 0], source=2)]
     assert read(lake, files, order=Order(row_key=("number",))) == [2, 1, 4, 0, 3]
+
+
+def test_damaged_pages_are_named_as_damage(lake):
+    file = put(lake, "a", range(1000))
+    path = lake.locate("a")
+    data = bytearray(path.read_bytes())
+    data[4 : len(data) // 2] = bytes(len(data) // 2 - 4)
+    path.write_bytes(data)
+    with pytest.raises(StoreDamaged, match="The file a cannot be read"):
+        read(lake, [file])
+    with pytest.raises(StoreDamaged, match="The file a cannot be read"):
+        read_dimension(lake, file, "hour")
