@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -21,7 +21,7 @@ from muster_core.catalog.path import path_to_profile
 from muster_core.catalog.type import ColumnType, Kind
 from muster_core.errors import InvalidInput
 from muster_core.kernel.column import Column, one_array
-from muster_core.kernel.row import Indexes, RowView, source_column
+from muster_core.kernel.row import RowView, source_column
 from muster_core.kernel.source import Bits, Partition
 from muster_core.lake.conversion import arrow_type
 from muster_core.lake.manifest import ORDINAL
@@ -45,7 +45,6 @@ class Projection:
     columns: Mapping[str, Projected]
     #: Names of columns of related tables that have at most one row for a customer.
     single: frozenset[str]
-    _indexes: Indexes = field(default_factory=dict, repr=False)
 
     @classmethod
     def compile(cls, document: SegmentDocument, catalog: Catalog, as_of: datetime) -> Projection:
@@ -109,7 +108,7 @@ class Projection:
         stored = partition.profile(sorted(sources))
         mask = pa.array(chosen)
         kept = {name: one_array(values).filter(mask) for name, values in stored.items()}
-        view = RowView(partition, kept, int(chosen.sum()), self._indexes)
+        view = RowView(partition, kept, int(chosen.sum()))
         return {name: _plain(view.column(self.columns[name].column)) for name in names}
 
     def _of_rows(
@@ -149,7 +148,6 @@ class Projection:
                         partition,
                         columns,
                         len(kept),
-                        self._indexes,
                         profile=profile,
                         ordinals=ordinals[kept],
                     ),

@@ -12,13 +12,10 @@ from numpy.typing import NDArray
 from muster_core.kernel.column import Column, one_array
 from muster_core.kernel.filter import passing
 from muster_core.kernel.source import Bits, Partition
-from muster_core.lake.lookup import KeyIndex
+from muster_core.lake.lookup import index_of
 from muster_core.rules.predicate import SameRow
 from muster_core.rules.resolution import ColumnTest, Group, Resolved
 from muster_core.rules.scope import ScopeColumn
-
-#: Indexes of dimensions by (table, key column), kept by whoever reads many chunks.
-Indexes = dict[tuple[str, str], KeyIndex]
 
 
 def source_column(column: ScopeColumn) -> str:
@@ -34,7 +31,6 @@ class RowView:
         partition: Partition,
         columns: Mapping[str, Any],
         rows: int,
-        indexes: Indexes,
         *,
         profile: Mapping[str, Any] | None = None,
         ordinals: NDArray[np.int64] | None = None,
@@ -45,14 +41,12 @@ class RowView:
             partition: gives the dimensions.
             columns: the rows' stored columns.
             rows: how many there are.
-            indexes: kept between chunks.
             profile: stored columns of the profile by ordinal, where the rows are related ones.
             ordinals: the customer of each row.
         """
         self._partition = partition
         self._columns = columns
         self._rows = rows
-        self._indexes = indexes
         self._profile = profile
         self._ordinals = ordinals
         self._made: dict[str, Column] = {}
@@ -94,8 +88,9 @@ class RowView:
         for place, step in enumerate(column.steps):
             last = place + 1 == len(column.steps)
             wanted = column.column if last else column.steps[place + 1].column
-            found = self._index(step.table, step.key).find(values)
-            dimension = one_array(self._partition.dimension(step.table, [wanted])[wanted])
+            known = self._partition.dimension(step.table, [step.key, wanted])
+            found = index_of(known[step.key]).find(values)
+            dimension = one_array(known[wanted])
             values = dimension.take(pa.array(found, mask=found < 0))
         return values
 
@@ -105,10 +100,3 @@ class RowView:
             return self._columns[name]
         assert self._ordinals is not None
         return self._profile[name].take(pa.array(self._ordinals))
-
-    def _index(self, table: str, key: str) -> KeyIndex:
-        known = self._indexes.get((table, key))
-        if known is None:
-            keys = self._partition.dimension(table, [key])[key]
-            known = self._indexes[table, key] = KeyIndex(keys)
-        return known
