@@ -110,6 +110,39 @@ segment_revision = Table(
     Column("created_at", Instant, nullable=False, server_default=NOW),
 )
 
+#: Which segments a saved segment refers to; kept in step with its document.
+segment_reference = Table(
+    "segment_reference",
+    metadata,
+    Column("segment_id", BigInteger, ForeignKey("segment.id"), primary_key=True),
+    Column("referred_id", BigInteger, ForeignKey("segment.id"), primary_key=True, index=True),
+    Column("policy", Text, nullable=False),  # use_last; skip where one of the references says so
+)
+
+measure = Table(
+    "measure",
+    metadata,
+    _identity(),
+    Column("name", Text, nullable=False, unique=True),
+    Column("document", JSONB, nullable=False),
+    # SHA-256 of what it means: its name and description do not count
+    Column("digest", Text, nullable=False),
+    Column("rev", Integer, nullable=False, server_default=text("1")),
+    Column("created_at", Instant, nullable=False, server_default=NOW),
+    Column("updated_at", Instant, nullable=False, server_default=NOW),
+    Column("deleted_at", Instant),
+)
+
+measure_revision = Table(
+    "measure_revision",
+    metadata,
+    Column("measure_id", BigInteger, ForeignKey("measure.id"), primary_key=True),
+    Column("rev", Integer, primary_key=True),
+    Column("document", JSONB, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("created_at", Instant, nullable=False, server_default=NOW),
+)
+
 snapshot = Table(
     "snapshot",
     metadata,
@@ -211,6 +244,10 @@ refresh_run = Table(
     Column("node_counts", JSONB),
     Column("version", BigInteger),
     Column("started_at", Instant),
+    # {"segments": [...], "measures": [...]}: what it was computed from beside its rules and the snapshot
+    Column("inputs", JSONB),
+    # pins them beside rule_rev and rule_hash; null where the rules use neither
+    Column("inputs_sha256", Text),
     UniqueConstraint("segment_id", "due_at"),
     CheckConstraint(
         "(state IN ('running', 'evaluated')) = (lease_expires_at IS NOT NULL)", name="leased"
@@ -254,6 +291,7 @@ membership_version = Table(
     Column("joined", BigInteger, nullable=False),
     Column("left", BigInteger, nullable=False),
     Column("published_at", Instant, nullable=False, server_default=NOW),
+    Column("inputs_sha256", Text),
 )
 
 #: Where a version's members are now; garbage collection may move them.
