@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -16,19 +17,32 @@ from numpy.typing import NDArray
 from muster_core.catalog.type import parse_type
 from muster_core.kernel.column import Column, one_array
 from muster_core.kernel.filter import passing
+from muster_core.kernel.gather import Outside
 from muster_core.kernel.node import (
     AttributeNode,
+    CompareNode,
+    ConditionNode,
     EveryoneNode,
     GroupNode,
     KeysNode,
+    MemberNode,
+    Operand,
+    RankColumn,
     RowsNode,
+    SampleNode,
     SegmentPlan,
+    StoredNode,
+    TopNode,
 )
+from muster_core.kernel.number import Numbers, related_numbers
 from muster_core.kernel.plan import Plan
-from muster_core.kernel.result import Result
+from muster_core.kernel.rank import within
+from muster_core.kernel.result import Result, column_numbers
+from muster_core.kernel.sample import sampled
 from muster_core.kernel.scan import scan_table
 from muster_core.kernel.source import Bits, Partition
 from muster_core.kernel.tally import Counts, Tally, tallies_of
+from muster_core.lake.manifest import KEY_HASH
 from muster_core.rules.predicate import SameRow
 
 __all__ = ["PartitionResult", "Tally", "evaluate"]
@@ -54,7 +68,7 @@ class PartitionResult:
 def evaluate(plan: Plan, partition: Partition) -> PartitionResult:
     """Return the members of every segment of `plan` among the customers of `partition`."""
     evaluation = _Evaluation(plan, partition)
-    members = [evaluation.members(segment) for segment in plan.segments]
+    members = [evaluation.members(place) for place in range(len(plan.segments))]
     return PartitionResult(
         plan=plan,
         words=_words(members, partition.size, plan.words),
@@ -67,50 +81,104 @@ class _Evaluation:
     def __init__(self, plan: Plan, partition: Partition) -> None:
         self._plan = plan
         self._partition = partition
+        self._outside = Outside(partition, plan.gathered)
+        self._stored: dict[str, Any] = {}
+        self._columns: dict[str, Column] = {}
         self.alive = _pack(partition.alive())
         self._sets: dict[int, Packed] = {}
-        self._running: list[int] = []
-        self._scan()
-        self._filter()
-        self._combine()
+        self._members: dict[int, Packed] = {}
+        self._running: dict[int, list[int]] = {}
+        if partition.size:
+            self._scan()
+            self._filter()
+            self._combine()
+        else:
+            self._sets = dict.fromkeys(range(len(plan.conditions)), self.alive)
 
     def _scan(self) -> None:
-        """Evaluate conditions on related rows, one table at a time."""
+        """Evaluate conditions on related rows, one table at a time; what more than one needs is kept."""
+        needed = self._operands()
+        kept: dict[Operand, Numbers] = {}
         for name, table in self._plan.tables.items():
             results: list[Result] = scan_table(name, table, self._partition)
             for place, node in enumerate(self._plan.conditions):
                 if isinstance(node, RowsNode) and node.table == name:
-                    passed = results[node.fold].passing(node.predicate)
-                    self._sets[place] = _pack(passed) & self.alive
+                    self._set(place, results[node.fold].passing(node.predicate))
+            for operand in needed:
+                if operand.table == name:
+                    kept[operand] = results[operand.fold].numbers()
+        for place, node in enumerate(self._plan.conditions):
+            if isinstance(node, CompareNode):
+                left, right = kept[node.left], kept[node.right]
+                self._set(place, related_numbers(left, node.relation, right, node.times))
+            elif isinstance(node, TopNode):
+                by = self._plan.ranks[node.rank].by
+                numbers = kept[by] if isinstance(by, Operand) else self._ranked(by)
+                self._set(place, self._top(node, numbers))
+
+    def _operands(self) -> set[Operand]:
+        found = {rank.by for rank in self._plan.ranks if isinstance(rank.by, Operand)}
+        for node in self._plan.conditions:
+            if isinstance(node, CompareNode):
+                found |= {node.left, node.right}
+        return found
+
+    def _set(self, place: int, passed: Bits) -> None:
+        self._sets[place] = _pack(passed) & self.alive
+
+    def _ranked(self, by: RankColumn) -> Numbers:
+        return column_numbers(self._column(by.column, by.kind))
+
+    def _top(self, node: TopNode, numbers: Numbers) -> Bits:
+        rank, threshold = self._plan.ranks[node.rank], self._plan.thresholds[node.rank]
+        return within(rank, threshold, numbers, self._profile(self._plan.key))
 
     def _filter(self) -> None:
-        """Evaluate conditions on the profile, reading its columns once."""
-        names: set[str] = set()
-        for node in self._plan.conditions:
-            if isinstance(node, AttributeNode):
-                names.add(node.column)
-                if isinstance(node.predicate, SameRow):
-                    names.add(node.predicate.other)
-            elif isinstance(node, KeysNode):
-                names.add(self._plan.key)
-        if not names or not self._partition.size:
-            return
-        arrays = self._partition.profile(sorted(names))
-        columns: dict[str, Column] = {}
-
-        def column(name: str, kind: str) -> Column:
-            if name not in columns:
-                columns[name] = Column(one_array(arrays[name]), parse_type(kind))
-            return columns[name]
-
+        """Evaluate conditions on the profile, each column read once."""
         for place, node in enumerate(self._plan.conditions):
-            if isinstance(node, AttributeNode):
-                passed = passing(node.predicate, column(node.column, node.kind), column)
-                self._sets[place] = _pack(passed) & self.alive
-            elif isinstance(node, KeysNode):
-                self._sets[place] = (
-                    _pack(_named(node, one_array(arrays[self._plan.key]))) & self.alive
+            passed = self._of_profile(node)
+            if passed is not None:
+                self._set(place, passed)
+
+    def _of_profile(self, node: ConditionNode) -> Bits | None:
+        match node:
+            case AttributeNode():
+                return self._attribute(node)
+            case KeysNode():
+                return _named(node, self._profile(self._plan.key))
+            case SampleNode():
+                return sampled(node, self._profile(KEY_HASH))
+            case StoredNode():
+                version = node.version
+                return self._partition.members(
+                    version.manifest, version.manifest_sha256, version.bit
                 )
+            case _:
+                return None
+
+    def _attribute(self, node: AttributeNode) -> Bits:
+        if node.column in self._outside and not isinstance(node.predicate, SameRow):
+            places = self._outside.places(node.column, self._profile, None)
+            return self._outside.passing(node.column, node.predicate, places)
+        return passing(node.predicate, self._column(node.column, node.kind), self._column)
+
+    def _profile(self, name: str) -> Any:
+        """Return a stored column of the profile, read once."""
+        known = self._stored.get(name)
+        if known is None:
+            known = self._stored[name] = one_array(self._partition.profile([name])[name])
+        return known
+
+    def _column(self, name: str, kind: str) -> Column:
+        known = self._columns.get(name)
+        if known is None:
+            if name in self._outside:
+                places = self._outside.places(name, self._profile, None)
+                known = self._outside.gathered(name, places)
+            else:
+                known = Column(self._profile(name), parse_type(kind))
+            self._columns[name] = known
+        return known
 
     def _combine(self) -> None:
         """Evaluate the rest, which only refers to earlier conditions."""
@@ -119,8 +187,8 @@ class _Evaluation:
                 self._sets[place] = self.alive
             elif isinstance(node, GroupNode):
                 self._sets[place] = self._group(node)
-            elif place not in self._sets:  # a partition without customers
-                self._sets[place] = np.zeros_like(self.alive)
+            elif isinstance(node, MemberNode):
+                self._sets[place] = self.members(node.segment)
 
     def _group(self, node: GroupNode) -> Packed:
         if node.node == "not":
@@ -132,9 +200,17 @@ class _Evaluation:
             found = found & self._sets[part] if node.node == "and" else found | self._sets[part]
         return found
 
-    def members(self, segment: SegmentPlan) -> Packed:
+    def members(self, place: int) -> Packed:
+        """Return the members of the plan's segment at `place`, decided once."""
+        known = self._members.get(place)
+        if known is None:
+            known = self._members[place] = self._decide(place, self._plan.segments[place])
+        return known
+
+    def _decide(self, place: int, segment: SegmentPlan) -> Packed:
         """Return the members of a segment: rules top-down, then manual changes; removing wins."""
         found = np.zeros_like(self.alive)
+        running = self._running[place] = []
         for rule in segment.rules:
             chosen = self._sets[rule.condition]
             match rule.combine:
@@ -146,7 +222,7 @@ class _Evaluation:
                     found = found & chosen
                 case "except":
                     found = found & ~chosen
-            self._running.append(_count(found))
+            running.append(_count(found))
         if segment.add is not None:
             found = found | self._sets[segment.add]
         if segment.remove is not None:
@@ -154,7 +230,7 @@ class _Evaluation:
         return found
 
     def counts(self, members: list[Packed]) -> Counts:
-        """Return what was counted, once `members` was called for every segment in the plan's order."""
+        """Return what was counted, once `members` was called for every segment."""
         heads = np.zeros((len(members), 3), dtype=np.int64)
         for place, packed in enumerate(members):
             heads[place, :2] = _count(packed)
@@ -162,9 +238,8 @@ class _Evaluation:
             heads[place, 1] = _count(members[place] & ~earlier)
             heads[place, 2] = _count(earlier & ~members[place])
         conditions = [_count(self._sets[place]) for place in range(len(self._plan.conditions))]
-        return np.concatenate(
-            [heads.ravel(), np.array([*conditions, *self._running], dtype=np.int64)]
-        )
+        running = [count for place in range(len(members)) for count in self._running[place]]
+        return np.concatenate([heads.ravel(), np.array([*conditions, *running], dtype=np.int64)])
 
     def _earlier(self) -> Iterator[tuple[int, Packed]]:
         """Yield the places of segments with a version before, and its members, neighbours together."""

@@ -10,10 +10,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from muster_core.kernel.calendar import has_part, returns
 from muster_core.kernel.column import Column
 from muster_core.kernel.relation import compared, related
 from muster_core.kernel.source import Bits
 from muster_core.rules.predicate import (
+    Anniversary,
+    CalendarPart,
     FloatRanges,
     IsSet,
     Predicate,
@@ -51,6 +54,10 @@ def _positive(predicate: Predicate, column: Column, other: Callable[[str, str], 
             return in_ranges(predicate.ranges, column.floats) & column.valid
         case TextIn() | TextLike():
             return _text(predicate, column) & column.valid
+        case CalendarPart():
+            return has_part(predicate, column) & column.valid
+        case Anniversary():
+            return returns(predicate, column) & column.valid
         case SomeElement():
             return column.some(_positive(predicate.of, column.elements, other))
         case SameRow():

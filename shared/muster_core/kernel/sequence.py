@@ -1,0 +1,99 @@
+"""Rows of one customer that follow one another in time."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from muster_core.kernel.fold import Index
+from muster_core.kernel.node import SequenceFold
+from muster_core.kernel.source import Bits
+from muster_core.kernel.zone import Micros, zone_table
+
+_SECOND = 1_000_000
+
+
+class Sequences:
+    """Whether some chain of rows passes the steps in order.
+
+    Rows that pass any step are kept with their customer and time. From a row of one step the earliest later
+    row of the next step is never worse than any other, so one search per step decides, from the last step
+    back.
+    """
+
+    def __init__(self, fold: SequenceFold, size: int, *, dates: bool) -> None:
+        self._fold = fold
+        self._size = size
+        self._dates = dates
+        self._rows: list[tuple[Index, NDArray[np.int64], NDArray[np.uint8]]] = []
+
+    def update(self, ordinals: Index, times: NDArray[np.int64], steps: list[Bits]) -> None:
+        """Take in rows; `steps` says for each step which of them pass it."""
+        passed = np.zeros(len(ordinals), dtype=np.uint8)
+        for place, bits in enumerate(steps):
+            passed |= bits.astype(np.uint8) << np.uint8(place)
+        kept = np.flatnonzero(passed)
+        if len(kept):
+            self._rows.append((ordinals[kept].astype(np.int32), times[kept], passed[kept]))
+
+    def finish(self) -> Bits:
+        """Return which customers have such a chain."""
+        found = np.zeros(self._size, dtype=np.bool_)
+        if not self._rows:
+            return found
+        ordinals, times, passed = (np.concatenate(parts) for parts in zip(*self._rows, strict=True))
+        self._rows = []
+        moments, ranks = np.unique(times, return_inverse=True)
+        keys = ordinals.astype(np.int64) * (len(moments) + 1) + ranks
+        order = np.argsort(keys, kind="stable")
+        chain = _Chain(keys[order], ordinals[order], times[order], passed[order])
+        begins, ends = chain.spans(len(self._fold.steps))
+        inside = np.ones(len(begins), dtype=np.bool_)
+        if self._fold.low is not None:
+            inside &= chain.times[begins] >= self._fold.low
+        if self._fold.high is not None:
+            inside &= chain.times[begins] <= self._fold.high
+        begins, ends = begins[inside], ends[inside]
+        first, last = self._micros(chain.times[begins]), self._micros(ends)
+        found[chain.ordinals[begins[last <= self._deadline(first)]]] = True
+        return found
+
+    def _micros(self, times: NDArray[np.int64]) -> Micros:
+        return zone_table(self._fold.zone).starts(times) if self._dates else times
+
+    def _deadline(self, first: Micros) -> Micros:
+        if self._fold.months:
+            return zone_table(self._fold.zone).shifted(first, self._fold.months)
+        return first + self._fold.seconds * _SECOND
+
+
+class _Chain:
+    """Rows sorted by customer and time; `keys` rise with both."""
+
+    def __init__(
+        self,
+        keys: NDArray[np.int64],
+        ordinals: NDArray[np.int32],
+        times: NDArray[np.int64],
+        passed: NDArray[np.uint8],
+    ) -> None:
+        self._keys = keys
+        self.ordinals = ordinals
+        self.times = times
+        self._passed = passed
+
+    def spans(self, steps: int) -> tuple[Index, NDArray[np.int64]]:
+        """Return the rows of step 1 from which all steps follow, and the earliest time each can end."""
+        rows = self._of(steps - 1)
+        ends = self.times[rows]
+        for step in range(steps - 2, -1, -1):
+            earlier = self._of(step)
+            following = np.searchsorted(self._keys[rows], self._keys[earlier], "right")
+            known = np.flatnonzero(following < len(rows))
+            following = following[known]
+            same = self.ordinals[rows[following]] == self.ordinals[earlier[known]]
+            rows, ends = earlier[known[same]], ends[following[same]]
+        return rows, ends
+
+    def _of(self, step: int) -> Index:
+        return np.flatnonzero(self._passed & np.uint8(1 << step))
