@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -313,11 +313,12 @@ def _column_problems(connection: Connection, document: ExportDocument) -> list[P
         return [Problem(message="no catalog is applied yet", hint="Apply the catalog first.")]
     profile = current[1].profile
     extra = _extra_columns(connection, document.segments)
+    known = set(profile.columns).union(*extra.values())
     problems = [
         Problem(
             message=_missing(column.column, profile.name, extra),
             pointer=f"/columns/{number}",
-            hint=_nearest(column.column, [*profile.columns, *set().union(*extra.values())]) or None,
+            hint=_nearest(column.column, known - {column.column}) or None,
         )
         for number, column in enumerate(document.columns)
         if column.column not in profile.columns
@@ -361,6 +362,6 @@ def _target_problems(document: ExportDocument) -> list[Problem]:
     return [Problem(message=fault, pointer="/connection/path")] if fault else []
 
 
-def _nearest(name: str, known: Sequence[str]) -> str:
-    near = nearest_names(name, known)
+def _nearest(name: str, known: Iterable[str]) -> str:
+    near = nearest_names(name, sorted(known))
     return f"Did you mean {' or '.join(f'`{n}`' for n in near)}?" if near else ""
