@@ -12,11 +12,13 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import xxhash
 from tests.conformance.reference_row import Path, Row, World, parent
 
 from muster_core.catalog.document import Catalog, History, Relationship, Source, Table
 from muster_core.catalog.type import ColumnType, Kind, parse_type
 from muster_core.kernel.source import ArrowPartition
+from muster_core.lake.manifest import KEY_HASH
 from muster_core.lake.order import Order
 
 
@@ -86,7 +88,9 @@ def prepare(world: World, shape: Shape = _PLAIN, *, gone: frozenset[Any] = froze
         customers = [world.customers[key] for key in owned]
         partitions.append(
             ArrowPartition(
-                customers=_table(customers, profile["columns"], shape),
+                customers=_table(customers, profile["columns"], shape).append_column(
+                    KEY_HASH, _hashes(owned)
+                ),
                 tables=_related(world, owned, shape),
                 live=np.array([key not in gone for key in owned], dtype=np.bool_),
                 earlier={},
@@ -96,6 +100,11 @@ def prepare(world: World, shape: Shape = _PLAIN, *, gone: frozenset[Any] = froze
             )
         )
     return Prepared(catalog=catalog_of(world), partitions=partitions, keys=keys)
+
+
+def _hashes(keys: Sequence[Any]) -> Any:
+    found = [xxhash.xxh64_intdigest(str(key).encode(), seed=42) for key in keys]
+    return pa.array(found, pa.uint64())
 
 
 def _related(world: World, owned: Sequence[Any], shape: Shape) -> dict[str, Any]:

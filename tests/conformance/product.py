@@ -14,6 +14,7 @@ from tests.conformance.reference_row import World
 from muster_core.errors import InvalidInput, Problem
 from muster_core.kernel.evaluate import PartitionResult, evaluate
 from muster_core.kernel.plan import Plan, PlannedSegment, compile_plan
+from muster_core.kernel.rank import thresholds_of
 from muster_core.kernel.source import ArrowPartition
 from muster_core.lake.manifest import Pointer
 from muster_core.rules.check import Known, check_segments
@@ -93,6 +94,8 @@ def measures_of(world: World) -> dict[str, MeasureDocument]:
 
 
 def _evaluated(plan: Plan, partitions: Sequence[ArrowPartition]) -> list[PartitionResult]:
+    if plan.ranks:
+        plan = plan.with_thresholds(thresholds_of(plan, partitions))
     return [evaluate(plan, partition) for partition in partitions]
 
 

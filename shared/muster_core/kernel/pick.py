@@ -13,6 +13,7 @@ from muster_core.catalog.type import Kind
 from muster_core.kernel.column import Column, one_array
 from muster_core.kernel.fold import Index
 from muster_core.kernel.source import Bits
+from muster_core.lake.order import sortable
 
 #: Picked rows are reduced to one a customer whenever this many are waiting, or as many as customers.
 _WAITING_ROWS = 250_000
@@ -125,7 +126,8 @@ class Ordered:
         self._size = size
         self._kind = kind
         self._latest = latest
-        self._names = [_BY, *(f"tie{place}" for place in range(ties))]
+        # whether a tie value is set comes before it: what is missing is lowest, whatever stands there
+        self._names = [_BY, *(f"tie{place}" for place in range(2 * ties))]
         self._best: NDArray[Any] | None = None
         self._known: list[Any] = []
         self._rows = 0
@@ -136,7 +138,9 @@ class Ordered:
         if not len(kept):
             return
         rows = pa.array(kept)
-        columns = [by.array, *(_filled(tie) for tie in ties)]
+        columns = [by.array]
+        for tie in map(sortable, ties):
+            columns += [tie.is_valid().cast(pa.int8()), tie]
         self._known.append(
             pa.table(
                 {
@@ -186,19 +190,8 @@ class Ordered:
         joined = pa.concat_tables(self._known).unify_dictionaries().combine_chunks()
         order = "descending" if self._latest else "ascending"
         keys = [(_OWNER, "ascending"), *((name, order) for name in self._names)]
-        # NaN and null stand beside each other, below every value
-        nulls = "at_end" if self._latest else "at_start"
-        sorted_ = joined.take(pc.sort_indices(joined, sort_keys=keys, null_placement=nulls))
+        sorted_ = joined.take(pc.sort_indices(joined, sort_keys=keys))
         owners = sorted_.column(_OWNER).to_numpy()
         new = np.flatnonzero(np.concatenate(([True], owners[1:] != owners[:-1])))
         self._known = [sorted_.take(pa.array(new))]
         self._rows = len(new)
-
-
-def _filled(tie: Any) -> Any:
-    """Return a tie column in which an empty text is missing, in a type that can be sorted."""
-    if pa.types.is_dictionary(tie.type):
-        tie = tie.cast(pa.string())
-    if not pa.types.is_string(tie.type):
-        return tie
-    return pc.if_else(pc.equal(tie, ""), pa.scalar(None, pa.string()), tie)
