@@ -317,3 +317,28 @@ def test_any_sequence_of_changes_and_extractions_gives_the_table(
     last = source.extract(declared, whole=True, pages=1)
     assert source.equals(last.manifest, ITEMS)
     assert not source.extract(declared, whole=True, pages=1).changed
+
+
+def test_many_increments_leave_few_files(
+    source: SourceBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("muster_worker.extract.compaction.MOST_SMALL_FILES", 3)
+    monkeypatch.setattr("muster_worker.extract.assembly.MOST_KILL_FILES", 2)
+    make(source, rows=2_000)
+    for declared in (WHOLE, FOLLOWED):
+        for round_ in range(4):
+            source.run(
+                f"UPDATE items SET name = 'round {round_}', changed = now() WHERE id % 300 = {round_}",
+                f"INSERT INTO items VALUES ({10_000 + round_}, 'new', now()) ON CONFLICT DO NOTHING",
+            )
+            found = source.extract(declared, pages=4)
+            assert len(found.manifest.files) <= 4
+            assert len(found.manifest.kills) <= 3
+            assert source.equals(found.manifest, ITEMS)
+    # When most rows go, the file they were in is not kept for the few that stay
+    source.run("DELETE FROM items WHERE id > 100")
+    found = source.extract(WHOLE, pages=4)
+    assert all(f.dead_rows * 2 <= f.rows for f in found.manifest.files)
+    assert source.equals(found.manifest, ITEMS)
+    # and what was written again still lies in the pieces it lay in
+    assert source.extract(WHOLE, pages=4).read_rows == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from muster_worker.extract.hash import hash_rows
 
-COLUMNS = {
+COLUMNS: dict[str, tuple[Any, list[Any]]] = {
     "text": (pa.string(), ["", "a", "a\0", "abcdefgh", "abcdefghi", "é" * 200, "x" * 257, None]),
     "integer": (pa.int64(), [0, 1, -1, 2**63 - 1, -(2**63), None]),
     "small": (pa.int16(), [0, 1, -1, None]),

@@ -5,19 +5,19 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from muster_core.extract.dead import Rows, mark, write_kills
 from muster_core.extract.manifest import ExtractManifest, KillFile, PartFile
 from muster_core.lake.location import Lake
+from muster_worker.extract.compaction import copy_rows, numbered, rewrite, worn_files
 from muster_worker.extract.difference import Difference
 from muster_worker.extract.index import Entries, open_index, write_index
 from muster_worker.extract.part import PartWriter, StagedFile
 
-_COPY_ROWS = 65_536
+#: More kill files than this become one.
+MOST_KILL_FILES = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +43,45 @@ def assemble(
     """Take over wholly new files, copy new rows out of the others, and kill what is gone."""
     stored = list(head.files) if head else []
     kills = list(head.kills) if head else []
+    added = _added(lake, staged, difference, writer)
+    if difference.dead:
+        path = f"{directory}/kills-{uuid.uuid4().hex}.arrow"
+        kills.append(write_kills(lake, path, difference.dead))
+    all_dead = _united(dead, difference.dead)
+    files = [
+        _with_dead(_relabelled(lake, directory, file, difference), all_dead, difference)
+        for file in stored
+    ]
+    next_file = head.next_file if head else 0
+    files += numbered(added, next_file)
+    next_file += len(added)
+    changed = bool(added or difference.dead)
+    if changed and (worn := worn_files(files)):
+        fresh = rewrite(lake, worn, all_dead, writer())
+        files = [f for f in files if f not in worn] + numbered(fresh, next_file)
+        next_file += len(fresh)
+    if not files:  # a reader needs the columns of an empty table, too
+        files = numbered(writer().close(even_empty=True), next_file)
+        next_file += 1
+    if len(kills) > MOST_KILL_FILES:
+        left = {f.number: all_dead[f.number] for f in files if f.dead_rows}
+        kills = [write_kills(lake, f"{directory}/kills-{uuid.uuid4().hex}.arrow", left)]
+    return Assembled(
+        files=files,
+        kills=kills,
+        next_file=next_file,
+        added_rows=sum(f.rows for f in added),
+        dead_rows=sum(len(rows) for rows in difference.dead.values()),
+    )
+
+
+def _added(
+    lake: Lake,
+    staged: Sequence[StagedFile],
+    difference: Difference,
+    writer: Callable[[], PartWriter],
+) -> list[StagedFile]:
+    """Return the files of new rows: staged ones that hold nothing else, and copies out of the others."""
     fresh = difference.fresh
     added = [file for place, file in enumerate(staged) if _is_whole(file, fresh.get(place))]
     partly = [
@@ -50,77 +89,24 @@ def assemble(
         for place, file in enumerate(staged)
         if place in fresh and not _is_whole(file, fresh[place])
     ]
-    if partly:
-        added += _copy(lake, partly, writer())
-    next_file = head.next_file if head else 0
-    if not stored and not added:
-        added = writer().close(even_empty=True)  # a reader needs the columns of an empty table, too
-    if difference.dead:
-        path = f"{directory}/kills-{uuid.uuid4().hex}.arrow"
-        kills.append(write_kills(lake, path, difference.dead))
-    files = [
-        _with_dead(_relabelled(lake, directory, file, difference), file, dead, difference)
-        for file in stored
-    ]
-    for place, new in enumerate(added):
-        files.append(
-            PartFile(
-                number=next_file + place,
-                path=new.path,
-                index=new.index,
-                rows=new.rows,
-                size=new.size,
-                sha256=new.sha256,
-            )
-        )
-    return Assembled(
-        files=files,
-        kills=kills,
-        next_file=next_file + len(added),
-        added_rows=sum(f.rows for f in added),
-        dead_rows=sum(len(rows) for rows in difference.dead.values()),
-    )
+    return added + copy_rows(lake, partly, writer()) if partly else added
+
+
+def _united(left: Mapping[int, Rows], right: Mapping[int, Rows]) -> dict[int, Rows]:
+    both = dict(left)
+    for number, rows in right.items():
+        both[number] = np.union1d(both[number], rows) if number in both else rows
+    return both
 
 
 def _is_whole(file: StagedFile, fresh: Rows | None) -> bool:
     return fresh is not None and len(fresh) == file.rows
 
 
-def _copy(
-    lake: Lake, partly: Sequence[tuple[StagedFile, Rows]], writer: PartWriter
-) -> list[StagedFile]:
-    with writer:
-        for file, rows in partly:
-            piece = _piece_of(lake, file)
-            for first, batch in _batches(lake, file.path):
-                chosen = rows[(rows >= first) & (rows < first + batch.num_rows)] - first
-                if len(chosen):
-                    # a staged file is of one piece
-                    writer.write(batch.take(chosen), piece)
-        return writer.close()
-
-
-def _piece_of(lake: Lake, file: StagedFile) -> int:
-    with open_index(lake, file.index) as index:
-        return int(index.piece[0]) if len(index) else 0
-
-
-def _batches(lake: Lake, path: str) -> Any:
-    first = 0
-    with lake.open_input(path) as source, pq.ParquetFile(source) as file:
-        for batch in file.iter_batches(_COPY_ROWS, use_threads=False):
-            yield first, batch
-            first += batch.num_rows
-
-
-def _with_dead(
-    file: PartFile, before: PartFile, dead: Mapping[int, Rows], difference: Difference
-) -> PartFile:
-    if before.number not in difference.dead:
+def _with_dead(file: PartFile, dead: Mapping[int, Rows], difference: Difference) -> PartFile:
+    if file.number not in difference.dead:
         return file
-    rows = np.union1d(
-        dead.get(before.number, np.zeros(0, dtype=np.int64)), difference.dead[before.number]
-    )
+    rows = dead[file.number]
     return file.model_copy(update={"dead_rows": len(rows), "dead_mark": mark(rows)})
 
 

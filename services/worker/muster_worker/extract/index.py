@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from muster_core.lake.location import Lake
 from muster_worker.extract.hash import Hashes, hash_rows
 
+Pieces = int | NDArray[np.uint32]
+
 #: The piece of rows that were not read as part of one.
 NO_PIECE = 0
 
@@ -67,7 +69,7 @@ def join(parts: list[Entries]) -> Entries:
     )
 
 
-def entries_of(batch: Any, key: list[str], first_row: int, piece: int) -> Entries:
+def entries_of(batch: Any, key: list[str], first_row: int, piece: Pieces) -> Entries:
     """Return the entries of a batch whose first row stands at `first_row`; no key: the whole row is."""
     told = [batch.column(name) for name in key] or batch.columns
     rows = batch.num_rows
@@ -76,21 +78,26 @@ def entries_of(batch: Any, key: list[str], first_row: int, piece: int) -> Entrie
         more=(hash_rows(told, 2) >> np.uint64(32)).astype(np.uint32),
         content=hash_rows(batch.columns, 3),
         row=np.arange(first_row, first_row + rows, dtype=np.uint32),
-        piece=np.full(rows, piece, dtype=np.uint32),
+        piece=np.full(rows, piece, dtype=np.uint32),  # one for all, or one for each
     )
 
 
 def write_index(lake: Lake, path: str, parts: list[Entries]) -> None:
     """Write the index of one part file."""
-    found = join(parts)
-    found = found.take(np.argsort(found.key, kind="stable"))
-    columns = [found.key, found.more, found.content, found.row, found.piece]
-    table = pa.Table.from_arrays([pa.array(c) for c in columns], schema=_SCHEMA)
+    order = np.argsort(np.concatenate([np.zeros(0, np.uint64), *(p.key for p in parts)]))
+    columns = []
+    for field in _SCHEMA:
+        # one column at a time: all of them twice would be most of a part's memory
+        empty = np.zeros(0, dtype=field.type.to_pandas_dtype())
+        columns.append(
+            pa.array(np.concatenate([empty, *(getattr(p, field.name) for p in parts)])[order])
+        )
+    table = pa.Table.from_arrays(columns, schema=_SCHEMA)
     with (
         lake.open_output(path) as output,
         pa.ipc.new_file(pa.PythonFile(output, mode="w"), _SCHEMA) as writer,
     ):
-        writer.write_table(table.combine_chunks())
+        writer.write_table(table)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict
 
 from muster_core.lake.location import Lake, Output
-from muster_worker.extract.index import Entries, entries_of, write_index
+from muster_worker.extract.index import Entries, Pieces, entries_of, write_index
 
 #: A row group ends at whichever comes first.
 GROUP_ROWS = 131_072
@@ -52,8 +52,8 @@ class PartWriter:
         self._open: _OpenPart | None = None
         self.files: list[StagedFile] = []
 
-    def write(self, batch: Any, piece: int) -> None:
-        """Add rows of a piece."""
+    def write(self, batch: Any, piece: Pieces) -> None:
+        """Add rows of one piece, or with a piece for each."""
         if not batch.num_rows:
             return
         self._begin().add(batch, piece)
@@ -104,7 +104,7 @@ class _OpenPart:
         self._highest: int | None = None
         self.rows = 0
 
-    def add(self, batch: Any, piece: int) -> None:
+    def add(self, batch: Any, piece: Pieces) -> None:
         self._entries.append(entries_of(batch, self._key, self.rows, piece))
         self.rows += batch.num_rows
         self._waiting.append(batch)
