@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 from operator import attrgetter
 
+from muster_core.runs.reference import Blocker, take_together
 from muster_core.runs.state import Reason, RunState
 
 
@@ -58,15 +59,68 @@ class Selection:
     ended: tuple[Ending, ...]
 
 
-def select_runs(waiting: Sequence[Waiting], *, limit: int) -> Selection:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Candidate:
+    """The newest run of a segment for one instant, and the older ones it stands for."""
+
+    run: Waiting
+    older: tuple[Waiting, ...]
+
+    @property
+    def segment_id(self) -> int:
+        return self.run.segment_id
+
+    @property
+    def due_at(self) -> datetime:
+        return self.run.due_at
+
+    @property
+    def stands_for(self) -> list[int]:
+        return [self.run.run_id, *(run.run_id for run in self.older)]
+
+    @property
+    def order(self) -> tuple[int, datetime, int]:
+        return self.run.order
+
+
+def select_runs(
+    waiting: Sequence[Waiting], *, limit: int, blockers: Sequence[Blocker] = ()
+) -> Selection:
     """Choose among all pending runs of some segments, at most one a segment.
 
     The newest run of a segment stands for the older ones that ask for the same instant, which end as overlap
     once it is taken; where it waits out a back-off they wait with it. Runs that ask for different instants do
     not replace each other: the earlier due comes first, because a result older than the published one is void.
+
+    `blockers` are the runs that these have to wait for, or to be taken together with; those referred to come
+    first in what is claimed.
     """
+    candidates, ended = _candidates(waiting)
+    for group in _by_pin(candidates):
+        taken = take_together(group, blockers)[:limit]
+        if taken:
+            ended += [
+                Ending(run_id=run.run_id, state=RunState.SKIPPED, reason=Reason.OVERLAP)
+                for candidate in taken
+                for run in candidate.older
+            ]
+            return Selection(claimed=tuple(c.run for c in taken), ended=tuple(ended))
+    return Selection(claimed=(), ended=tuple(ended))
+
+
+def claim_order(waiting: Sequence[Waiting], blockers: Sequence[Blocker]) -> list[int]:
+    """Return the segments of which a run could be taken or ends now, in the order to take them."""
+    candidates, ended = _candidates(waiting)
+    ending = {end.run_id for end in ended}
+    order = {run.segment_id: None for run in waiting if run.run_id in ending}
+    for group in _by_pin(candidates):
+        order |= {c.segment_id: None for c in take_together(group, blockers)}
+    return list(order)
+
+
+def _candidates(waiting: Sequence[Waiting]) -> tuple[list[_Candidate], list[Ending]]:
     ended: list[Ending] = []
-    candidates: list[tuple[Waiting, list[Waiting]]] = []
+    candidates: list[_Candidate] = []
     by_segment = attrgetter("segment_id")
     for _, group in groupby(sorted(waiting, key=by_segment), key=by_segment):
         living = []
@@ -76,28 +130,26 @@ def select_runs(waiting: Sequence[Waiting], *, limit: int) -> Selection:
                 living.append(run)
             else:
                 ended.append(ending)
-        ready = [
-            pair for pair in _by_instant(living) if pair[0].available and pair[0].attempts_left
-        ]
+        ready = [c for c in _by_instant(living) if c.run.available and c.run.attempts_left]
         if ready:
-            candidates.append(min(ready, key=lambda pair: (pair[0].due_at, pair[0].run_id)))
-    candidates.sort(key=lambda pair: pair[0].order)
-    pin = candidates[0][0].pin if candidates else None
-    taken = [pair for pair in candidates if pair[0].pin == pin][:limit]
-    for _, older in taken:
-        ended += [
-            Ending(run_id=run.run_id, state=RunState.SKIPPED, reason=Reason.OVERLAP)
-            for run in older
-        ]
-    return Selection(claimed=tuple(run for run, _ in taken), ended=tuple(ended))
+            candidates.append(min(ready, key=lambda c: (c.run.due_at, c.run.run_id)))
+    return candidates, ended
 
 
-def _by_instant(runs: Sequence[Waiting]) -> list[tuple[Waiting, list[Waiting]]]:
-    """Return, for each instant asked for, the newest run and the older ones."""
+def _by_pin(candidates: Sequence[_Candidate]) -> Iterable[list[_Candidate]]:
+    """Return the candidates that can be evaluated together, the most urgent first."""
+    groups: dict[tuple[datetime | None, int | None], list[_Candidate]] = {}
+    for candidate in sorted(candidates, key=attrgetter("order")):
+        groups.setdefault(candidate.run.pin, []).append(candidate)
+    return groups.values()
+
+
+def _by_instant(runs: Sequence[Waiting]) -> list[_Candidate]:
+    """Return, for each instant asked for, the newest run with the older ones."""
     alike: dict[datetime | None, list[Waiting]] = {}
     for run in sorted(runs, key=attrgetter("due_at", "run_id")):
         alike.setdefault(run.requested_as_of, []).append(run)
-    return [(group[-1], group[:-1]) for group in alike.values()]
+    return [_Candidate(run=group[-1], older=tuple(group[:-1])) for group in alike.values()]
 
 
 def _ending(run: Waiting) -> Ending | None:

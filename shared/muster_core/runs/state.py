@@ -39,6 +39,8 @@ class Reason(StrEnum):
     ERROR = "error"
     ATTEMPTS_EXHAUSTED = "attempts_exhausted"
     GATE = "gate"
+    REFERENCE_NOT_FRESH = "reference_not_fresh"
+    REFERENCE_NEVER_PUBLISHED = "reference_never_published"
 
 
 #: States that hold a lease; at most one run of a segment is in one of them.
@@ -47,7 +49,13 @@ ACTIVE = frozenset({RunState.RUNNING, RunState.EVALUATED})
 TRANSITIONS: dict[RunState, frozenset[RunState]] = {
     RunState.PENDING: frozenset({RunState.RUNNING, RunState.SKIPPED, RunState.CANCELLED}),
     RunState.RUNNING: frozenset(
-        {RunState.EVALUATED, RunState.PENDING, RunState.FAILED, RunState.CANCELLED}
+        {
+            RunState.EVALUATED,
+            RunState.PENDING,
+            RunState.SKIPPED,
+            RunState.FAILED,
+            RunState.CANCELLED,
+        }
     ),
     RunState.EVALUATED: frozenset(
         {

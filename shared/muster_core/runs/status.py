@@ -93,6 +93,20 @@ TABLE: tuple[Row, ...] = (
         _P.SKIPPED, _R.STATIC, _S.SKIPPED, "static", "Static segments are refreshed by hand only."
     ),
     _row(
+        _P.SKIPPED,
+        _R.REFERENCE_NOT_FRESH,
+        _S.SKIPPED,
+        "reference not fresh",
+        "A segment it refers to is not fresh, and the reference says `policy: skip`.",
+    ),
+    _row(
+        _P.SKIPPED,
+        _R.REFERENCE_NEVER_PUBLISHED,
+        _S.SKIPPED,
+        "reference never published",
+        "A segment it refers to has no members yet; refresh that one first.",
+    ),
+    _row(
         _P.FAILED,
         _R.ERROR,
         _S.FAILED,
@@ -151,9 +165,8 @@ def render_page() -> str:
     ]
     lines += [
         "",
-        "`successful with warnings` and the codes `not due`, `upstream failed`, `upstream skipped`",
-        "and `input not fresh` come with references between segments and with freshness rules.",
-        "No run has them yet.",
+        "A run that used members of a segment that was not fresh is `successful with warnings`,",
+        "reason code `reference not fresh`; `muster run show` names the segment, its version and its age.",
     ]
     return "\n".join(lines) + "\n"
 

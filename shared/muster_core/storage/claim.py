@@ -6,8 +6,8 @@ edits a segment; under the lock no other worker can claim a run of the segment.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from psycopg.errors import UniqueViolation
@@ -18,8 +18,12 @@ from sqlalchemy.exc import IntegrityError
 from muster_core.errors import UnreadableSegment
 from muster_core.lake.manifest import Pointer
 from muster_core.rules.document import SegmentDocument
-from muster_core.runs.selection import Ending, Selection, Waiting, select_runs
+from muster_core.rules.measure import MeasureDocument
+from muster_core.rules.reference import measures_of
+from muster_core.runs.reference import Blocker
+from muster_core.runs.selection import Ending, Selection, Waiting, claim_order, select_runs
 from muster_core.runs.state import Reason, RunState
+from muster_core.storage.measure import list_measures
 from muster_core.storage.transition import Move, move_runs
 
 #: How often a claim that only settled runs looks again before it returns empty-handed.
@@ -44,6 +48,15 @@ class ClaimedRun:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimedMeasure:
+    """A measure as it was when the batch was claimed."""
+
+    document: MeasureDocument
+    rev: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
     """A batch: every write of its holder names `fence`, and changes nothing once that is not the run's."""
 
@@ -54,7 +67,10 @@ class Claim:
     #: The snapshot an earlier batch of the same system refresh was evaluated on; None: the newest.
     snapshot_id: int | None
     system_refresh_id: int | None
+    #: Those referred to before those that refer to them.
     runs: tuple[ClaimedRun, ...]
+    #: Every measure the runs use, by name; one that is missing was deleted or cannot be read.
+    measures: Mapping[str, ClaimedMeasure] = field(default_factory=dict)
 
     @property
     def run_ids(self) -> list[int]:
@@ -85,8 +101,32 @@ SELECT s.id
    FOR NO KEY UPDATE OF s SKIP LOCKED
 """)
 
-# A statement of its own: it sees what was committed until the locks were taken.
-_WAITING = text("""
+# The same for segments named in the order to take them.
+_LOCK_NAMED = text("""
+SELECT s.id
+  FROM unnest(CAST(:segments AS bigint[])) WITH ORDINALITY AS w(id, place)
+  JOIN segment s ON s.id = w.id
+ ORDER BY w.place
+ LIMIT :limit
+   FOR NO KEY UPDATE OF s SKIP LOCKED
+""")
+
+# Runs that have not ended of segments that waiting ones refer to. What ends without being evaluated holds
+# nobody up, nor does a static segment, which is refreshed by hand only.
+_BLOCKERS = text("""
+SELECT f.segment_id, f.referred_id, b.id AS run_id, b.due_at
+  FROM segment_reference f
+  JOIN segment t ON t.id = f.referred_id AND t.state = 'active' AND t.type <> 'static'
+                AND t.deleted_at IS NULL
+  JOIN refresh_run b ON b.segment_id = t.id AND b.state IN ('pending', 'running', 'evaluated')
+                    AND NOT (b.state = 'pending' AND b.cancel_requested)
+ WHERE CASE WHEN CAST(:segments AS bigint[]) IS NULL
+            THEN EXISTS (SELECT 1 FROM refresh_run p
+                          WHERE p.segment_id = f.segment_id AND p.state = 'pending')
+            ELSE f.segment_id = ANY(CAST(:segments AS bigint[])) END
+""")
+
+_WAITING_COLUMNS = """
 SELECT r.id AS run_id, r.segment_id, r.due_at, r.trigger, r.priority,
        r.available_at <= clock_timestamp() AS available,
        r.attempt < r.max_attempts AS attempts_left,
@@ -94,12 +134,19 @@ SELECT r.id AS run_id, r.segment_id, r.due_at, r.trigger, r.priority,
        s.state AS segment_state, s.type AS segment_type, s.deleted_at IS NOT NULL AS deleted
   FROM refresh_run r
   JOIN segment s ON s.id = r.segment_id
- WHERE r.state = 'pending' AND r.segment_id = ANY(:segments)
+ WHERE r.state = 'pending'
    AND NOT EXISTS (SELECT 1 FROM refresh_run a
                     WHERE a.segment_id = s.id AND a.state IN ('running', 'evaluated'))
+"""
+
+# A statement of its own: it sees what was committed until the locks were taken.
+_WAITING = text(f"""{_WAITING_COLUMNS}
+   AND r.segment_id = ANY(:segments)
  ORDER BY r.id
    FOR UPDATE OF r
 """)
+
+_ALL_WAITING = text(_WAITING_COLUMNS)
 
 _END = text("""
 WITH ended AS (
@@ -185,11 +232,29 @@ def claim_batch(
 
 
 def _select(connection: Connection, limit: int) -> Selection:
-    segments = connection.scalars(_LOCK_SEGMENTS, {"limit": limit}).all()
+    """Lock up to `limit` segments and choose among their runs.
+
+    References are looked at twice: before the locks, so that none is spent on a run that has to wait; and
+    under them, because another worker may have taken a run referred to meanwhile.
+    """
+    blockers = _blockers(connection, None)
+    if blockers:
+        waiting = [Waiting(**row) for row in connection.execute(_ALL_WAITING).mappings()]
+        order = claim_order(waiting, blockers)
+        locked = connection.scalars(_LOCK_NAMED, {"segments": order, "limit": limit})
+    else:
+        locked = connection.scalars(_LOCK_SEGMENTS, {"limit": limit})
+    segments = list(locked)
     if not segments:
         return Selection(claimed=(), ended=())
-    rows = connection.execute(_WAITING, {"segments": list(segments)})
-    return select_runs([Waiting(**row) for row in rows.mappings()], limit=limit)
+    rows = connection.execute(_WAITING, {"segments": segments})
+    waiting = [Waiting(**row) for row in rows.mappings()]
+    return select_runs(waiting, limit=limit, blockers=_blockers(connection, segments))
+
+
+def _blockers(connection: Connection, segments: Sequence[int] | None) -> list[Blocker]:
+    rows = connection.execute(_BLOCKERS, {"segments": segments})
+    return [Blocker(**row) for row in rows.mappings()]
 
 
 def _end(connection: Connection, ended: Sequence[Ending], actor: str) -> None:
@@ -240,6 +305,7 @@ def _take(connection: Connection, selection: Selection, worker: str, lease: time
         except ValidationError:
             unreadable.append(row["id"])
     _refuse(connection, unreadable, opened.fence, worker)
+    used = {name for run in claimed.values() for name in measures_of(run.document)}
     return Claim(
         batch_id=opened.id,
         fence=opened.fence,
@@ -248,7 +314,18 @@ def _take(connection: Connection, selection: Selection, worker: str, lease: time
         snapshot_id=snapshot_id,
         system_refresh_id=first.system_refresh_id,
         runs=tuple(claimed[r.run_id] for r in selection.claimed if r.run_id in claimed),
+        measures=_measures(connection, used),
     )
+
+
+def _measures(connection: Connection, names: Collection[str]) -> dict[str, ClaimedMeasure]:
+    if not names:
+        return {}
+    return {
+        found.name: ClaimedMeasure(document=found.document, rev=found.rev, digest=found.digest)
+        for found in list_measures(connection, names)
+        if found.document is not None
+    }
 
 
 def _refuse(connection: Connection, run_ids: Sequence[int], fence: int, worker: str) -> None:

@@ -126,6 +126,16 @@ def settle_failure(
     return moved
 
 
+def settle_skipped(
+    connection: Connection, claim: Claim, run_id: int, reason: Reason, error: MusterError
+) -> list[int]:
+    """End a run that is not evaluated because of what it refers to; `error` says what to do."""
+    moves = [Move(run_id=run_id, state=RunState.SKIPPED, reason=reason)]
+    moved = move_runs(connection, moves, fences=[claim.fence], actor=claim.worker, error=error)
+    close_batch(connection, claim)
+    return sorted(moved)
+
+
 def settle_cancelled(connection: Connection, claim: Claim, run_ids: Sequence[int]) -> list[int]:
     """Acknowledge a requested cancellation; return the runs that were still held."""
     moves = [

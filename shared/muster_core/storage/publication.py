@@ -14,6 +14,7 @@ from datetime import timedelta
 from sqlalchemy import Connection, text
 
 from muster_core.errors import LeaseLost
+from muster_core.runs.input import Inputs
 from muster_core.runs.state import Reason, RunState
 from muster_core.storage.claim import Claim
 from muster_core.storage.lease import close_batch
@@ -30,6 +31,8 @@ class Outcome:
     left: int
     #: Members per pointer into the document, and running counts per rule.
     node_counts: Mapping[str, object]
+    #: What it was computed from beside its rules and the snapshot, see `muster_core.runs.input`.
+    inputs: Inputs | None = None
 
 
 _PIN_BATCH = text("""
@@ -43,11 +46,12 @@ UPDATE system_refresh SET snapshot_id = coalesce(snapshot_id, :snapshot)
 
 _RECORD = text("""
 WITH held AS MATERIALIZED (
-    SELECT r.id, o.bit, o.members, o.joined, o.gone, o.nodes
+    SELECT r.id, o.bit, o.members, o.joined, o.gone, o.nodes, o.inputs, o.inputs_sha256
       FROM refresh_run r
       JOIN unnest(CAST(:ids AS bigint[]), CAST(:bits AS int[]), CAST(:members AS bigint[]),
-                  CAST(:joined AS bigint[]), CAST(:gone AS bigint[]), CAST(:nodes AS text[]))
-           AS o(id, bit, members, joined, gone, nodes) ON o.id = r.id
+                  CAST(:joined AS bigint[]), CAST(:gone AS bigint[]), CAST(:nodes AS text[]),
+                  CAST(:inputs AS text[]), CAST(:inputs_sha256 AS text[]))
+           AS o(id, bit, members, joined, gone, nodes, inputs, inputs_sha256) ON o.id = r.id
      WHERE r.fence = :fence AND r.state = 'running'
      ORDER BY r.id FOR UPDATE OF r
 ), moved AS (
@@ -55,7 +59,8 @@ WITH held AS MATERIALIZED (
        SET state = 'evaluated', lease_expires_at = clock_timestamp() + :lease,
            snapshot_id = :snapshot, manifest = :manifest, manifest_sha256 = :sha256,
            bit = h.bit, member_count = h.members, joined = h.joined, "left" = h.gone,
-           node_counts = CAST(h.nodes AS jsonb)
+           node_counts = CAST(h.nodes AS jsonb), inputs = CAST(h.inputs AS jsonb),
+           inputs_sha256 = h.inputs_sha256
       FROM held h WHERE r.id = h.id
  RETURNING r.id
 ), noted AS (
@@ -101,9 +106,10 @@ SELECT id, 'evaluated', state, :fence, :worker, reason FROM moved ORDER BY id
 
 _VERSIONS = text("""
 INSERT INTO membership_version (segment_id, version, run_id, fence, due_at, as_of, rule_rev,
-                                rule_hash, snapshot_id, member_count, joined, "left")
+                                rule_hash, snapshot_id, member_count, joined, "left",
+                                inputs_sha256)
 SELECT segment_id, version, id, fence, due_at, as_of, rule_rev, rule_hash, snapshot_id,
-       member_count, joined, "left"
+       member_count, joined, "left", inputs_sha256
   FROM refresh_run WHERE id = ANY(:ids) ORDER BY id
 """)
 
@@ -115,6 +121,18 @@ SELECT segment_id, version, manifest, manifest_sha256, bit FROM refresh_run WHER
 _ADVANCE = text("""
 UPDATE segment s SET published_version = r.version, published_due_at = r.due_at
   FROM refresh_run r WHERE r.id = ANY(:ids) AND s.id = r.segment_id
+""")
+
+# Members taken from the same batch get their version only now; none where their own run was not published.
+_NAME_VERSIONS = text("""
+UPDATE refresh_run r
+   SET inputs = jsonb_set(r.inputs, '{segments}', (
+         SELECT jsonb_agg(CASE WHEN t.id IS NULL THEN e.entry
+                               ELSE e.entry || jsonb_build_object('version', t.version) END
+                          ORDER BY e.place)
+           FROM jsonb_array_elements(r.inputs->'segments') WITH ORDINALITY AS e(entry, place)
+           LEFT JOIN refresh_run t ON t.id = CAST(e.entry->>'run_id' AS bigint)))
+ WHERE r.id = ANY(:ids) AND r.inputs @> '{"segments": [{"same_batch": true}]}'
 """)
 
 _SUPERSEDE_DELIVERIES = text("""
@@ -199,6 +217,8 @@ def record_evaluated(
             "joined": [o.joined for o in outcomes],
             "gone": [o.left for o in outcomes],
             "nodes": [json.dumps(dict(o.node_counts)) for o in outcomes],
+            "inputs": [o.inputs and json.dumps(o.inputs.to_json()) for o in outcomes],
+            "inputs_sha256": [o.inputs and o.inputs.sha256 for o in outcomes],
         },
     ).all()
     if not recorded:
@@ -236,6 +256,7 @@ def publish(connection: Connection, claim: Claim) -> dict[int, str]:
         )
         published = [i for i, (state, _) in endings.items() if state is RunState.PUBLISHED]
         _make_versions(connection, published, claim.worker)
+        connection.execute(_NAME_VERSIONS, {"ids": claim.run_ids})
         close_batch(connection, claim)
     known = connection.execute(_SETTLED, {"ids": claim.run_ids, "fence": claim.fence}).all()
     if not any(row.state != RunState.PENDING for row in known):

@@ -14,6 +14,7 @@ from muster_core.storage.lease import (
     release,
     settle_cancelled,
     settle_failure,
+    settle_skipped,
 )
 from muster_core.storage.publication import Outcome, pin_snapshot, publish, record_evaluated
 from muster_core.storage.record import RunEvent, RunRecord, get_run, list_runs, run_events
@@ -43,4 +44,5 @@ __all__ = [
     "run_events",
     "settle_cancelled",
     "settle_failure",
+    "settle_skipped",
 ]

@@ -19,6 +19,7 @@ from muster_core.schedules.cron import next_due
 from muster_core.schedules.schedule import Schedule, ScheduleKind, read_schedule, stored_schedule
 from muster_core.storage.catalog import current_catalog
 from muster_core.storage.nearest import require_segments
+from muster_core.storage.reference import lock_saving, save_references, segments_referring_to
 from muster_core.storage.table import export, export_segment, segment, segment_revision
 
 Change = Literal["created", "changed", "unchanged"]
@@ -70,6 +71,10 @@ def apply_segment(connection: Connection, document: SegmentDocument) -> Change:
     Raises:
         InvalidInput: its schedule is not one; a draft is saved all the same.
     """
+    return apply_segments(connection, [document])[0][1]
+
+
+def _apply(connection: Connection, document: SegmentDocument) -> Change:
     wanted = document_json(document)
     schedule = _schedule(connection, document)
     row = {
@@ -116,19 +121,22 @@ def apply_segments(
 ) -> list[tuple[str, Change]]:
     """Apply several documents in one transaction; return (name, what happened) in their order.
 
-    Existing segments are locked in id order first, as publishing does, so that neither waits for the other in
+    They may refer to each other. Existing segments are locked in id order first, as publishing does, so that neither waits for the other in
     a circle.
 
     Raises:
         InvalidInput: a schedule is not one.
     """
+    lock_saving(connection)
     connection.execute(
         sa.select(segment.c.id)
         .where(segment.c.name.in_([document.name for document in documents]))
         .order_by(segment.c.id)
         .with_for_update(key_share=True)
     )
-    return [(document.name, apply_segment(connection, document)) for document in documents]
+    changes = [(document.name, _apply(connection, document)) for document in documents]
+    save_references(connection, documents)
+    return changes
 
 
 def delete_segment(connection: Connection, name: str) -> None:
@@ -136,8 +144,9 @@ def delete_segment(connection: Connection, name: str) -> None:
 
     Raises:
         NotFound: there is no such segment.
-        Conflict: exports deliver it; the message names them.
+        Conflict: exports deliver it, or segments that are no drafts refer to it; the message names them.
     """
+    lock_saving(connection)
     require_segments(connection, [name])
     # linking an export to the segment waits for this lock
     locked = sa.select(segment.c.id).where(segment.c.name == name).with_for_update()
@@ -149,17 +158,26 @@ def delete_segment(connection: Connection, name: str) -> None:
         .order_by(export.c.name)
     ).all()
     if users:
-        listed = ", ".join(f"`{user}`" for user in users[:_USERS_NAMED])
-        more = f" and {len(users) - _USERS_NAMED} more" if len(users) > _USERS_NAMED else ""
         raise Conflict(
-            f"The segment `{name}` is delivered by {listed}{more}.",
+            f"The segment `{name}` is delivered by {_listed(users)}.",
             hint="Take it out of these exports first.",
+        )
+    referring = segments_referring_to(connection, segment_id)
+    if referring:
+        raise Conflict(
+            f"The segment `{name}` is referred to by {_listed(referring)}.",
+            hint="Take it out of their rules first.",
         )
     connection.execute(
         segment.update()
         .where(segment.c.name == name)
         .values(deleted_at=sa.func.clock_timestamp(), next_due_at=None)
     )
+
+
+def _listed(users: Sequence[str]) -> str:
+    more = f" and {len(users) - _USERS_NAMED} more" if len(users) > _USERS_NAMED else ""
+    return ", ".join(f"`{user}`" for user in users[:_USERS_NAMED]) + more
 
 
 def get_segment(connection: Connection, name: str) -> SegmentRecord:
