@@ -204,6 +204,36 @@ def test_a_draft_is_saved_with_its_problems_and_never_runs(
     assert (applied.change, applied.warnings) == ("changed", [])
 
 
+def test_rules_that_are_probably_not_meant_are_saved_with_warnings(
+    workspace: Workspace, folder: Path
+) -> None:
+    apply_catalog(workspace, folder / "catalog.yaml")
+    file = folder / "segment.yaml"
+    file.write_text(SEGMENT.replace("compare: eq", "compare: ne"))
+    (applied,) = apply_segments(workspace, file)
+    assert applied.change == "created"
+    ((warning,),) = [applied.warnings]
+    assert (warning.pointer, warning.line) == ("/rules/0", 2)
+    assert "only says who does not belong" in warning.message
+
+
+def test_references_to_segments_are_checked_against_the_folder_and_the_saved_ones(
+    workspace: Workspace, folder: Path
+) -> None:
+    apply_catalog(workspace, folder / "catalog.yaml")
+    file = folder / "segment.yaml"
+    one = "name: one\nrules: [{where: {kind: segment, name: %s}}]\n"
+    file.write_text(one % "british")
+    with pytest.raises(InvalidInput, match="1 problem"):
+        apply_segments(workspace, file)
+    file.write_text(f"{SEGMENT}---\n{one % 'british'}")
+    assert [applied.change for applied in apply_segments(workspace, file)] == ["created"] * 2
+    file.write_text((one % "one").replace("name: one", "name: british", 1))
+    with pytest.raises(InvalidInput) as raised:
+        apply_segments(workspace, file)
+    assert "british -> one -> british" in raised.value.problems[0].message
+
+
 def test_a_segment_shows_its_next_times_or_those_of_the_system(
     workspace: Workspace, folder: Path
 ) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from muster_console.operation.file import document_files, read_file, repeated
 from muster_console.operation.run import run_json
+from muster_console.operation.warning import rule_warnings
 from muster_console.operation.workspace import Workspace, required_catalog
 from muster_core.errors import InvalidInput, Problem, UnreadableSegment
 from muster_core.rules.check import Known, check_folder
@@ -87,7 +88,7 @@ class SegmentView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppliedSegment:
-    """What applying did to one segment; a draft is saved with what is still wrong as warnings."""
+    """What applying did to one segment; `warnings` of a draft begin with what is still wrong with it."""
 
     name: str
     change: str
@@ -125,19 +126,28 @@ def apply_segments(workspace: Workspace, path: Path) -> list[AppliedSegment]:
     with transaction(workspace.database) as connection:
         catalog = required_catalog(connection)
         documents = [segment.document for segment in found]
-        wrong = check_folder(documents, catalog, limits=limits, known=known_segments(connection))
-        checked = {
-            segment.document.name: [segment.written.place(problem) for problem in own]
-            for segment, own in zip(found, wrong, strict=True)
-        }
+        known = known_segments(connection)
+        wrong = check_folder(documents, catalog, limits=limits, known=known)
+        doubtful = rule_warnings(workspace, connection, documents, catalog, known.measures)
+        checked = _placed(found, wrong)
+        warned = _placed(found, doubtful)
         drafts = {s.document.name for s in found if s.document.state == "draft"}
         problems = [p for name, own in checked.items() if name not in drafts for p in own]
         if problems:
             raise InvalidInput(problems)
         changes = storage.apply_segments(connection, documents)
     return [
-        AppliedSegment(name=name, change=change, warnings=checked[name]) for name, change in changes
+        AppliedSegment(name=name, change=change, warnings=checked[name] + warned[name])
+        for name, change in changes
     ]
+
+
+def _placed(found: list[WrittenSegment], problems: list[list[Problem]]) -> dict[str, list[Problem]]:
+    """Return problems by segment, each with where it was written."""
+    return {
+        segment.document.name: [segment.written.place(problem) for problem in own]
+        for segment, own in zip(found, problems, strict=True)
+    }
 
 
 def known_segments(connection: Connection) -> Known:
