@@ -7,7 +7,7 @@ No message ever holds a secret or a member's data: keys and values are counted, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,12 +20,15 @@ class Problem:
     line: int | None = None
     column: int | None = None
     hint: str | None = None
+    #: The line of an expression with a caret under the place.
+    excerpt: str | None = None
 
     def __str__(self) -> str:
         place = ":".join(str(p) for p in (self.file, self.line, self.column) if p is not None)
         where = " ".join(p for p in (place, self.pointer) if p)
         text = f"{where}: {self.message}" if where else self.message
-        return f"{text} ({self.hint})" if self.hint else text
+        text = f"{text} ({self.hint})" if self.hint else text
+        return f"{text}\n{self.excerpt}" if self.excerpt else text
 
 
 class MusterError(Exception):
@@ -68,7 +71,7 @@ class InvalidInput(TerminalError):
     def listed(self, most: int = 20) -> str:
         """Return the first problems on one line, for where there is no room for a list."""
         more = len(self.problems) - most
-        shown = [str(problem) for problem in self.problems[:most]]
+        shown = [str(replace(problem, excerpt=None)) for problem in self.problems[:most]]
         return "; ".join([*shown, f"and {more} more"] if more > 0 else shown)
 
 

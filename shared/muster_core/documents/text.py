@@ -8,10 +8,11 @@ costs recursion. Anchors and tags are refused: a small file must not unfold into
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 
@@ -40,6 +41,10 @@ class _Wrong(Exception):
         self.pointer = pointer
 
 
+def _as_is(problem: Problem) -> Problem:
+    return problem
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
     """One document of a file: its data, and the line of every pointer known (none for JSON)."""
@@ -47,13 +52,33 @@ class Written:
     data: Any
     file: str
     lines: Mapping[str, int]
+    #: Where a text that is a field's value begins: line, column, and whether it is a block below that line.
+    starts: Mapping[str, tuple[int, int, bool]] = field(default_factory=dict)
+    #: Finds line and column inside a text that has a language of its own.
+    refine: Callable[[Problem], Problem] = _as_is
 
     def place(self, problem: Problem) -> Problem:
         """Return `problem` with this file, and the line of its pointer or of what surrounds it."""
         known = problem.pointer
         while known and known not in self.lines:
             known = known.rpartition("/")[0]
-        return replace(problem, file=self.file, line=self.lines.get(known))
+        found = self.refine(problem)
+        if found.line is None or found.column is None:
+            return replace(problem, file=self.file, line=self.lines.get(known))
+        if known not in self.starts:
+            return replace(found, file=self.file)
+        line, column, block = self.starts[known]
+        if block:
+            return replace(
+                found, file=self.file, line=line + found.line, column=found.column + column
+            )
+        first = found.line == 1
+        return replace(
+            found,
+            file=self.file,
+            line=line + found.line - 1,
+            column=found.column + column if first else found.column,
+        )
 
 
 def read_text(
@@ -68,7 +93,10 @@ def read_text(
         if len(text) > MAX_TEXT:
             raise _Wrong(f"the file is larger than {MAX_TEXT} characters")
         found = _read_json(text) if file.endswith(".json") else _read_yaml(text, nesting, nodes)
-        return [Written(data=data, file=file, lines=lines) for data, lines in found]
+        return [
+            Written(data=data, file=file, lines=lines, starts=starts)
+            for data, lines, starts in found
+        ]
     except _Wrong as exc:
         problem = Problem(
             message=str(exc), pointer=exc.pointer, file=file, line=exc.line, column=exc.column
@@ -76,7 +104,11 @@ def read_text(
         raise InvalidInput([problem]) from None
 
 
-def _read_json(text: str) -> Iterator[tuple[Any, dict[str, int]]]:
+_Starts = dict[str, tuple[int, int, bool]]
+_Read = tuple[Any, dict[str, int], _Starts]
+
+
+def _read_json(text: str) -> Iterator[_Read]:
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
         if len(found) < len(pairs):
@@ -95,20 +127,20 @@ def _read_json(text: str) -> Iterator[tuple[Any, dict[str, int]]]:
     except ValueError:
         raise _Wrong("a number has too many digits") from None
     for document in data if isinstance(data, list) else [data]:
-        yield document, {}
+        yield document, {}, {}
 
 
 def _no_constant(name: str) -> Any:
     raise _Wrong(f"{name} is not a finite number")
 
 
-def _read_yaml(text: str, nesting: int, nodes: int) -> Iterator[tuple[Any, dict[str, int]]]:
+def _read_yaml(text: str, nesting: int, nodes: int) -> Iterator[_Read]:
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        builder = _Builder(nesting, nodes)
+        builder = _Builder(nesting, nodes, text)
         for event in yaml.parse(text, Loader=loader):
             if isinstance(event, yaml.DocumentStartEvent):
-                builder = _Builder(nesting, nodes)
+                builder = _Builder(nesting, nodes, text)
             elif isinstance(event, yaml.DocumentEndEvent):
                 yield from builder.documents()
             else:
@@ -122,7 +154,8 @@ def _read_yaml(text: str, nesting: int, nodes: int) -> Iterator[tuple[Any, dict[
 class _Builder:
     """Builds one document's data and the line of every pointer from parser events, without recursion."""
 
-    def __init__(self, nesting: int, nodes: int) -> None:
+    def __init__(self, nesting: int, nodes: int, source: str) -> None:
+        self._source = source
         self._max_nesting = nesting
         self._max_nodes = nodes
         self._root: Any = None
@@ -130,21 +163,17 @@ class _Builder:
         self._open: list[tuple[Any, str]] = []
         self._key: list[str | None] = []
         self._lines: dict[str, int] = {}
+        self._starts: _Starts = {}
         self._nodes = 0
 
-    def documents(self) -> Iterator[tuple[Any, dict[str, int]]]:
+    def documents(self) -> Iterator[_Read]:
         """Yield the data and lines of each document in this YAML document; nothing for an empty one."""
         if isinstance(self._root, list):
             for index, data in enumerate(self._root):
                 prefix = f"/{index}"
-                own = {
-                    pointer.removeprefix(prefix): line
-                    for pointer, line in self._lines.items()
-                    if pointer == prefix or pointer.startswith(f"{prefix}/")
-                }
-                yield data, own
+                yield data, _under(prefix, self._lines), _under(prefix, self._starts)
         elif self._root is not None:
-            yield self._root, self._lines
+            yield self._root, self._lines, self._starts
 
     def take(self, event: Any) -> None:
         """Take in the next event of the parser."""
@@ -172,7 +201,18 @@ class _Builder:
             value = _scalar_value(event)
         except ValueError as exc:
             raise _Wrong(str(exc), event.start_mark, self._place()) from None
-        self._put(value, event)
+        pointer = self._put(value, event)
+        if isinstance(value, str) and self._open and isinstance(self._open[-1][0], dict):
+            self._starts[pointer] = self._text_start(event)
+
+    def _text_start(self, event: Any) -> tuple[int, int, bool]:
+        """Return line and columns before the first character; a block's lines begin below, indented."""
+        mark = event.start_mark
+        if event.style not in ("|", ">"):
+            return mark.line + 1, mark.column + (event.style is not None), False
+        below = self._source.find("\n", mark.index) + 1
+        indented = re.compile(r"\s*").match(self._source, below)
+        return mark.line + 1, len(indented[0].rpartition("\n")[2]) if indented else 0, True
 
     def _start(self, container: Any, event: Any) -> None:
         if self._open and isinstance(self._open[-1][0], dict) and self._key[-1] is None:
@@ -212,6 +252,17 @@ class _Builder:
             self._key[-1] = None
         self._lines.setdefault(pointer, event.start_mark.line + 1)
         return pointer
+
+
+_V = TypeVar("_V")
+
+
+def _under(prefix: str, known: Mapping[str, _V]) -> dict[str, _V]:
+    return {
+        pointer.removeprefix(prefix): value
+        for pointer, value in known.items()
+        if pointer == prefix or pointer.startswith(f"{prefix}/")
+    }
 
 
 def _inner(pointer: str, key: str) -> str:

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
-from muster_core.errors import InvalidInput, Problem
+from muster_core.errors import InvalidInput
 from muster_core.rules.condition import Condition, RowCondition
+from muster_core.rules.expression.unfold import unfold
 from muster_core.rules.limit import DEFAULT_LIMITS, Limits, hostile_problem
+from muster_core.rules.shape import shape_problems
 from muster_core.rules.value import Node
 
 SEGMENT_NAME = r"^[a-z][a-z0-9_]{0,99}$"
-#: More problems of one document than anybody reads are counted only.
-_MAX_PROBLEMS = 200
-_EXPRESSION = "rules written as an expression are not read yet; write the condition as a document"
+_EXPRESSION = "rules are a list; write the expression as where of a rule"
 
 
 class Rule(Node):
@@ -25,13 +24,6 @@ class Rule(Node):
     combine: Literal["union", "intersect", "except"] | None = None
     where: Condition
     name: str | None = None
-
-    @field_validator("where", mode="before")
-    @classmethod
-    def _no_expression(cls, raw: Any) -> Any:
-        if isinstance(raw, str):
-            raise ValueError(_EXPRESSION)  # noqa: TRY004 - pydantic collects ValueErrors
-        return raw
 
 
 CustomerKey = Annotated[str, Field(strict=True)] | Annotated[int, Field(strict=True)]
@@ -107,53 +99,12 @@ def parse_segment(
     if problem := hostile_problem(data, limits):
         raise InvalidInput([replace(problem, file=file)])
     try:
-        return SegmentDocument.model_validate(data)
+        whole = unfold(data, limits=limits)
+    except InvalidInput as exc:
+        raise InvalidInput([replace(p, file=file) for p in exc.problems]) from None
+    try:
+        return SegmentDocument.model_validate(whole.data)
     except ValidationError as exc:
-        errors = exc.errors(include_url=False, include_input=False)
-        problems = [
-            Problem(
-                message=_message(error),
-                pointer=_pointer(data, error["loc"], error["type"]),
-                file=file,
-            )
-            for error in errors[:_MAX_PROBLEMS]
-        ]
-        if len(errors) > _MAX_PROBLEMS:
-            more = f"and {len(errors) - _MAX_PROBLEMS} more problems"
-            problems.append(Problem(message=more, file=file))
+        problems = shape_problems(whole.data, exc, file)
+        problems = [replace(whole.place(problem), file=file) for problem in problems]
         raise InvalidInput(problems) from None
-
-
-def _message(error: Any) -> str:
-    context = error.get("ctx", {})
-    match error["type"]:
-        case "extra_forbidden":
-            return "this field does not exist here"
-        case "missing":
-            return "this field is required"
-        case "union_tag_invalid":
-            return f"unknown kind {context['tag'][:64]!r}; known are {context['expected_tags']}"
-        case "union_tag_not_found":
-            return "this needs a kind"
-        case "value_error":
-            return str(context["error"])
-        case _:
-            return str(error["msg"])
-
-
-def _pointer(data: object, location: tuple[int | str, ...], kind: str) -> str:
-    """Return the JSON pointer of a pydantic location, which also names union members on its way."""
-    pointer, here, tagged = "", data, False
-    for index, part in enumerate(location):
-        if isinstance(here, Mapping):
-            if here.get("kind") == part and not tagged:
-                tagged = True
-                continue
-            final = index == len(location) - 1
-            if part in here or (final and kind == "missing"):
-                pointer += "/" + str(part).replace("~", "~0").replace("/", "~1")
-                here, tagged = here.get(part), False
-        elif isinstance(here, list | tuple) and isinstance(part, int) and part < len(here):
-            pointer += f"/{part}"
-            here, tagged = here[part], False
-    return pointer

@@ -86,7 +86,7 @@ def test_every_problem_has_its_file_line_and_pointer() -> None:
         ("name: \x00", "not readable"),
         ("", "no segment"),
         ("name: a\nrules: country = 'GB'", "expression"),
-        ("name: a\nrules: [{where: a > 1}]", "expression"),
+        ("name: a\nrules: [{where: a >}]", "expected a value"),
         ("name: a\nmanual: {add: [.nan]}", "finite"),
         ("name: a\nmanual: {add: [true]}", "valid"),
         ("name: a\nmanual: {add: [1.5]}", "valid"),

@@ -1,0 +1,154 @@
+"""Why a text is no expression, in words of the language: where, what was found, what was expected."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from lark.exceptions import UnexpectedCharacters, UnexpectedEOF, UnexpectedInput, UnexpectedToken
+
+from muster_core.rules.expression.word import DATE_PARTS, FUNCTIONS
+from muster_core.spelling import nearest_names
+
+#: What may come next, told as one thing: all of the group's first terminals are expected.
+_GROUPS: tuple[tuple[frozenset[str], str], ...] = (
+    (
+        frozenset({"EVERYONE", "FUNCTION", "_NOT", "NAME"}),
+        "a condition, such as country = 'GB' or count(orders) >= 3",
+    ),
+    (
+        frozenset({"OPERATOR", "STATE", "BETWEEN"}),
+        "a comparison, such as =, >, in, between, contains or is set",
+    ),
+    (
+        frozenset({"LAST", "CALENDAR", "NEXT"}),
+        "a window, such as last 30 days or this month",
+    ),
+    (frozenset({"TEXT", "NUMBER", "TRUTH"}), "a value, such as 'GB', 10 or true"),
+)
+#: Terminals a group stands for beside its own.
+_COVERED = {
+    0: frozenset(
+        "LPAR _ALL _ANY DATE_PART _FIRST_ROW _LAST_ROW _SEQUENCE _MEASURE _SEGMENT TOP _SAMPLE".split()
+    ),
+    1: frozenset("IN NOT_IN NOT_BETWEEN BEFORE AFTER FROM UNTIL _ON COMPARE _HELD _WITH".split()),
+    2: frozenset("DAY BETWEEN BEFORE FROM UNTIL".split()),
+    3: frozenset("DURATION".split()),
+}
+_WORDS = {
+    "NAME": "a name",
+    "TEXT": "a text in quotes",
+    "NUMBER": "a number",
+    "DURATION": "a duration, such as 30 days",
+    "TRUTH": "true or false",
+    "LPAR": "(",
+    "RPAR": ")",
+    "COMMA": ",",
+    "COLON": ":",
+    "SLASH": "/",
+    "_PERCENT": "%",
+    "FUNCTION": "an aggregate, such as count(orders)",
+    "_MEASURE": "measure(name)",
+    "_IN_AT_LEAST": "in at least",
+    "_AHEAD": "ahead",
+    "_HAS": "has",
+    "_SEGMENT": "in segment",
+    "CALENDAR": "this month",
+    "TOP": "top",
+    "STATE": "is set",
+    "OPERATOR": "=",
+    "UNTIL": "to",
+    "$END": "the end",
+}
+#: Endings of a condition that are always possible are told last and only where little else is.
+_SPELLED = ("NOT_BETWEEN", "COMPARE", "_WITH", "NOTHING")
+_KEYWORDS = (
+    *FUNCTIONS,
+    *DATE_PARTS.values(),
+    *(
+        "and or not everyone all any in between contains starts ends matches before after is set missing where "
+        "last next today yesterday tomorrow this from until ago ahead within then via of by with distinct has "
+        "held for top bottom sample salt percent segment measure sequence including ordered ignoring first_row "
+        "last_row times true false"
+    ).split(),
+)
+_PIECE = re.compile(r"\w+|\s*\Z|.", re.DOTALL)
+_LONGEST = 40
+
+
+def offset_of(text: str, exc: UnexpectedInput) -> int:
+    """Return where reading stopped."""
+    if isinstance(exc, UnexpectedEOF) or (
+        isinstance(exc, UnexpectedToken) and exc.token.type == "$END"
+    ):
+        return len(text.rstrip())
+    position = getattr(exc, "pos_in_stream", None)
+    return len(text) if position is None else position
+
+
+def fault_of(text: str, offset: int, exc: UnexpectedInput) -> tuple[str, str | None]:
+    """Return message and hint."""
+    found = _found(text, offset)
+    if found[:1] in ("'", '"', "`"):
+        return f"the {'name' if found == '`' else 'text'} that begins here does not end", (
+            "a quote inside is written twice" if found != "`" else None
+        )
+    expected = _expected(_terminals(exc))
+    shown = f"found {found}" if found else "the text ends"
+    return f"expected {expected}, but {shown}", _hint(text, offset, found)
+
+
+def _terminals(exc: UnexpectedInput) -> set[str]:
+    if isinstance(exc, UnexpectedToken):
+        return set(exc.accepts or exc.expected)
+    if isinstance(exc, UnexpectedCharacters):
+        return set(exc.allowed or ())
+    return set()
+
+
+def _expected(terminals: set[str]) -> str:
+    left, told = set(terminals), []
+    for index, (group, words) in enumerate(_GROUPS):
+        if group <= terminals:
+            told.append(words)
+            left -= group | _COVERED[index]
+    left -= set(_SPELLED) if told else set()
+    told += sorted(_WORDS.get(name, _plain(name)) for name in left if name != "$END")
+    if "$END" in left or not told:
+        told.append(_WORDS["$END"])
+    return _listed(told)
+
+
+def _plain(terminal: str) -> str:
+    return terminal.strip("_").lower().replace("_", " ")
+
+
+def _listed(words: Iterable[str]) -> str:
+    known = list(dict.fromkeys(words))
+    if len(known) == 1:
+        return known[0]
+    return (
+        f"{'; '.join(known[:-1])}; or {known[-1]}"
+        if any("," in w for w in known)
+        else f"{', '.join(known[:-1])} or {known[-1]}"
+    )
+
+
+def _found(text: str, offset: int) -> str:
+    piece = _PIECE.match(text, offset)
+    return piece[0].strip()[:_LONGEST] if piece else ""
+
+
+def _hint(text: str, offset: int, found: str) -> str | None:
+    if found == "(":
+        # an unknown function was read as the name of a column
+        before = re.search(r"(\w+)\s*\Z", text[max(0, offset - _LONGEST) : offset])
+        return _near(before[1]) if before else None
+    if not found or not found[0].isalpha():
+        return None
+    return _near(found)
+
+
+def _near(written: str) -> str | None:
+    close = nearest_names(written, [k for k in _KEYWORDS if k != written.casefold()])
+    return f"did you mean {' or '.join(close)}?" if close else None
