@@ -14,9 +14,9 @@ import pyarrow as pa
 from muster_core.catalog.type import parse_type
 from muster_core.kernel.column import Column, one_array
 from muster_core.kernel.filter import passing
-from muster_core.kernel.node import Gathered
+from muster_core.kernel.node import Gathered, Lookup
 from muster_core.kernel.source import Bits, Partition
-from muster_core.lake.lookup import Places, index_of
+from muster_core.lake.lookup import KeyIndex, Places, index_of
 from muster_core.rules.predicate import Predicate
 
 #: Gives a column of the rows as an Arrow array.
@@ -33,6 +33,8 @@ class Outside:
         self._passing: dict[tuple[str, Predicate], Bits] = {}
         self._customers: dict[str, Places] = {}
         self._profile: dict[str, Any] = {}
+        self._chains: dict[tuple[Lookup, ...], Places] = {}
+        self._indexes: dict[tuple[str, str], KeyIndex] = {}
 
     def __contains__(self, name: object) -> bool:
         return name in self._gathered
@@ -83,17 +85,30 @@ class Outside:
         return ~found if predicate.negate else found
 
     def _found(self, gathered: Gathered, references: Any) -> Places:
-        places: Places | None = None
-        for place, step in enumerate(gathered.lookups):
-            index = index_of(self._dimension(step.table, step.key))
-            if places is None:
-                places = index.find(references)
-                continue
-            before = gathered.lookups[place - 1].table
-            onward = index.find(one_array(self._dimension(before, step.column)))
-            places = np.append(onward, np.int32(-1))[places]
-        assert places is not None
+        first, *others = gathered.lookups
+        places = self._index(first).find(references)
+        if others:
+            places = self._onward(gathered.lookups)[places]
         return places
+
+    def _onward(self, lookups: tuple[Lookup, ...]) -> Places:
+        """Return, per row of the first dimension, its row of the last; -1 stands for no row at the end."""
+        known = self._chains.get(lookups)
+        if known is None:
+            before, step = lookups[-2:]
+            column = one_array(self._dimension(before.table, step.column))
+            known = np.append(self._index(step).find(column), np.int32(-1))
+            if len(lookups) > 2:
+                known = known[self._onward(lookups[:-1])]
+            self._chains[lookups] = known
+        return known
+
+    def _index(self, step: Lookup) -> KeyIndex:
+        known = self._indexes.get((step.table, step.key))
+        if known is None:
+            known = index_of(self._dimension(step.table, step.key))
+            self._indexes[step.table, step.key] = known
+        return known
 
     def _by_customer(self, gathered: Gathered) -> Places:
         if not gathered.lookups:

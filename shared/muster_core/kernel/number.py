@@ -16,6 +16,8 @@ _SAFE = 1 << 62
 _APART = 1e-9
 _MASK = (1 << 64) - 1
 _HALF = np.int64(32)
+#: Doubles hold whole numbers up to here exactly, so that the quotient of two is the nearest double.
+_EXACT = 2**53
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,12 +35,32 @@ class Numbers:
         """Whether these are doubles."""
         return bool(self.values.dtype == np.float64)
 
-    def doubles(self) -> NDArray[np.float64]:
-        """Return the nearest doubles, or all but the nearest for means of large sums."""
+    def rough(self) -> NDArray[np.float64]:
+        """Return doubles that are off by a few units in the last place at most."""
         found: NDArray[np.float64] = self.values.astype(np.float64)
         if self.scale:
             found = found / 10.0**self.scale
         return found if self.counts is None else found / np.maximum(self.counts, 1)
+
+    def nearest(self, times: tuple[int, int] = (1, 0)) -> NDArray[np.float64]:
+        """Return doubles of the numbers times a decimal: the nearest ones where the numbers are exact."""
+        whole, digits = times
+        if self.floating:
+            found: NDArray[np.float64] = self.values * (whole / 10**digits)
+            return found
+        power = 10 ** (self.scale + digits)
+        below = 1 if self.counts is None else max(largest(self.counts), 1)
+        above = max(largest(self.values), 1) * max(abs(whole), 1)
+        if above <= _EXACT and below * power <= _EXACT:
+            parts = np.maximum(1 if self.counts is None else self.counts.astype(np.int64), 1)
+            return (self.values * np.int64(whole)).astype(np.float64) / (parts * np.int64(power))
+        # Python divides integers of any size to the nearest double.
+        dividends = (self.values.astype(object) * whole).tolist()
+        divisors = [power] * len(dividends)
+        if self.counts is not None:
+            divisors = [power * max(int(count), 1) for count in self.counts]
+        pairs = zip(dividends, divisors, strict=True)
+        return np.array([above / below for above, below in pairs], dtype=np.float64)
 
 
 def related_numbers(left: Numbers, relation: str, right: Numbers, times: tuple[int, int]) -> Bits:
@@ -48,9 +70,9 @@ def related_numbers(left: Numbers, relation: str, right: Numbers, times: tuple[i
     """
     both = left.exists & right.exists
     whole, digits = times
-    one, two = left.doubles(), right.doubles() * (whole / 10**digits)
     if left.floating or right.floating:
-        return _held(one, two, relation) & both
+        return _held(left.nearest(), right.nearest(times), relation) & both
+    one, two = left.rough(), right.rough() * (whole / 10**digits)
     found = _held(one, two, relation)
     with np.errstate(invalid="ignore"):
         near = np.abs(one - two) <= _APART * np.maximum(np.abs(one), np.abs(two))
@@ -93,17 +115,18 @@ def sortable_words(
 ) -> tuple[NDArray[np.int64], NDArray[np.uint64], NDArray[np.uint64]]:
     """Return the numbers of `rows` as words that sort like them: signed, then two unsigned ones.
 
-    Whole numbers are their 128 bits; an exact mean is its floor and 64 bits of the fraction, which tell any
-    two means of up to 2**31 values apart; doubles are their bits in rising order.
+    Whole numbers are their 192 bits, enough for any sum; an exact mean is the 128 bits of its floor and 64
+    of its fraction, which tell any two means of up to 2**31 values apart; doubles are bits that rise with
+    them.
     """
     values = numbers.values[rows]
     none = np.zeros(len(rows), dtype=np.uint64)
     if numbers.floating:
         bits = (values + 0.0).view(np.int64)  # no negative zero
         rising = bits ^ ((bits >> np.int64(63)) & np.int64(np.iinfo(np.int64).max))
-        return rising >> np.int64(63), rising.view(np.uint64), none
+        return rising, none, none
     if numbers.counts is None:
-        return *_halves(values), none
+        return _thirds(values)
     counts = numbers.counts[rows].astype(np.int64)
     if values.dtype == object:
         pairs = [divmod(int(v), int(c)) for v, c in zip(values, counts, strict=True)]
@@ -112,6 +135,18 @@ def sortable_words(
     else:
         quotient, rest = np.divmod(values, counts)
     return *_halves(quotient), _fraction(rest, counts)
+
+
+def _thirds(
+    values: NDArray[Any],
+) -> tuple[NDArray[np.int64], NDArray[np.uint64], NDArray[np.uint64]]:
+    """Return the 192 bits of whole numbers in two's complement, highest first."""
+    if values.dtype != object:
+        high, low = _halves(values)
+        return high, high.view(np.uint64), low
+    upper = [int(v) >> 64 for v in values]
+    low = np.array([int(v) & _MASK for v in values], dtype=np.uint64)
+    return *_halves(np.array(upper, dtype=object)), low
 
 
 def _halves(values: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:

@@ -50,8 +50,9 @@ class Latest:
 
     def update(self, ordinals: Index, values: Any) -> None:
         """Keep the first row of every customer not met before."""
-        new = np.flatnonzero(first_places(ordinals, self._scratch) & ~self.found[ordinals])
+        new = np.flatnonzero(~self.found[ordinals])
         if len(new):
+            new = new[first_places(ordinals[new], self._scratch)]
             self.found[ordinals[new]] = True
             self._kept.add(ordinals[new], values.take(pa.array(new)))
 
@@ -88,6 +89,10 @@ class _Kept:
 
     def add(self, ordinals: Index, values: Any) -> None:
         """Take in values of different customers."""
+        if pa.types.is_dictionary(
+            values.type
+        ):  # of a chunk, most of whose texts are not among these
+            values = values.cast(pa.string())
         self._pieces.append((ordinals, values))
         self._rows += len(ordinals)
         if self._rows > self._size + max(_WAITING_ROWS, self._size):

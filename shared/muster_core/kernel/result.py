@@ -238,8 +238,8 @@ class Aggregated:
         sums, counts = self._values, self._counts.astype(np.int64)
         narrow = (
             sums.dtype != object
-            and largest(sums) * left < _SAFE
-            and largest(counts) * abs(right) < _SAFE
+            and max(largest(sums), 1) * left < _SAFE
+            and max(largest(counts), 1) * abs(right) < _SAFE
         )
         if not narrow:
             sums, counts = sums.astype(object), counts.astype(object)
