@@ -1,8 +1,8 @@
 """What was extracted of one source: which files hold its rows, and which rows of them are no longer there.
 
 A manifest is JSON written last; the highest number of a source is the one that counts. Files are never
-changed: rows that were deleted or changed at the source are named by kill files, changed rows stand again in
-a newer file. What two manifests differ by is exactly what a reader of the older one has to do.
+changed: rows that were deleted or changed at the source are named in a file of dead rows, changed rows stand
+again in a newer file. What two manifests differ by is exactly what a reader of the older one has to do.
 """
 
 from __future__ import annotations
@@ -56,17 +56,9 @@ class PartFile(Node):
     rows: int
     size: int
     sha256: str
+    #: The file with the positions of its dead rows, of a new name whenever more die; None while all live.
+    dead: str | None = None
     dead_rows: int = 0
-    #: Changes with the set of its dead rows; empty while all live.
-    dead_mark: str = ""
-
-
-class KillFile(Node):
-    """Rows that died together: columns ``file`` (number) and ``row`` (position), sorted by both."""
-
-    path: str
-    rows: int
-    sha256: str
 
 
 class ExtractManifest(Node):
@@ -89,7 +81,6 @@ class ExtractManifest(Node):
     #: The highest watermark seen, in its column's own whole numbers (microseconds, days or itself).
     watermark: int | None = None
     files: list[PartFile]
-    kills: list[KillFile] = []
     pieces: list[PieceState] = []
     #: The next numbers to give out.
     next_file: int = 0

@@ -1,4 +1,4 @@
-"""From staged files and a difference to the files and kills of the next manifest."""
+"""From staged files and a difference to the files of the next manifest."""
 
 from __future__ import annotations
 
@@ -8,16 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from muster_core.extract.dead import Rows, mark, write_kills
-from muster_core.extract.manifest import ExtractManifest, KillFile, PartFile
+from muster_core.extract.dead import Rows, write_dead
+from muster_core.extract.manifest import ExtractManifest, PartFile
 from muster_core.lake.location import Lake
 from muster_worker.extract.compaction import copy_rows, numbered, rewrite, worn_files
 from muster_worker.extract.difference import Difference
 from muster_worker.extract.index import Entries, open_index, write_index
 from muster_worker.extract.part import PartWriter, StagedFile
-
-#: More kill files than this become one.
-MOST_KILL_FILES = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +22,6 @@ class Assembled:
     """The files of the next manifest."""
 
     files: list[PartFile]
-    kills: list[KillFile]
     next_file: int
     added_rows: int
     dead_rows: int
@@ -40,35 +36,27 @@ def assemble(
     difference: Difference,
     writer: Callable[[], PartWriter],
 ) -> Assembled:
-    """Take over wholly new files, copy new rows out of the others, and kill what is gone."""
-    stored = list(head.files) if head else []
-    kills = list(head.kills) if head else []
+    """Take over wholly new files, copy new rows out of the others, and mark what is gone as dead."""
     added = _added(lake, staged, difference, writer)
-    if difference.dead:
-        path = f"{directory}/kills-{uuid.uuid4().hex}.arrow"
-        kills.append(write_kills(lake, path, difference.dead))
     all_dead = _united(dead, difference.dead)
     files = [
-        _with_dead(_relabelled(lake, directory, file, difference), all_dead, difference)
-        for file in stored
+        _with_dead(lake, directory, _relabelled(lake, directory, file, difference), all_dead)
+        if file.number in difference.dead
+        else _relabelled(lake, directory, file, difference)
+        for file in (head.files if head else [])
     ]
     next_file = head.next_file if head else 0
     files += numbered(added, next_file)
     next_file += len(added)
-    changed = bool(added or difference.dead)
-    if changed and (worn := worn_files(files)):
+    if (added or difference.dead) and (worn := worn_files(files)):
         fresh = rewrite(lake, worn, all_dead, writer())
         files = [f for f in files if f not in worn] + numbered(fresh, next_file)
         next_file += len(fresh)
     if not files:  # a reader needs the columns of an empty table, too
         files = numbered(writer().close(even_empty=True), next_file)
         next_file += 1
-    if len(kills) > MOST_KILL_FILES:
-        left = {f.number: all_dead[f.number] for f in files if f.dead_rows}
-        kills = [write_kills(lake, f"{directory}/kills-{uuid.uuid4().hex}.arrow", left)]
     return Assembled(
         files=files,
-        kills=kills,
         next_file=next_file,
         added_rows=sum(f.rows for f in added),
         dead_rows=sum(len(rows) for rows in difference.dead.values()),
@@ -103,11 +91,11 @@ def _is_whole(file: StagedFile, fresh: Rows | None) -> bool:
     return fresh is not None and len(fresh) == file.rows
 
 
-def _with_dead(file: PartFile, dead: Mapping[int, Rows], difference: Difference) -> PartFile:
-    if file.number not in difference.dead:
-        return file
+def _with_dead(lake: Lake, directory: str, file: PartFile, dead: Mapping[int, Rows]) -> PartFile:
     rows = dead[file.number]
-    return file.model_copy(update={"dead_rows": len(rows), "dead_mark": mark(rows)})
+    path = f"{directory}/dead-{uuid.uuid4().hex}.arrow"
+    write_dead(lake, path, rows)
+    return file.model_copy(update={"dead": path, "dead_rows": len(rows)})
 
 
 def _relabelled(lake: Lake, directory: str, file: PartFile, difference: Difference) -> PartFile:

@@ -18,8 +18,7 @@ def remove_unnamed(ledger: Ledger) -> None:
     for number in numbers:
         manifest = ledger.read(number)
         for file in manifest.files:
-            named |= {file.path, file.index}
-        named |= {kill.path for kill in manifest.kills}
+            named |= {file.path, file.index, file.dead or file.path}
     root = ledger.lake.locate(ledger.directory)
     # what is below a directory comes before it
     for found in sorted(root.rglob("*"), reverse=True):

@@ -29,7 +29,7 @@ _NONE = np.zeros(0, dtype=np.int64)
 class Difference:
     """What an extraction changes."""
 
-    #: Rows to kill, by number of the stored file.
+    #: Rows that died, by number of the stored file.
     dead: dict[int, Rows] = field(default_factory=dict)
     #: Rows to add, by place of the staged file.
     fresh: dict[int, Rows] = field(default_factory=dict)

@@ -34,7 +34,7 @@ class Extraction:
     """What one extraction did; `whole` means it compared everything."""
 
     manifest: ExtractManifest
-    #: Whether files or kills differ from the manifest before.
+    #: Whether files or dead rows differ from the manifest before.
     changed: bool
     whole: bool
     read_rows: int
@@ -326,7 +326,6 @@ class _Work:
             key=self.description.key,
             watermark=highest,
             files=made.files,
-            kills=made.kills,
             pieces=pieces,
             next_file=made.next_file,
             next_piece=next_piece,
