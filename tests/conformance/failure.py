@@ -15,16 +15,21 @@ from tests.conformance.reference_row import Row, World
 FOLDER = Path(__file__).parents[2] / ".hypothesis"
 
 
-def case_text(world: World, as_of: datetime, document: dict[str, Any], members: list[Any]) -> str:
-    """Return a file with one case, without the tables and columns that are empty."""
+def case_text(
+    world: World, as_of: datetime, documents: list[tuple[dict[str, Any], list[Any]]]
+) -> str:
+    """Return a file with a case for each document, without the tables and columns that are empty."""
+    cases = [
+        {"title": f"found {place}", "document": document, "members": members}
+        for place, (document, members) in enumerate(documents)
+    ]
+    said = str(documents)
     profile = dict(world.catalog["profile"]) | {"histories": world.catalog["histories"]}
-    tables = {
-        n: t for n, t in world.catalog["tables"].items() if world.rows[n] or n in str(document)
-    }
+    tables = {n: t for n, t in world.catalog["tables"].items() if world.rows[n] or n in said}
     segments = {
         name: {"members": known} if isinstance(known, list) else known
         for name, known in world.segments.items()
-        if name in str(document)
+        if name in said
     }
     parts = {
         "about": "A disagreement that was found by random search.",
@@ -36,7 +41,7 @@ def case_text(world: World, as_of: datetime, document: dict[str, Any], members: 
         "rows": {n: _table(rows) for n, rows in world.rows.items() if rows},
         "segments": segments,
         "measures": world.measures,
-        "cases": [{"title": "found", "document": document, "members": members}],
+        "cases": cases,
     }
     used = {key: value for key, value in parts.items() if value}
     text: str = yaml.dump(used, allow_unicode=True, sort_keys=False, width=150, Dumper=_Dumper)

@@ -48,15 +48,19 @@ def test_kernels_and_reference_agree(start: int, size: int) -> None:
 def check_agreement(example: Example) -> None:
     """Fail, with a case file of what is wrong, unless the product has the reference's members."""
     reference = Reference(world=example.alive, as_of=example.as_of)
-    found = members_of(
-        example.world, example.as_of, example.documents, example.shape, gone=example.gone
-    )
-    for place, document in enumerate(example.documents):
-        members = reference.members(document)
-        if found.members[place] != members:
-            text = case_text(example.alive, example.as_of, document, sorted(members))
+    expected = [(document, sorted(reference.members(document))) for document in example.documents]
+    try:
+        found = members_of(
+            example.world, example.as_of, example.documents, example.shape, gone=example.gone
+        )
+    except Exception:
+        write_failure(case_text(example.alive, example.as_of, expected))
+        raise
+    for place, (document, members) in enumerate(expected):
+        got = sorted(found.members[place])
+        if got != members:
+            text = case_text(example.alive, example.as_of, [(document, members)])
             path = write_failure(text)
-            got = sorted(found.members[place])
             pytest.fail(f"the kernels say {got}, laid out as {example.shape}; see {path}:\n{text}")
         assert found.counts[place] == len(members)
         after = [len(result) for result in reference.running(document)]
