@@ -55,7 +55,7 @@ class ExtractColumn(_Node):
     #: The type of JSON values (text where it is left out) and of ``numeric`` without precision.
     type: str | None = None
     #: What becomes of infinite times and NaN or infinite numerics, which the store cannot hold.
-    not_finite: str = Field(default="refuse", pattern="^(refuse|null)$")
+    not_finite: str = Field(default="refuse", pattern="^(refuse|missing)$")
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 

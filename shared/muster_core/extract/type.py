@@ -94,7 +94,7 @@ def map_column(
     while known.kind == "d":
         modifier = known.modifier if modifier < 0 else modifier
         known = types[known.base]
-    column, lenient = quote(name), said.not_finite == "null"
+    column, lenient = quote(name), said.not_finite == "missing"
     if known.element and known.name.startswith("_"):
         return _array(name, known, modifier, types, said)
     if known.name == "numeric":
@@ -186,7 +186,7 @@ def map_json(
         name=name,
         expression=f"{quote(root)} #>> ARRAY[{steps}]::text[]",
         arrow=arrow_type(kind),
-        lenient=said.not_finite == "null",
+        lenient=said.not_finite == "missing",
     )
 
 

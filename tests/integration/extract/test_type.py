@@ -204,7 +204,7 @@ def test_what_the_store_cannot_hold_is_refused_or_missing(
     )
     with pytest.raises(SourceUnreadable, match="Column c of items holds infinite or NaN"):
         source.extract(ITEMS)
-    lenient = declared(c={"not_finite": "null"})
+    lenient = declared(c={"not_finite": "missing"})
     found = source.extracted(source.extract(lenient).manifest)
     assert found["c"].to_pylist() in ([None], [[None]])
 

@@ -89,6 +89,6 @@ def _without(array: Any, unset: Any, column: SourceColumn, table: str) -> Any:
     if not column.lenient:
         raise SourceUnreadable(
             f"Column {column.name} of {table} holds infinite or NaN values, which the store cannot hold.",
-            hint="Read them as missing: columns: {NAME: {not_finite: null}}, or change them in a query.",
+            hint="Read them as missing: columns: {NAME: {not_finite: missing}}, or change them in a query.",
         )
     return pc.if_else(unset, pa.scalar(None, array.type), array)
