@@ -135,6 +135,18 @@ class UnreadableSegment(TerminalError):
     code = "unreadable_segment"
 
 
+class ReferenceNotFresh(TerminalError):
+    """A segment is referred to whose members are not fresh, and the reference says to skip then."""
+
+    code = "reference_not_fresh"
+
+
+class ReferenceNeverPublished(TerminalError):
+    """A segment is referred to that has no members yet."""
+
+    code = "reference_never_published"
+
+
 class NoSpace(TransientError):
     """There is no space left on the disk of the lake or of the data directory."""
 

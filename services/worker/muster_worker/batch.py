@@ -1,4 +1,4 @@
-"""The way of one batch: prepare, pin the snapshot, evaluate in one engine job, record, publish.
+"""The way of one batch: prepare, pin the snapshot, evaluate in one engine job or two, record, publish.
 
 Nothing is visible before the publish transaction. Whatever fails on the way leaves the last published
 members as they are, and stray files that no manifest names.
@@ -30,7 +30,9 @@ from muster_core.errors import (
 )
 from muster_core.kernel.tally import Tally
 from muster_core.lake.location import Lake
+from muster_core.rules.reference import references_of
 from muster_core.runs.backoff import Backoff
+from muster_core.runs.input import Inputs
 from muster_core.runs.state import RunState
 from muster_core.settings import Settings
 from muster_core.storage.batch import (
@@ -42,6 +44,7 @@ from muster_core.storage.batch import (
     record_seconds,
 )
 from muster_core.storage.database import transaction
+from muster_core.storage.reference import referred_segments
 from muster_core.storage.run import (
     Claim,
     ClaimedRun,
@@ -52,11 +55,13 @@ from muster_core.storage.run import (
     release,
     settle_cancelled,
     settle_failure,
+    settle_skipped,
 )
 from muster_core.telemetry import get_logger
 from muster_worker.client import USER, EngineClient
 from muster_worker.evaluate.evaluator import Basis, Evaluated, Evaluator
 from muster_worker.evaluate.failure import describe
+from muster_worker.evaluate.reference import References, Skipped
 from muster_worker.lease import Interruption, Lease
 from muster_worker.prepare.lease import ensure_prepared
 
@@ -167,11 +172,22 @@ class Batch:
             ),
             begin_job=self._begin_job,
             progress=self._note_progress,
+            references=self._references(snapshot),
+            limits=self._settings.limits,
         )
         try:
             return evaluator.evaluate(self._comparable(snapshot))
         finally:
             self._seconds["plan"] = evaluator.plan_seconds
+
+    def _references(self, snapshot: SnapshotRow) -> References:
+        """Look once how everything stands that the runs refer to; all parts of the batch go by that."""
+        claim = self._claim
+        names = {name for run in claim.runs for name in references_of(run.document)}
+        referred = self._persist(
+            lambda connection: referred_segments(connection, names, generation=snapshot.generation)
+        )
+        return References(as_of=claim.as_of, referred=referred, measures=claim.measures)
 
     def _comparable(self, snapshot: SnapshotRow) -> list[ClaimedRun]:
         """Return the runs, without their version before where it numbers customers otherwise."""
@@ -187,12 +203,20 @@ class Batch:
     def _publish(self, snapshot: SnapshotRow, evaluated: Evaluated) -> Mapping[int, str]:
         for run, error in evaluated.guilty:
             self._fail(run, error)
+        for skipped in evaluated.skipped:
+            self._skip(skipped)
         matrix = evaluated.matrix
         if matrix is None:
-            return {run.run_id: RunState.FAILED.value for run, _ in evaluated.guilty}
+            failed = {run.run_id: RunState.FAILED.value for run, _ in evaluated.guilty}
+            return failed | {s.run.run_id: RunState.SKIPPED.value for s in evaluated.skipped}
         found = matrix.evaluation
         outcomes = [
-            _outcome(run, found.bits[run.segment_id], found.tallies[run.segment_id])
+            _outcome(
+                run,
+                found.bits[run.segment_id],
+                found.tallies[run.segment_id],
+                evaluated.inputs.get(run.run_id),
+            )
             for run in self._claim.runs
             if run.segment_id in found.bits
         ]
@@ -218,6 +242,19 @@ class Batch:
         get_logger().warning("segment failed", segment=run.name, error=error.code)
         self._persist(
             lambda connection: settle_failure(connection, self._claim, [run.run_id], poison)
+        )
+
+    def _skip(self, skipped: Skipped) -> None:
+        get_logger().info("segment skipped", segment=skipped.run.name, reason=skipped.reason)
+        self._persist(
+            lambda connection: settle_skipped(
+                connection,
+                self._claim,
+                skipped.run.run_id,
+                skipped.reason,
+                skipped.error,
+                skipped.inputs,
+            )
         )
 
     def _settle(self, error: MusterError) -> Mapping[int, str]:
@@ -315,7 +352,7 @@ class Batch:
             self._written = now
 
 
-def _outcome(run: ClaimedRun, bit: int, tally: Tally) -> Outcome:
+def _outcome(run: ClaimedRun, bit: int, tally: Tally, inputs: Inputs | None) -> Outcome:
     return Outcome(
         run_id=run.run_id,
         bit=bit,
@@ -323,4 +360,5 @@ def _outcome(run: ClaimedRun, bit: int, tally: Tally) -> Outcome:
         joined=tally.joined,
         left=tally.left,
         node_counts={"nodes": dict(tally.nodes), "running": list(tally.running)},
+        inputs=inputs,
     )

@@ -6,6 +6,7 @@ batch never wait for each other in a circle) and writes one event per run that m
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from sqlalchemy import Connection, RowMapping, text
 
 from muster_core.errors import MusterError, TransientError
 from muster_core.runs.backoff import Backoff
+from muster_core.runs.input import Inputs
 from muster_core.runs.state import Reason, RunState
 from muster_core.storage.claim import Claim
 from muster_core.storage.transition import Move, move_runs
@@ -63,6 +65,10 @@ UPDATE batch b SET state = 'finished', finished_at = clock_timestamp()
  WHERE b.id = :batch AND b.fence = :fence AND b.state = 'running'
    AND NOT EXISTS (SELECT 1 FROM refresh_run r
                     WHERE r.fence = b.fence AND r.state IN ('running', 'evaluated'))
+""")
+
+_NOTE_INPUTS = text("""
+UPDATE refresh_run SET inputs = CAST(:inputs AS jsonb) WHERE id = :id AND fence = :fence
 """)
 
 _EXPIRED = text("""
@@ -127,11 +133,19 @@ def settle_failure(
 
 
 def settle_skipped(
-    connection: Connection, claim: Claim, run_id: int, reason: Reason, error: MusterError
+    connection: Connection,
+    claim: Claim,
+    run_id: int,
+    reason: Reason,
+    error: MusterError,
+    inputs: Inputs,
 ) -> list[int]:
     """End a run that is not evaluated because of what it refers to; `error` says what to do."""
     moves = [Move(run_id=run_id, state=RunState.SKIPPED, reason=reason)]
     moved = move_runs(connection, moves, fences=[claim.fence], actor=claim.worker, error=error)
+    if moved:
+        given = {"id": run_id, "fence": claim.fence, "inputs": json.dumps(inputs.to_json())}
+        connection.execute(_NOTE_INPUTS, given)
     close_batch(connection, claim)
     return sorted(moved)
 

@@ -1,35 +1,42 @@
-"""From claimed runs to a written matrix: one plan, one job, one manifest, whoever fails left out."""
+"""From claimed runs to a written matrix: one plan, one job or two, one manifest, whoever fails left out."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from pyspark.sql import SparkSession
 
 from muster_core.catalog.document import Catalog
 from muster_core.errors import InvalidInput, MusterError, TerminalError
+from muster_core.kernel.node import Threshold
 from muster_core.kernel.plan import Plan, PlannedSegment, compile_plan
 from muster_core.lake.location import Lake
 from muster_core.lake.manifest import MatrixManifest
 from muster_core.lake.matrix import write_manifest
 from muster_core.lake.store import Store
-from muster_core.rules.check import check_segment
+from muster_core.rules.check import Known, check_segment
+from muster_core.rules.limit import DEFAULT_LIMITS, Limits
+from muster_core.rules.measure import MeasureDocument
+from muster_core.runs.freshness import NotFresh
+from muster_core.runs.input import Inputs
 from muster_core.storage.claim import ClaimedRun
 from muster_core.telemetry import get_logger
 from muster_worker.evaluate.combine import combine
 from muster_worker.evaluate.failure import only_muster_errors
-from muster_worker.evaluate.halving import halve
 from muster_worker.evaluate.job import (
     Evaluation,
     Progress,
     TaskCrashed,
     plan_path,
     run_job,
+    run_rank_job,
     write_plan,
 )
+from muster_worker.evaluate.reference import References, Skipped
+from muster_worker.evaluate.stage import evaluate_stages
 from muster_worker.evaluate.task import TaskInput
 
 
@@ -54,14 +61,21 @@ class Matrix:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluated:
-    """What came of a batch: the matrix of those that succeeded, and who failed alone."""
+    """What came of a batch: the matrix of those that succeeded, who failed alone, who was skipped."""
 
     matrix: Matrix | None
     guilty: list[tuple[ClaimedRun, MusterError]]
+    skipped: list[Skipped] = field(default_factory=list)
+    #: What each run used of other segments and of measures, by its id.
+    inputs: Mapping[int, Inputs] = field(default_factory=dict)
 
 
 def sort_out(
-    runs: Sequence[ClaimedRun], catalog: Catalog
+    runs: Sequence[ClaimedRun],
+    catalog: Catalog,
+    *,
+    measures: Mapping[str, MeasureDocument] | None = None,
+    limits: Limits = DEFAULT_LIMITS,
 ) -> tuple[list[ClaimedRun], list[tuple[ClaimedRun, MusterError]]]:
     """Return the runs whose documents fit `catalog`, and the others with all their problems.
 
@@ -69,10 +83,11 @@ def sort_out(
     """
     sound: list[ClaimedRun] = []
     guilty: list[tuple[ClaimedRun, MusterError]] = []
+    known = Known(segments=None, measures=measures or {})
     for run in runs:
         try:
             with only_muster_errors():
-                problems = check_segment(run.document, catalog)
+                problems = check_segment(run.document, catalog, limits=limits, known=known)
         except TerminalError as exc:
             guilty.append((run, exc))
             continue
@@ -95,40 +110,66 @@ class Evaluator:
     basis: Basis
     begin_job: Callable[[], SparkSession]
     progress: Progress
+    references: References
+    limits: Limits = DEFAULT_LIMITS
     #: Seconds spent on compiling plans and writing them, over all parts.
     plan_seconds: float = field(default=0.0, init=False)
     _tasks: int = field(default=0, init=False)
+    #: What ranking jobs found, by the SHA-256 of their plan: parts of a halved batch share it.
+    _thresholds: dict[str, tuple[Threshold, ...]] = field(default_factory=dict, init=False)
 
     def evaluate(self, runs: Sequence[ClaimedRun]) -> Evaluated:
-        """Evaluate `runs` together, and apart where that fails.
+        """Evaluate `runs`, those referred to first, together, and apart where that fails.
 
         Raises:
             TransientError: the engine, the lake's disk or the lease was lost.
             TerminalError: nothing could be evaluated, whichever segments were left out.
         """
         store = Store.open(self.lake, self.basis.snapshot, self.basis.snapshot_sha256)
-        sound, guilty = sort_out(runs, store.manifest.catalog)
-        if not sound:
-            return Evaluated(matrix=None, guilty=guilty)
-        halved = halve(sound, lambda part: self._evaluate_part(store, part))
-        guilty += halved.guilty
-        if not halved.results:
-            return Evaluated(matrix=None, guilty=guilty)
-        plans = ",".join(plan for plan, _ in halved.results)
-        whole = combine(self.lake, self.directory, [part for _, part in halved.results])
-        return Evaluated(matrix=self._write(whole, plans, runs), guilty=guilty)
+        references = self.references
+        sound, guilty = sort_out(
+            runs, store.manifest.catalog, measures=self._measures(), limits=self.limits
+        )
+        references.lost |= {run.name: NotFresh.FAILED for run, _ in guilty}
+        staged = evaluate_stages(
+            sound, references, lambda part, support: self._evaluate_part(store, part, support)
+        )
+        matrix = None
+        if staged.results:
+            plans = ",".join(plan for plan, _ in staged.results)
+            whole = combine(self.lake, self.directory, [part for _, part in staged.results])
+            matrix = self._write(whole, plans, runs)
+        inputs = {run.run_id: references.inputs_of(run) for run in sound}
+        return Evaluated(
+            matrix=matrix,
+            guilty=guilty + staged.guilty,
+            skipped=references.skipped,
+            inputs={run_id: found for run_id, found in inputs.items() if found is not None},
+        )
 
-    def _evaluate_part(self, store: Store, runs: Sequence[ClaimedRun]) -> tuple[str, Evaluation]:
+    def _measures(self) -> dict[str, MeasureDocument]:
+        return {name: found.document for name, found in self.references.measures.items()}
+
+    def _evaluate_part(
+        self, store: Store, runs: Sequence[ClaimedRun], support: Sequence[ClaimedRun]
+    ) -> tuple[str, Evaluation]:
+        """Evaluate `runs`, and along with them what they refer to; only their own bits are returned."""
         try:
-            plan = self._plan(store, runs)
+            plan = self._plan(store, [*support, *runs])
             try:
-                return plan.sha256, self._job(store, plan)
+                sha256, found = self._jobs(store, plan)
             except TaskCrashed:
                 # the machine may have been short of memory; a segment is suspected only at the second time
-                return plan.sha256, self._job(store, plan)
+                sha256, found = self._jobs(store, plan)
         except TerminalError as exc:
             get_logger().warning("part failed", runs=len(runs), error=exc.code, said=str(exc))
             raise
+        own = {run.segment_id for run in runs}
+        return sha256, replace(
+            found,
+            bits={segment: bit for segment, bit in found.bits.items() if segment in own},
+            tallies={s: tally for s, tally in found.tallies.items() if s in own},
+        )
 
     def _plan(self, store: Store, runs: Sequence[ClaimedRun]) -> Plan:
         began = time.monotonic()
@@ -137,29 +178,58 @@ class Evaluator:
             for run in runs
         ]
         with only_muster_errors():
-            plan = compile_plan(planned, store.manifest.catalog, self.basis.as_of)
-        write_plan(self.lake, plan)
+            plan = compile_plan(
+                planned,
+                store.manifest.catalog,
+                self.basis.as_of,
+                stored=self.references.stored,
+                measures=self._measures(),
+                limits=self.limits,
+            )
         self.plan_seconds += time.monotonic() - began
         return plan
 
-    def _job(self, store: Store, plan: Plan) -> Evaluation:
-        given = TaskInput(
+    def _jobs(self, store: Store, plan: Plan) -> tuple[str, Evaluation]:
+        """Rank customers over all partitions first where the plan does; return the plan evaluated."""
+        if plan.ranks:
+            plan = plan.with_thresholds(self._rank(store, plan.rank_plan()))
+        given = self._given(plan)
+        partitions = store.manifest.partitions
+        session = self.begin_job()
+        progress = self._counted(partitions)
+        return plan.sha256, run_job(session, plan, given, partitions=partitions, progress=progress)
+
+    def _rank(self, store: Store, plan: Plan) -> tuple[Threshold, ...]:
+        if plan.sha256 not in self._thresholds:
+            partitions = store.manifest.partitions
+            given = self._given(plan)
+            self._thresholds[plan.sha256] = run_rank_job(
+                self.begin_job(),
+                plan,
+                given,
+                lake=self.lake,
+                partitions=partitions,
+                progress=self._counted(partitions),
+            )
+        return self._thresholds[plan.sha256]
+
+    def _counted(self, partitions: int) -> Progress:
+        """Return what tells a job's progress on top of the jobs before it."""
+        before = self._tasks
+        self._tasks += partitions
+        return lambda tasks, done: self.progress(before + tasks, before + done)
+
+    def _given(self, plan: Plan) -> TaskInput:
+        began = time.monotonic()
+        write_plan(self.lake, plan)
+        self.plan_seconds += time.monotonic() - began
+        return TaskInput(
             lake_url=self.lake.url,
             plan=plan_path(plan),
             plan_sha256=plan.sha256,
             snapshot=self.basis.snapshot,
             snapshot_sha256=self.basis.snapshot_sha256,
             directory=self.directory,
-        )
-        partitions = store.manifest.partitions
-        before = self._tasks
-        self._tasks += partitions
-        return run_job(
-            self.begin_job(),
-            plan,
-            given,
-            partitions=partitions,
-            progress=lambda tasks, done: self.progress(before + tasks, before + done),
         )
 
     def _write(self, whole: Evaluation, plans: str, runs: Sequence[ClaimedRun]) -> Matrix:

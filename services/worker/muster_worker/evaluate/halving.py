@@ -29,9 +29,19 @@ class Halved(Generic[Item, Result]):
 
 
 def halve(
-    items: Sequence[Item], evaluate: Callable[[Sequence[Item]], Result]
+    items: Sequence[Item],
+    evaluate: Callable[[Sequence[Item]], Result],
+    *,
+    failed: TerminalError | None = None,
+    proven: bool = False,
 ) -> Halved[Item, Result]:
     """Evaluate `items` together, and in ever smaller halves what fails together.
+
+    Args:
+        items: what to evaluate.
+        evaluate: evaluates a part of them.
+        failed: how all of them together failed already; they are not tried like that again.
+        proven: something else succeeded on the same data, so that the data is not to blame.
 
     Raises:
         TransientError: evaluation met a fault that is nobody's guilt.
@@ -44,10 +54,13 @@ def halve(
     while waiting:
         part = waiting.popleft()
         try:
+            if failed is not None:
+                known, failed = failed, None
+                raise known
             found.results.append(evaluate(part))
         except TerminalError as exc:
             failures += 1
-            if failures >= _PATIENCE and not found.results:
+            if failures >= _PATIENCE and not (found.results or proven):
                 raise
             if len(part) == 1:
                 found.guilty.append((part[0], exc))

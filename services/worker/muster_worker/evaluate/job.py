@@ -1,4 +1,4 @@
-"""One engine job: a plan evaluated over all partitions of a snapshot, one task each."""
+"""One engine job: a plan evaluated, or its customers ranked, over all partitions of a snapshot, one task each."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ import numpy as np
 from pyspark.sql import SparkSession
 
 from muster_core.errors import TerminalError
+from muster_core.kernel.node import Threshold
 from muster_core.kernel.plan import Plan
 from muster_core.kernel.tally import Tally, length_of, tallies_of, unpack_counts
 from muster_core.lake.location import Lake
 from muster_core.lake.manifest import MatrixFile
 from muster_worker.engine.session import engine_errors
+from muster_worker.evaluate.ranking import SCHEMA as RANK_SCHEMA
+from muster_worker.evaluate.ranking import RankTask, thresholds_from
 from muster_worker.evaluate.task import SCHEMA, EvaluateTask, TaskInput
 
 #: Told as (tasks, tasks done) while a job runs.
@@ -70,10 +73,42 @@ def run_job(
         TaskCrashed: a Python process of the engine died.
         TerminalError: a task raised an error; a Muster error keeps its class.
     """
+    rows = _run(spark, EvaluateTask(given), SCHEMA, partitions=partitions, progress=progress)
+    return _gather(plan, rows, partitions)
+
+
+def run_rank_job(
+    spark: SparkSession,
+    plan: Plan,
+    given: TaskInput,
+    *,
+    lake: Lake,
+    partitions: int,
+    progress: Progress,
+) -> tuple[Threshold, ...]:
+    """Rank the customers of every partition and return the thresholds of `plan`, a `Plan.rank_plan`.
+
+    Raises:
+        EngineUnavailable, NoSpace, TaskCrashed, TerminalError: as for `run_job`.
+    """
+    rows = _run(spark, RankTask(given), RANK_SCHEMA, partitions=partitions, progress=progress)
+    return thresholds_from(lake, plan, rows, partitions)
+
+
+def _run(
+    spark: SparkSession,
+    task: EvaluateTask | RankTask,
+    schema: str,
+    *,
+    partitions: int,
+    progress: Progress,
+) -> list[dict[str, Any]]:
     handler = _Watch(partitions, progress)
     spark.registerProgressHandler(handler)
     try:
-        rows = _collect(spark, EvaluateTask(given), partitions)
+        with engine_errors():
+            numbers = spark.range(0, partitions, 1, partitions)
+            rows: list[dict[str, Any]] = numbers.mapInArrow(task, schema).toArrow().to_pylist()
     except TerminalError as exc:
         if _CRASHED in str(exc.__cause__):
             raise TaskCrashed() from exc
@@ -81,13 +116,6 @@ def run_job(
     finally:
         spark.removeProgressHandler(handler)
     progress(partitions, partitions)
-    return _gather(plan, rows, partitions)
-
-
-def _collect(spark: SparkSession, task: EvaluateTask, partitions: int) -> list[dict[str, Any]]:
-    with engine_errors():
-        numbers = spark.range(0, partitions, 1, partitions)
-        rows: list[dict[str, Any]] = numbers.mapInArrow(task, SCHEMA).toArrow().to_pylist()
     return rows
 
 

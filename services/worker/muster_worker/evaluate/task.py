@@ -72,17 +72,26 @@ def evaluate_partition(given: TaskInput, number: int) -> Any:
     )
 
 
-def _evaluate(given: TaskInput, number: int) -> tuple[str, bytes]:
+def open_input(given: TaskInput) -> tuple[Lake, Plan, Store]:
+    """Open what a task is given.
+
+    Raises:
+        StoreDamaged: plan or snapshot are not those that were written.
+    """
     lake = Lake(given.lake_url)
     plan = _plan(lake, given.plan, given.plan_sha256)
-    store = _store(lake, given.snapshot, given.snapshot_sha256)
+    return lake, plan, _store(lake, given.snapshot, given.snapshot_sha256)
+
+
+def _evaluate(given: TaskInput, number: int) -> tuple[str, bytes]:
+    lake, plan, store = open_input(given)
     result = evaluate(plan, store.partition(number))
     file = write_words(lake, given.directory, number, result.words)
     return file.model_dump_json(), pack_counts(result.counts)
 
 
 # An engine's Python process serves many tasks of one batch; both objects are immutable.
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=4)
 def _plan(lake: Lake, path: str, sha256: str) -> Plan:
     data = lake.read_bytes(path)
     if hashlib.sha256(data).hexdigest() != sha256:
