@@ -32,7 +32,10 @@ class Node(BaseModel):
 
 
 class SourceFile(Node):
-    """One source file as it was when it was read; `number` is what `_source_file` holds."""
+    """One source file as it was when it was read; `number` is what `_source_file` holds.
+
+    All prepared files of a table share one numbering, in the order of paths: it is part of their order.
+    """
 
     number: int
     path: str
