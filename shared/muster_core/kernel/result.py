@@ -35,7 +35,15 @@ from muster_core.kernel.relation import largest
 from muster_core.kernel.sequence import Sequences
 from muster_core.kernel.source import Bits
 from muster_core.lake.conversion import arrow_type
-from muster_core.rules.predicate import FloatRanges, IsSet, Predicate, ScaledRanges, WholeRanges
+from muster_core.rules.predicate import (
+    Anniversary,
+    CalendarPart,
+    FloatRanges,
+    IsSet,
+    Predicate,
+    ScaledRanges,
+    WholeRanges,
+)
 
 _SAFE = 1 << 62
 
@@ -190,7 +198,8 @@ class Aggregated:
             with np.errstate(divide="ignore", invalid="ignore"):
                 self._values = accumulator.totals / accumulator.counts
         counted = isinstance(accumulator, Count | DistinctCount)
-        self._scale = parse_type(fold.kind).scale if fold.kind and not counted else 0
+        self._kind = parse_type(fold.kind or Kind.INTEGER)
+        self._scale = 0 if counted else self._kind.scale
 
     def numbers(self) -> Numbers:
         """Return the values; an exact mean is a sum over a count."""
@@ -209,12 +218,21 @@ class Aggregated:
                 positive = in_ranges(predicate.ranges, self._values)
             case ScaledRanges():
                 positive = self._mean_in(predicate)
+            case CalendarPart() | Anniversary():
+                plain = predicate.model_copy(update={"negate": False})
+                positive = passing(plain, self._times(), _no_other)
             case _:
                 raise AssertionError("aggregates yield numbers and times")
         found = ~positive if predicate.negate else positive
         if isinstance(self._values, np.ndarray) and self._values.dtype == np.float64:
             found = found & ~np.isnan(self._values)
         return found if self.exists is None else found & self.exists
+
+    def _times(self) -> Column:
+        """Return the least or greatest times as a column; whatever stands where there is none."""
+        values = self._values if self.exists is None else np.where(self.exists, self._values, 0)
+        width = pa.int32() if self._kind.kind is Kind.DATE else pa.int64()
+        return Column(pa.array(values).cast(width).cast(arrow_type(self._kind)), self._kind)
 
     def _mean_in(self, predicate: ScaledRanges) -> Bits:
         passed = np.zeros(len(self._values), dtype=np.bool_)

@@ -299,10 +299,9 @@ def test_dictionaries_and_slices_read_like_plain_columns() -> None:
         for i, w in enumerate(["a", None, "b", "", "A", "a", "ß"])
     ]
     plain = _partition(["x", "y", "z"], rows, chunk_rows=3)
-    encoded = plain.tables["rows"].set_column(
-        6, "word", plain.tables["rows"].column("word").dictionary_encode()
-    )
-    assert encoded.column_names == plain.tables["rows"].column_names
+    table: Any = plain.tables["rows"]
+    encoded = table.set_column(6, "word", table.column("word").dictionary_encode())
+    assert encoded.column_names == table.column_names
     other = ArrowPartition(
         customers=plain.customers,
         tables={"rows": encoded},

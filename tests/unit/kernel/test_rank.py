@@ -103,7 +103,7 @@ def test_the_first_by_value_then_by_smaller_key_are_taken(
     by = RankColumn(column="value", kind=kind)
     plan = _plan(Rank(by=by, descending=descending, limit=limit, percent=percent))
 
-    ranked = [
+    ranked: list[tuple[Any, Any]] = [
         (key, value)
         for key, value, live in zip(keys, values, alive, strict=True)
         if live and value is not None and not (isinstance(value, float) and math.isnan(value))
@@ -142,7 +142,7 @@ def test_sums_over_no_rows_rank_as_zero_and_huge_sums_keep_their_order() -> None
     table = TablePlan(time=None, time_kind=None, rows=(), folds=(fold,))
     great = Decimal("9" * 36)
     less = Decimal("9" * 35 + "8.99")
-    amounts = [great, great, great, less, -great, -great]
+    amounts = [great, great, great, less, *[great.copy_negate()] * 2]
     rows = pa.table(
         {
             "_ordinal": pa.array([0, 0, 1, 1, 2, 2], pa.int32()),
