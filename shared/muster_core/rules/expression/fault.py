@@ -26,14 +26,14 @@ _GROUPS: tuple[tuple[frozenset[str], str], ...] = (
     ),
     (frozenset({"TEXT", "NUMBER", "TRUTH"}), "a value, such as 'GB', 10 or true"),
 )
+_STARTS = "LPAR _ALL _ANY DATE_PART _FIRST_ROW _LAST_ROW _SEQUENCE _MEASURE _SEGMENT TOP _SAMPLE"
+_COMPARING = "IN NOT_IN NOT_BETWEEN BEFORE AFTER FROM UNTIL _ON COMPARE _HELD _WITH"
 #: Terminals a group stands for beside its own.
 _COVERED = {
-    0: frozenset(
-        "LPAR _ALL _ANY DATE_PART _FIRST_ROW _LAST_ROW _SEQUENCE _MEASURE _SEGMENT TOP _SAMPLE".split()
-    ),
-    1: frozenset("IN NOT_IN NOT_BETWEEN BEFORE AFTER FROM UNTIL _ON COMPARE _HELD _WITH".split()),
-    2: frozenset("DAY BETWEEN BEFORE FROM UNTIL".split()),
-    3: frozenset("DURATION".split()),
+    0: frozenset(_STARTS.split()),
+    1: frozenset(_COMPARING.split()),
+    2: frozenset({"DAY", "BETWEEN", "BEFORE", "FROM", "UNTIL"}),
+    3: frozenset({"DURATION"}),
 }
 _WORDS = {
     "NAME": "a name",
@@ -62,16 +62,13 @@ _WORDS = {
 }
 #: Endings of a condition that are always possible are told last and only where little else is.
 _SPELLED = ("NOT_BETWEEN", "COMPARE", "_WITH", "NOTHING")
-_KEYWORDS = (
-    *FUNCTIONS,
-    *DATE_PARTS.values(),
-    *(
-        "and or not everyone all any in between contains starts ends matches before after is set missing where "
-        "last next today yesterday tomorrow this from until ago ahead within then via of by with distinct has "
-        "held for top bottom sample salt percent segment measure sequence including ordered ignoring first_row "
-        "last_row times true false"
-    ).split(),
-)
+_OTHERS = """
+and or not everyone all any in between contains starts ends matches before after is set missing where
+last next today yesterday tomorrow this from until ago ahead within then via of by with distinct has
+held for top bottom sample salt percent segment measure sequence including ordered ignoring first_row
+last_row times true false
+"""
+_KEYWORDS = (*FUNCTIONS, *DATE_PARTS.values(), *_OTHERS.split())
 _PIECE = re.compile(r"\w+|\s*\Z|.", re.DOTALL)
 _LONGEST = 40
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -21,6 +22,11 @@ from muster_core.rules.shape import shape_problems
 
 _CONDITION: TypeAdapter[Condition] = TypeAdapter(Condition)
 _ROW_CONDITION: TypeAdapter[RowCondition] = TypeAdapter(RowCondition)
+#: What joins conditions or values, outside of quotes.
+_JOINT = re.compile(r"""'[^']*'|"[^"]*"|`[^`]*`|(\(|,|\b(?:and|or|not|then)\b)""", re.IGNORECASE)
+#: Joints a condition may have: its connective, a few pairs of parentheses, a few nots.
+_JOINTS = 10
+_LISTS = 2
 #: Characters shown on either side of the caret.
 _AROUND = 60
 
@@ -62,9 +68,7 @@ def read_expression(text: str, *, row: bool = False, limits: Limits = DEFAULT_LI
     Raises:
         InvalidInput: it is none, with line, column and what was expected.
     """
-    if len(text) > limits.nodes:
-        message = f"an expression has at most {limits.nodes} characters"
-        raise InvalidInput([_placed(message, text, limits.nodes, "", None)])
+    _check_size(text, limits)
     try:
         tree = grammar().parse(text)
     except UnexpectedInput as exc:
@@ -78,6 +82,31 @@ def read_expression(text: str, *, row: bool = False, limits: Limits = DEFAULT_LI
         problem = _placed(str(exc), text, exc.offset, exc.pointer, exc.hint)
         raise InvalidInput([problem]) from None
     return Written(text=text, data=data, offsets=builder.places)
+
+
+def _check_size(text: str, limits: Limits) -> None:
+    """Refuse what is too large before it costs time to read.
+
+    Raises:
+        InvalidInput: there are too many characters, values or conditions.
+    """
+    if len(text) > limits.nodes:
+        message = f"an expression has at most {limits.nodes} characters"
+        raise InvalidInput([_placed(message, text, limits.nodes, "", None)])
+    joints = values = 0
+    for found in _JOINT.finditer(text):
+        mark = found[1]
+        if mark is None:
+            continue
+        values += mark == ","
+        joints += mark != ","
+        if joints > _JOINTS * limits.conditions:
+            message = f"a segment has at most {limits.conditions} conditions"
+        elif values > _LISTS * limits.values:
+            message = f"a list has at most {limits.values} values"
+        else:
+            continue
+        raise InvalidInput([_placed(message, text, found.start(), "", None)])
 
 
 def parse_expression(text: str, *, limits: Limits = DEFAULT_LIMITS) -> Condition:

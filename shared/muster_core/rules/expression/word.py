@@ -47,16 +47,15 @@ _FUNCTION_SYNONYMS = {"average": "avg", "minimum": "min", "maximum": "max", "exi
 _SPACE = re.compile(r"[_\s]+")
 
 #: Words that mean something somewhere; a name that is one of them is quoted.
-RESERVED = frozenset(
-    """
-    after ago ahead all and any average anniversary at avg before between bottom by contain contains count
-    count_distinct day day_of distinct does ends end eq everybody everyone exist exists false first for from
-    gt gte has having held if ignore ignoring in include including is item last last_row first_row least less
-    lt lte match matches max maximum measure member min minimum month ne next not nothing now of on or order
-    ordered percent period periods salt salted sample segment sequence start starts sum than the then this
-    times to today tomorrow top true until via weekday where with within year yesterday
-    """.split()
-) | frozenset(CALENDAR)
+_WORDS = """
+after ago ahead all and any average anniversary at avg before between bottom by contain contains count
+count_distinct day day_of distinct does ends end eq everybody everyone exist exists false first for from
+gt gte has having held if ignore ignoring in include including is item last last_row first_row least less
+lt lte match matches max maximum measure member min minimum month ne next not nothing now of on or order
+ordered percent period periods salt salted sample segment sequence start starts sum than the then this
+times to today tomorrow top true until via weekday where with within year yesterday
+"""
+RESERVED = frozenset(_WORDS.split()) | frozenset(CALENDAR)
 
 _PLAIN = re.compile(r"[^\W\d]\w*")
 
