@@ -16,6 +16,7 @@ from benchmarks import kind, shop
 from benchmarks.home import Home, running, watched
 from muster_core.kernel.evaluate import evaluate
 from muster_core.kernel.plan import Plan, PlannedSegment, compile_plan
+from muster_core.kernel.rank import thresholds_of
 from muster_core.lake.location import Lake
 from muster_core.lake.store import Store
 from muster_core.rules.document import parse_segment
@@ -124,5 +125,8 @@ def _plan(store: Store, condition: kind.Node) -> Plan:
 
 
 def _evaluate(store: Store, plan: Plan) -> None:
-    for number in range(store.manifest.partitions):
-        evaluate(plan, store.partition(number))
+    partitions = [store.partition(number) for number in range(store.manifest.partitions)]
+    if plan.ranks:
+        plan = plan.with_thresholds(thresholds_of(plan, partitions))
+    for partition in partitions:
+        evaluate(plan, partition)
