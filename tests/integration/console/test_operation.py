@@ -234,6 +234,39 @@ def test_references_to_segments_are_checked_against_the_folder_and_the_saved_one
     assert "british -> one -> british" in raised.value.problems[0].message
 
 
+def test_measures_are_saved_with_the_segments_that_use_them(
+    workspace: Workspace, folder: Path
+) -> None:
+    pq.write_table(
+        pa.table({"customer": ["a"], "total": [5], "word": ["x"]}), folder / "orders.parquet"
+    )
+    (folder / "catalog.yaml").write_text(
+        f"{CATALOG}tables: {{orders: {{source: {{parquet: orders.parquet}}}}}}\n"
+        "relationships: [{name: r, from: orders.customer, to: customers.id}]\n"
+    )
+    apply_catalog(workspace, folder / "catalog.yaml")
+    file = folder / "segment.yaml"
+    spent = "name: spent\nby: {table: orders, aggregate: {function: %s, column: %s}}\n"
+    where = "{kind: measure, name: spent, compare: gt, value: 3}"
+    rich = f"name: rich\nrules: [{{where: {where}}}]\n"
+    file.write_text(rich)
+    with pytest.raises(InvalidInput) as raised:
+        apply_segments(workspace, file)
+    assert "no measure 'spent'" in raised.value.problems[0].message
+    file.write_text(f"{rich}---\n{spent % ('sum', 'total')}")
+    applied = [(a.kind, a.name, a.change) for a in apply_segments(workspace, file)]
+    assert applied == [("measure", "spent", "created"), ("segment", "rich", "created")]
+    file.write_text(spent % ("first", "word"))
+    with pytest.raises(InvalidInput) as raised:
+        apply_segments(workspace, file)
+    file.write_text(spent % ("sum", "totl"))
+    with pytest.raises(InvalidInput) as raised:
+        apply_segments(workspace, file)
+    assert raised.value.problems[0].line == 2
+    file.write_text(spent % ("max", "total"))
+    assert [a.change for a in apply_segments(workspace, file)] == ["changed"]
+
+
 def test_a_segment_shows_its_next_times_or_those_of_the_system(
     workspace: Workspace, folder: Path
 ) -> None:

@@ -45,13 +45,18 @@ def apply(
     *,
     json: JsonOption = False,
 ) -> None:
-    """Create or change the segments of a file or folder: all of them or none."""
+    """Create or change the segments and measures of a file or folder: all of them or none."""
     with open_workspace() as workspace:
         applied = operation.apply_segments(workspace, path)
     if json:
         print_json([asdict(segment) for segment in applied])
         return
-    print_table("", ("segment", "change"), [(s.name, s.change) for s in applied])
+    measures = [(s.name, s.change) for s in applied if s.kind == "measure"]
+    segments = [(s.name, s.change) for s in applied if s.kind == "segment"]
+    if measures:
+        print_table("", ("measure", "change"), measures)
+    if segments or not measures:
+        print_table("", ("segment", "change"), segments)
     for segment in applied:
         print_warnings(segment.warnings)
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import Connection
 
+from muster_console.operation.definition import broken, known_definitions
 from muster_console.operation.file import read_file
-from muster_console.operation.segment import known_segments
 from muster_console.operation.workspace import Workspace, required_catalog
 from muster_core.catalog.document import Catalog
 from muster_core.catalog.text import read_catalog
 from muster_core.errors import InvalidInput
 from muster_core.lake.inspect import Inspection, Progress, resolve_catalog
-from muster_core.rules.check import check_folder
 from muster_core.rules.limit import Limits
 from muster_core.storage import catalog as storage
 from muster_core.storage.database import transaction
@@ -65,17 +64,11 @@ def show_catalog(workspace: Workspace) -> Catalog:
 
 
 def _keep_segments_valid(connection: Connection, catalog: Catalog, limits: Limits) -> None:
-    used = {
-        segment.name: segment.document
+    used = [
+        segment.document
         for segment in list_segments(connection)
         if segment.state == "active" and segment.document is not None
-    }
-    known = known_segments(connection)
-    found = check_folder(list(used.values()), catalog, limits=limits, known=known)
-    problems = [
-        replace(problem, pointer=f"segment {name} {problem.pointer}".rstrip())
-        for name, own in zip(used, found, strict=True)
-        for problem in own
     ]
+    problems = broken(used, catalog, known_definitions(connection), limits)
     if problems:
         raise InvalidInput(problems, "This catalog would break segments in use")

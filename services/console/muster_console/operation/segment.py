@@ -9,21 +9,24 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from muster_console.operation.file import document_files, read_file, repeated
+from muster_console.operation.definition import (
+    known_definitions,
+    known_with,
+    measure_problems,
+    read_definitions,
+)
 from muster_console.operation.run import run_json
 from muster_console.operation.warning import rule_warnings
 from muster_console.operation.workspace import Workspace, required_catalog
 from muster_core.errors import InvalidInput, Problem, UnreadableSegment
-from muster_core.rules.check import Known, check_folder
+from muster_core.rules.check import check_folder
 from muster_core.rules.document import SegmentDocument
-from muster_core.rules.limit import DEFAULT_LIMITS, Limits
-from muster_core.rules.reference import references_of
 from muster_core.rules.text import WrittenSegment
-from muster_core.rules.text import read_segments as read_written
 from muster_core.runs.status import Status, explain
 from muster_core.schedules.schedule import Schedule, ScheduleKind
 from muster_core.storage import segment as storage
 from muster_core.storage.database import transaction
+from muster_core.storage.measure import apply_measures
 from muster_core.storage.membership import published_membership
 from muster_core.storage.run import RunRecord, get_run, list_runs
 from muster_core.storage.segment import SegmentRecord
@@ -88,57 +91,48 @@ class SegmentView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppliedSegment:
-    """What applying did to one segment; `warnings` of a draft begin with what is still wrong with it."""
+    """What applying did to one segment or measure.
+
+    The warnings of a draft begin with what is still wrong with it.
+    """
 
     name: str
+    kind: str = "segment"
     change: str
     warnings: list[Problem]
 
 
-def read_segments(path: Path, limits: Limits = DEFAULT_LIMITS) -> list[WrittenSegment]:
-    """Read the segment documents of a file or folder.
-
-    Raises:
-        InvalidInput: with every problem of form of every file, and names that stand twice.
-    """
-    found: list[WrittenSegment] = []
-    problems: list[Problem] = []
-    for file in document_files(path):
-        try:
-            found += read_written(read_file(file), file=str(file), limits=limits)
-        except InvalidInput as exc:
-            problems += exc.problems
-    problems += repeated(path, [segment.document.name for segment in found])
-    if problems:
-        raise InvalidInput(problems)
-    return found
-
-
 def apply_segments(workspace: Workspace, path: Path) -> list[AppliedSegment]:
-    """Create or change the segments of a file or folder, all or none.
+    """Create or change the segments and measures of a file or folder, all or none; measures come first.
 
     Raises:
         InvalidInput: with every problem, of form and against the catalog; those of drafts are warnings.
         Conflict: there is no catalog yet.
     """
     limits = workspace.settings.limits
-    found = read_segments(path, limits)
+    found = read_definitions(path, limits)
+    documents = found.documents
     with transaction(workspace.database) as connection:
         catalog = required_catalog(connection)
-        documents = [segment.document for segment in found]
-        known = known_segments(connection)
-        wrong = check_folder(documents, catalog, limits=limits, known=known)
-        doubtful = rule_warnings(workspace, connection, documents, catalog, known.measures)
-        checked = _placed(found, wrong)
-        warned = _placed(found, doubtful)
-        drafts = {s.document.name for s in found if s.document.state == "draft"}
-        problems = [p for name, own in checked.items() if name not in drafts for p in own]
+        known = known_with(known_definitions(connection), found.named_measures)
+        problems = measure_problems(connection, found, catalog, known, limits)
+        checked = _placed(
+            found.segments, check_folder(documents, catalog, limits=limits, known=known)
+        )
+        drafts = {document.name for document in documents if document.state == "draft"}
+        problems += [p for name, own in checked.items() if name not in drafts for p in own]
         if problems:
             raise InvalidInput(problems)
+        doubtful = rule_warnings(workspace, connection, documents, catalog, known.measures)
+        warned = _placed(found.segments, doubtful)
+        measures = apply_measures(connection, list(found.named_measures.values()))
         changes = storage.apply_segments(connection, documents)
     return [
-        AppliedSegment(name=name, change=change, warnings=checked[name] + warned[name])
-        for name, change in changes
+        *(AppliedSegment(name=name, kind="measure", change=c, warnings=[]) for name, c in measures),
+        *(
+            AppliedSegment(name=name, change=change, warnings=checked[name] + warned[name])
+            for name, change in changes
+        ),
     ]
 
 
@@ -148,14 +142,6 @@ def _placed(found: list[WrittenSegment], problems: list[list[Problem]]) -> dict[
         segment.document.name: [segment.written.place(problem) for problem in own]
         for segment, own in zip(found, problems, strict=True)
     }
-
-
-def known_segments(connection: Connection) -> Known:
-    """Return what documents may refer to: the saved segments, each with those it refers to itself."""
-    records = storage.list_segments(connection)
-    return Known(
-        segments={r.name: references_of(r.document) if r.document else () for r in records}
-    )
 
 
 def list_segments(workspace: Workspace) -> list[SegmentLine]:
