@@ -22,7 +22,20 @@ names = st.one_of(
     st.sampled_from(["country", "orders", "amount", "order.total", "größe", "a.b.c", "_x"]),
     st.sampled_from(sorted(RESERVED)),
     st.sampled_from(
-        ["`", "a`b", "a b", "", ".", "a.", "1a", "Last", "dıstinct", "diſtinct", "a.`", "😀"]
+        [
+            "`",
+            "a`b",
+            "a b",
+            "",
+            ".",
+            "a.",
+            "1a",
+            "Last",
+            "d\u0131stinct",
+            "di\u017ftinct",
+            "a.`",
+            "😀",
+        ]
     ),
     st.text(_CHARACTERS, max_size=6),
 )

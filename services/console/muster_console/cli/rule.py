@@ -1,0 +1,104 @@
+"""``muster rules``: check, convert, schema."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import yaml
+
+from muster_console.cli.output import JsonOption, console, print_json
+from muster_console.operation.rule import (
+    Spelling,
+    check_rule_files,
+    convert_expression,
+    convert_segment,
+    read_rule_files,
+)
+from muster_console.operation.workspace import open_workspace
+from muster_core.rules.schema import measure_schema, segment_schema
+
+app = typer.Typer(help="The rule language: check, convert, explain.", no_args_is_help=True)
+
+
+@app.command()
+def check(
+    paths: Annotated[
+        list[Path], typer.Argument(help="YAML or JSON files, or folders.", metavar="FILE...")
+    ],
+    *,
+    form: Annotated[
+        bool, typer.Option("--form", help="The form alone; needs nothing running.")
+    ] = False,
+    json: JsonOption = False,
+) -> None:
+    """Check segments and measures; nothing is saved."""
+    if form:
+        segments, measures = read_rule_files(paths)
+    else:
+        with open_workspace() as workspace:
+            segments, measures = read_rule_files(paths, workspace.settings.limits)
+            check_rule_files(workspace, segments, measures)
+    if json:
+        print_json(
+            {
+                "segments": [segment.document.name for segment in segments],
+                "measures": [measure.document.name for measure in measures],
+            }
+        )
+        return
+    what = "well formed" if form else "right"
+    console.print(f"{len(segments)} segments and {len(measures)} measures are {what}.")
+
+
+@app.command()
+def convert(
+    path: Annotated[
+        Path | None, typer.Argument(help="A YAML or JSON file of segments.", metavar="FILE")
+    ] = None,
+    *,
+    to: Annotated[Spelling, typer.Option(help="What the rules become.")] = Spelling.EXPRESSION,
+    expression: Annotated[
+        str | None, typer.Option("--expression", help="One expression instead of a file.")
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Print rules as expressions, as documents or as sentences."""
+    if (path is None) == (expression is None):
+        raise typer.BadParameter("name a file, or say --expression (one of the two)")
+    if expression is not None:
+        _print_one(convert_expression(expression, to), json)
+        return
+    assert path is not None
+    segments, _ = read_rule_files([path])
+    found = [convert_segment(segment.document, to) for segment in segments]
+    if json:
+        print_json(found)
+    elif to is Spelling.SENTENCE:
+        for one in found:
+            _print_plain(f"{one['name']}: {one['sentence']}")
+    else:
+        _print_plain(yaml.safe_dump_all(found, sort_keys=False, allow_unicode=True, width=100))
+
+
+@app.command()
+def schema(
+    *,
+    measure: Annotated[bool, typer.Option("--measure", help="That of measures.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Print the JSON Schema of segment documents; it is JSON with and without --json."""
+    print_json(measure_schema() if measure else segment_schema())
+
+
+def _print_one(found: object, json: bool) -> None:
+    if json or not isinstance(found, str):
+        print_json(found)
+    else:
+        _print_plain(found)
+
+
+def _print_plain(text: str) -> None:
+    # as it is: no markup, no wrapping, so that it can be read back
+    console.print(text.rstrip("\n"), markup=False, soft_wrap=True)
