@@ -4,6 +4,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 from tests.acceptance.conftest import CHECKOUT, Answer, Muster
@@ -11,6 +12,7 @@ from tests.acceptance.conftest import CHECKOUT, Answer, Muster
 pytestmark = [pytest.mark.acceptance, pytest.mark.spark]
 CUSTOMERS = 3_000
 SEGMENTS = 12
+GUIDES = ("getting-started.md", "exports.md")
 BLOCK = re.compile(r"^ *```console\n(.*?)^ *```", re.DOTALL | re.MULTILINE)
 
 
@@ -82,6 +84,23 @@ def test_every_command_that_is_documented_works(shop: tuple[Muster, Answer], fil
 
 def test_the_documents_hold_commands_at_all() -> None:
     assert sum(len(_commands(file)) for file in _documents()) > 10
+
+
+SEGMENT = re.compile(r"^( *)```yaml\n(\1name: .*?^\1rules:.*?)^\1```", re.DOTALL | re.MULTILINE)
+
+
+def test_every_segment_in_readme_and_guide_can_be_applied(
+    shop: tuple[Muster, Answer], tmp_path: Path
+) -> None:
+    muster, _ = shop
+    files = [CHECKOUT / "README.md", *(CHECKOUT / "docs" / n for n in GUIDES)]
+    for number, file in enumerate(files):
+        blocks = [dedent(text) for _, text in SEGMENT.findall(file.read_text())]
+        assert blocks, file
+        for place, text in enumerate(blocks):
+            segment = tmp_path / f"{number}-{place}.yaml"
+            segment.write_text(text)
+            muster.ok("segment", "apply", segment)
 
 
 def test_a_second_demo_in_the_same_home_ends_well(shop: tuple[Muster, Answer]) -> None:
