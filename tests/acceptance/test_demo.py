@@ -86,7 +86,10 @@ def test_the_documents_hold_commands_at_all() -> None:
     assert sum(len(_commands(file)) for file in _documents()) > 10
 
 
-SEGMENT = re.compile(r"^( *)```yaml\n(\1name: .*?^\1rules:.*?)^\1```", re.DOTALL | re.MULTILINE)
+_TEXT = r"(?:(?!```).)*?"
+SEGMENT = re.compile(
+    rf"^( *)```yaml\n(\1name: {_TEXT}^\1rules:{_TEXT})^\1```", re.DOTALL | re.MULTILINE
+)
 
 
 def test_every_segment_in_readme_and_guide_can_be_applied(
