@@ -127,14 +127,18 @@ TABLE: tuple[Row, ...] = (
 _INDEX = {(row.state, row.reason): row for row in TABLE}
 
 
-def explain(state: str | None, reason: str | None = None) -> tuple[Status, str | None]:
+def explain(
+    state: str | None, reason: str | None = None, *, warned: bool = False
+) -> tuple[Status, str | None]:
     """Return the status and reason code of a segment whose latest run has this state and reason.
 
-    None for `state` means that it has no run. A reason the table does not know, which another release may
+    None for `state` means that it has no run. `warned` says that it used members that were not fresh. A reason the table does not know, which another release may
     have written, is shown as it stands.
     """
     if state is None:
         return Status.NONE, None
+    if warned and state == RunState.PUBLISHED:
+        return Status.SUCCESSFUL_WITH_WARNINGS, "reference not fresh"
     row = _find(RunState(state), reason)
     if row is not None:
         return row.status, row.code

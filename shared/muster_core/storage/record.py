@@ -57,6 +57,13 @@ class RunRecord:
     seconds: dict[str, float] | None
     manifest: str | None
     node_counts: dict[str, Any] | None
+    #: What it used of other segments and of measures, see `muster_core.runs.input`.
+    inputs: dict[str, Any] | None
+
+    @property
+    def jobs(self) -> int:
+        """Return how many engine jobs its batch took: one, two where customers are ranked, more once halved."""
+        return len(self.engine_jobs or [])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +109,7 @@ _COLUMNS = (
             "batch_id",
             "manifest",
             "node_counts",
+            "inputs",
         )
     ),
     batch.c.runs.label("batch_runs"),

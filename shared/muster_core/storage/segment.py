@@ -53,6 +53,8 @@ class SegmentRecord:
     run_reason: str | None
     run_attempt: int | None
     run_error: str | None
+    #: Whether the run used members of a segment that were not fresh.
+    run_warned: bool
     created_at: datetime
     updated_at: datetime
 
@@ -200,11 +202,13 @@ _RECORDS = text("""
 SELECT s.id, s.name, s.type, s.state, s.document, s.rev, s.rule_hash, s.schedule, s.schedule_error,
        s.next_due_at, s.published_version AS version, v.member_count, v.published_at, v.as_of,
        r.id AS run_id, r.state AS run_state, r.reason AS run_reason, r.attempt AS run_attempt,
-       r.error AS run_error, s.created_at, s.updated_at
+       r.error AS run_error, coalesce(r.warned, false) AS run_warned, s.created_at, s.updated_at
   FROM segment s
   LEFT JOIN membership_version v ON v.segment_id = s.id AND v.version = s.published_version
   LEFT JOIN LATERAL (
-        SELECT id, state, reason, attempt, error FROM refresh_run q
+        SELECT id, state, reason, attempt, error,
+               jsonb_path_exists(inputs, '$.segments[*].reason ? (@ != null)') AS warned
+          FROM refresh_run q
          WHERE q.segment_id = s.id ORDER BY q.due_at DESC LIMIT 1) r ON true
  WHERE s.deleted_at IS NULL AND (CAST(:name AS text) IS NULL OR s.name = :name)
  ORDER BY s.name

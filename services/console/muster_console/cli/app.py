@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from muster_console.cli import catalog, demo, export, run, segment, system, up
+from muster_console.cli import catalog, demo, export, measure, rule, run, segment, system, up
 
 app = typer.Typer(
     name="muster",
@@ -23,6 +23,8 @@ app.command("runs")(run.list_)
 for name, commands in (
     ("catalog", catalog.app),
     ("segment", segment.app),
+    ("measure", measure.app),
+    ("rules", rule.app),
     ("run", run.app),
     ("export", export.app),
     ("system", system.app),

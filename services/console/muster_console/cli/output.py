@@ -177,4 +177,5 @@ def _plain(value: object) -> object:
 
 def run_note(state: str, reason: str | None, error: str | None) -> str | None:
     """Return why a run stands where it does: its error only while that is still the cause."""
-    return error or reason if state in (RunState.FAILED, RunState.PENDING) else reason
+    told = (RunState.FAILED, RunState.PENDING, RunState.SKIPPED)
+    return error or reason if state in told else reason

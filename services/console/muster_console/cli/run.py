@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Annotated
+from datetime import timedelta
+from typing import Annotated, Any
 
 import typer
 
 from muster_console.cli.output import JsonOption, print_facts, print_json, print_table, run_note
 from muster_console.operation.run import look_at_run, look_at_runs, run_json
 from muster_console.operation.workspace import open_workspace
+from muster_core.runs.state import RunState
 from muster_core.storage.run import RunRecord
 
 #: The order in which a batch goes through them.
@@ -65,6 +68,7 @@ def show(
         print_json(run_json(view.run) | {"events": [asdict(event) for event in view.events]})
         return
     print_facts(f"run {run_id}", _facts(view.run))
+    _print_inputs(view.run)
     rows = [(e.at, e.from_state, e.to_state, e.actor, e.reason) for e in view.events]
     print_table("steps", ("at", "from", "to", "by", "reason"), rows)
 
@@ -76,7 +80,7 @@ def _facts(run: RunRecord) -> list[tuple[str, object]]:
             run.segment if run.rule_rev is None else f"{run.segment}, revision {run.rule_rev}",
         ),
         ("state", f"{run.state} ({run.reason})" if run.reason else run.state),
-        ("error", run.error),
+        ("what to do" if run.state == RunState.SKIPPED else "error", run.error),
         ("trigger", run.trigger),
         ("due", run.due_at),
         ("planned by", run.scheduler),
@@ -93,6 +97,39 @@ def _facts(run: RunRecord) -> list[tuple[str, object]]:
     ]
 
 
+def _print_inputs(run: RunRecord) -> None:
+    used = run.inputs or {}
+    references = used.get("segments", [])
+    if references:
+        print_table(
+            "segments it refers to",
+            ("segment", "version", "as of", "from", "policy", "not fresh"),
+            [
+                (
+                    r["segment"],
+                    _text(r["version"]),
+                    r["as_of"],
+                    _origin(r),
+                    r["policy"],
+                    r["reason"],
+                )
+                for r in references
+            ],
+        )
+    if used.get("measures"):
+        rows = [(m["measure"], str(m["rev"]), m["digest"][:12]) for m in used["measures"]]
+        print_table("measures it uses", ("measure", "revision", "digest"), rows)
+
+
+def _origin(reference: Mapping[str, Any]) -> str:
+    if reference["same_batch"]:
+        return "the same batch"
+    age = reference["age_seconds"]
+    if age is None:
+        return "nowhere"
+    return f"its last version, {timedelta(seconds=int(age))} old"
+
+
 def _batch_facts(run: RunRecord) -> list[tuple[str, object]]:
     taken = run.seconds or {}
     seconds = ", ".join(f"{stage} {taken[stage]:.2f}" for stage in _STAGES if stage in taken)
@@ -101,6 +138,7 @@ def _batch_facts(run: RunRecord) -> list[tuple[str, object]]:
         ("batch", f"{run.batch_id} (runs: {run.batch_runs}), fence {run.fence}"),
         ("engine", run.engine),
         ("engine job", ", ".join(map(str, run.engine_jobs or [])) or None),
+        ("jobs", run.jobs),
         ("tasks", None if run.tasks is None else f"{run.tasks_done} of {run.tasks}"),
         ("seconds", seconds or None),
     ]

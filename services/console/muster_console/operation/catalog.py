@@ -17,6 +17,7 @@ from muster_core.lake.inspect import Inspection, Progress, resolve_catalog
 from muster_core.rules.limit import Limits
 from muster_core.storage import catalog as storage
 from muster_core.storage.database import transaction
+from muster_core.storage.reference import lock_saving
 from muster_core.storage.segment import list_segments
 
 
@@ -48,6 +49,7 @@ def apply_catalog(workspace: Workspace, path: Path, progress: Progress | None = 
     """
     inspection = check_catalog(path, progress)
     with transaction(workspace.database) as connection:
+        lock_saving(connection)
         _keep_segments_valid(connection, inspection.catalog, workspace.settings.limits)
         found, changed = storage.apply_catalog(connection, inspection.catalog)
     return Applied(id=found, changed=changed, inspection=inspection)

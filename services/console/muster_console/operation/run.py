@@ -51,6 +51,10 @@ def run_json(run: RunRecord) -> dict[str, Any]:
     """Return a run as programs read it."""
     found = asdict(run)
     found["members"] = found.pop("member_count")
+    found["jobs"] = run.jobs
+    used = found.pop("inputs") or {}
+    found["references"] = used.get("segments", [])
+    found["measures"] = used.get("measures", [])
     return found
 
 

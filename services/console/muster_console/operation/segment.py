@@ -21,6 +21,8 @@ from muster_console.operation.workspace import Workspace, required_catalog
 from muster_core.errors import InvalidInput, Problem, UnreadableSegment
 from muster_core.rules.check import check_folder
 from muster_core.rules.document import SegmentDocument
+from muster_core.rules.expression.render import render_expression
+from muster_core.rules.sentence import sentence
 from muster_core.rules.text import WrittenSegment
 from muster_core.runs.status import Status, explain
 from muster_core.schedules.schedule import Schedule, ScheduleKind
@@ -28,6 +30,7 @@ from muster_core.storage import segment as storage
 from muster_core.storage.database import transaction
 from muster_core.storage.measure import apply_measures
 from muster_core.storage.membership import published_membership
+from muster_core.storage.reference import lock_saving
 from muster_core.storage.run import RunRecord, get_run, list_runs
 from muster_core.storage.segment import SegmentRecord
 from muster_core.storage.setting import get_system_schedule
@@ -64,6 +67,8 @@ class RuleCount:
     combine: str | None
     members: int | None
     running: int | None
+    expression: str
+    sentence: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +118,8 @@ def apply_segments(workspace: Workspace, path: Path) -> list[AppliedSegment]:
     found = read_definitions(path, limits)
     documents = found.documents
     with transaction(workspace.database) as connection:
+        # what is checked here is still so when it is saved: nobody else saves meanwhile
+        lock_saving(connection)
         catalog = required_catalog(connection)
         known = known_with(known_definitions(connection), found.named_measures)
         problems = measure_problems(connection, found, catalog, known, limits)
@@ -176,7 +183,7 @@ def delete_segment(workspace: Workspace, name: str) -> None:
 
     Raises:
         NotFound: there is no such segment.
-        Conflict: exports deliver it.
+        Conflict: exports deliver it, or other segments refer to it.
     """
     with transaction(workspace.database) as connection:
         storage.delete_segment(connection, name)
@@ -211,13 +218,15 @@ def _rules(document: SegmentDocument | None, counts: dict[str, Any]) -> list[Rul
             combine=rule.combine,
             members=nodes.get(f"/rules/{number}"),
             running=running.get(number),
+            expression=render_expression(rule.where),
+            sentence=sentence(rule.where),
         )
         for number, rule in enumerate(document.rules)
     ]
 
 
 def _line(record: SegmentRecord) -> SegmentLine:
-    status, reason = explain(record.run_state, record.run_reason)
+    status, reason = explain(record.run_state, record.run_reason, warned=record.run_warned)
     if record.document is None:  # whatever the last run did, the next one cannot work
         status, reason = Status.FAILED, "unreadable"
     return SegmentLine(

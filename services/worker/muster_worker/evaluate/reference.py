@@ -116,11 +116,11 @@ class References:
         return UsedSegment(
             segment=name,
             policy=policy,
-            version=known and known.standing.version,
-            as_of=known and known.as_of,
-            published_at=known and known.published_at,
+            version=None if known is None else known.standing.version,
+            as_of=None if known is None else known.as_of,
+            published_at=None if known is None else known.published_at,
             same_batch=False,
-            age_seconds=known and known.age_seconds,
+            age_seconds=None if known is None else known.age_seconds,
             reason=reason,
         )
 

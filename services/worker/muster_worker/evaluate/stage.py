@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Generic, TypeVar
 
 from muster_core.errors import MusterError, TerminalError
@@ -54,7 +55,7 @@ def evaluate_stages(
             first, later = _first_stage(remaining)
             halved = halve(
                 first,
-                lambda part, before=dict(evaluated): evaluate(part, _support(part, before)),
+                partial(_evaluate_after, evaluate, dict(evaluated)),
                 failed=None if later else exc,
                 proven=bool(found.results),
             )
@@ -64,6 +65,12 @@ def evaluate_stages(
         evaluated |= {run.name: run for run in first if run.name not in references.lost}
         remaining = references.admit(later, evaluated)
     return found
+
+
+def _evaluate_after(
+    evaluate: Evaluate[Result], evaluated: Mapping[str, ClaimedRun], part: Sequence[ClaimedRun]
+) -> Result:
+    return evaluate(part, _support(part, evaluated))
 
 
 def _first_stage(runs: Sequence[ClaimedRun]) -> tuple[list[ClaimedRun], list[ClaimedRun]]:
