@@ -6,12 +6,14 @@ import os
 from datetime import timedelta
 from typing import Any
 
+import pyarrow as pa
 from hypothesis import HealthCheck, given, seed, settings
 from tests.conformance.generation import Example, examples
-from tests.conformance.preparation import catalog_of
+from tests.conformance.preparation import Shape, catalog_of, prepare
 from tests.conformance.product import measures_of
 from tests.conformance.reference import Reference
 
+from muster_core.catalog.statistic import Statistics, TableStatistic
 from muster_core.rules.document import parse_segment
 from muster_core.rules.formula import impossible, opposite
 from muster_core.rules.literal import Frame
@@ -20,6 +22,7 @@ from muster_core.rules.scope import Scopes
 from muster_core.rules.sketch import Sketcher
 from muster_core.rules.warning import warnings_of
 from muster_core.schedules.zone import read_zone
+from muster_worker.prepare.task.counting import TableCount
 
 _EXAMPLES = int(os.environ.get("MUSTER_WARNING_EXAMPLES", "60"))
 #: Evaluation times beside the one the world was made around.
@@ -94,3 +97,71 @@ def test_warnings_are_made_for_every_document(example: Example) -> None:
             measures=measures_of(example.world),
         ):
             assert warning.pointer.startswith("/rules/")
+
+
+def _statistics(example: Example) -> Statistics:
+    """Return what a preparation would count of the world."""
+    prepared = prepare(example.world, Shape(), gone=frozenset())
+    (partition,) = prepared.partitions
+    catalog = prepared.catalog
+    tables = {catalog.profile.name: _counted(partition.customers, catalog.profile.columns)}
+    for name, rows in partition.tables.items():
+        (whole,) = [rows] if isinstance(rows, pa.Table) else rows
+        table = catalog.tables[name.partition("@")[0]]
+        tables[name] = _counted(whole, table.columns)
+    dimensions = {
+        name: _counted(rows, catalog.tables[name].columns)
+        for name, rows in partition.dimensions.items()
+    }
+    return Statistics(tables=tables, dimensions=dimensions)
+
+
+def _counted(rows: pa.Table, columns: dict[str, str]) -> TableStatistic:
+    there = {name: kind for name, kind in columns.items() if name in rows.column_names}
+    count = TableCount(there, personal=())
+    count.add(rows)
+    return TableStatistic.model_validate({"columns": count.result()})
+
+
+def _at(document: Any, pointer: str) -> Any:
+    for step in pointer.split("/")[1:]:
+        document = document[int(step)] if isinstance(document, list) else document[step]
+    return document
+
+
+def _asked(document: Any, pointer: str) -> Any:
+    """Return a condition on customers that holds only where what is warned of holds of something."""
+    node = _at(document, pointer)
+    steps = pointer.split("/")
+    for cut in range(len(steps) - 1, 3, -1):
+        above = _at(document, "/".join(steps[:cut]))
+        if isinstance(above, dict) and "table" in above:
+            related = {key: above[key] for key in ("table", "via") if key in above}
+            test = {"window": node} if steps[-1] == "window" else {"where": node}
+            future = {"include_future": True} if "where" in test else {}
+            aggregate = {"function": "exists"}
+            return {"kind": "rows", "aggregate": aggregate, **related, **test, **future}
+    return node
+
+
+@seed(9)
+@settings(
+    max_examples=_EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+)
+@given(example=examples(documents=4))
+def test_what_statistics_exclude_is_not_there(example: Example) -> None:
+    reference = Reference(world=example.world, as_of=example.as_of)
+    statistics = _statistics(example)
+    for document in example.documents:
+        warnings = warnings_of(
+            parse_segment(document),
+            catalog_of(example.world),
+            as_of=example.as_of,
+            measures=measures_of(example.world),
+            statistics=statistics,
+        )
+        for warning in warnings:
+            if "by the statistics" in warning.message:
+                rules = [{"where": _asked(document, warning.pointer)}]
+                asked = {"name": "s", "timezone": document["timezone"], "rules": rules}
+                assert reference.members(asked) == set(), (warning, asked)
