@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,13 +26,29 @@ def local_days(column: Column, zone: str) -> Days:
 
 def has_part(predicate: CalendarPart, column: Column) -> Bits:
     """Return where a part of the date is among the values; what is not set may be either."""
-    parts = _part(predicate.part, local_days(column, predicate.zone))
-    return np.isin(parts, np.array(predicate.values, dtype=np.int64))
+    values = np.array(predicate.values, dtype=np.int64)
+    days = local_days(column, predicate.zone)
+    return _by_day(days, lambda some: np.isin(_part(predicate.part, some), values))
 
 
 def returns(predicate: Anniversary, column: Column) -> Bits:
     """Return where some yearly return of the date lies in the span of days; unset may be either."""
     days = local_days(column, predicate.zone)
+    return _by_day(days, lambda some: _returning(predicate, some))
+
+
+def _by_day(days: Days, decide: Callable[[Days], Bits]) -> Bits:
+    """Return what is decided of each day; where that is less work, every day between is decided once."""
+    if not len(days):
+        return np.zeros(0, dtype=np.bool_)
+    low, high = int(days.min()), int(days.max())
+    if high - low >= len(days):
+        return decide(days)
+    found: Bits = decide(np.arange(low, high + 1))[days - low]
+    return found
+
+
+def _returning(predicate: Anniversary, days: Days) -> Bits:
     months = month_of(days)
     in_month = days - first_days(months)
     years, month = months // 12, months % 12  # years since 1970

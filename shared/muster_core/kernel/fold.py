@@ -1,6 +1,6 @@
 """Aggregates per customer as folds: `update` with the rows of a chunk, `finish` with one value an ordinal.
 
-Memory is per ordinal, whatever the number of rows; only distinct values are kept one by one. Integers and
+Memory is per ordinal, whatever the number of rows. Integers and
 decimals are exact: int64 while a bound on the sums proves that enough, else 32-bit limbs. Doubles are added
 in the order of the rows, so chunking changes nothing.
 """
@@ -10,18 +10,14 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
-from muster_core.catalog.type import Kind
-from muster_core.kernel.column import Column, one_array
+from muster_core.kernel.column import Column
 from muster_core.kernel.relation import largest
 
 Index = NDArray[np.int64]
 _SAFE = 1 << 62
 _LOW = (1 << 32) - 1
-#: Distinct pairs are reduced whenever this many are waiting, or as many as are known already.
-_WAITING_PAIRS = 500_000
 
 
 class Accumulator(Protocol):
@@ -59,7 +55,7 @@ class WholeSum:
     def update(self, ordinals: Index, column: Column | None, rows: Index | slice) -> None:
         """Add each row's value."""
         assert column is not None
-        ordinals, rows = _set_rows(ordinals, column, rows)
+        ordinals, rows = set_rows(ordinals, column, rows)
         np.add.at(self.counts, ordinals, np.int32(1))
         values = column.whole[rows]
         if values.dtype != object:
@@ -115,7 +111,7 @@ class FloatSum:
     def update(self, ordinals: Index, column: Column | None, rows: Index | slice) -> None:
         """Add each row's value."""
         assert column is not None
-        ordinals, rows = _set_rows(ordinals, column, rows)
+        ordinals, rows = set_rows(ordinals, column, rows)
         np.add.at(self.counts, ordinals, np.int32(1))
         np.add.at(self.totals, ordinals, column.floats[rows])
 
@@ -144,7 +140,7 @@ class Extreme:
     def update(self, ordinals: Index, column: Column | None, rows: Index | slice) -> None:
         """Keep the better of what is known and each row's value."""
         assert column is not None
-        ordinals, rows = _set_rows(ordinals, column, rows)
+        ordinals, rows = set_rows(ordinals, column, rows)
         values = (column.floats if self._floating else column.whole)[rows]
         if values.dtype == object or self.values.dtype == object:
             self._update_wide(ordinals, values)
@@ -173,67 +169,7 @@ class Extreme:
                 self.found[ordinal] = True
 
 
-class DistinctCount:
-    """How many different set values each customer has.
-
-    Pairs of customer and value are kept once; chunks wait until reducing them pays.
-    """
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._known: Any = None
-        self._waiting: list[Any] = []
-        self._waiting_rows = 0
-
-    def update(self, ordinals: Index, column: Column | None, rows: Index | slice) -> None:
-        """Take in each row's value."""
-        assert column is not None
-        ordinals, rows = _set_rows(ordinals, column, rows)
-        if not len(ordinals):
-            return
-        self._waiting.append(_distinct([_pairs(ordinals, column, rows)]))
-        self._waiting_rows += self._waiting[-1].num_rows
-        known = 0 if self._known is None else self._known.num_rows
-        if self._waiting_rows >= max(_WAITING_PAIRS, known):
-            self._reduce()
-
-    def _reduce(self) -> None:
-        tables = [*self._waiting] if self._known is None else [self._known, *self._waiting]
-        self._known = _distinct(tables)
-        self._waiting, self._waiting_rows = [], 0
-
-    @property
-    def counts(self) -> NDArray[Any]:
-        """Return the number of distinct values per customer."""
-        if self._waiting:
-            self._reduce()
-        if self._known is None:
-            return np.zeros(self._size, dtype=np.int64)
-        ordinals = one_array(self._known.column("ordinal")).to_numpy(zero_copy_only=False)
-        return np.bincount(ordinals, minlength=self._size)
-
-
-def _pairs(ordinals: Index, column: Column, rows: Index | slice) -> Any:
-    match column.kind.kind:
-        case Kind.TEXT:
-            values = column.texts.take(pa.array(np.arange(len(column))[rows]))
-        case Kind.FLOAT:
-            values = pa.array(column.floats[rows] + 0.0)  # no negative zero
-        case Kind.BOOLEAN:
-            values = pa.array(column.truths[rows])
-        case Kind.DECIMAL:
-            values = column.array.take(pa.array(np.arange(len(column))[rows]))
-        case _:
-            values = pa.array(column.whole[rows])
-    return pa.table({"ordinal": pa.array(ordinals), "value": values})
-
-
-def _distinct(tables: list[Any]) -> Any:
-    joined = pa.concat_tables(tables)
-    return joined.group_by(["ordinal", "value"], use_threads=False).aggregate([])
-
-
-def _set_rows(ordinals: Index, column: Column, rows: Index | slice) -> tuple[Index, Index | slice]:
+def set_rows(ordinals: Index, column: Column, rows: Index | slice) -> tuple[Index, Index | slice]:
     """Leave out the rows whose value is not set."""
     valid = column.valid[rows]
     if valid.all():

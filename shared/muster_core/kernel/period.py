@@ -13,7 +13,8 @@ from muster_core.rules.predicate import WholeRanges
 
 #: Up to this many counters stand side by side (64 MB); beyond, only those that are not 0 are kept.
 _DENSE = 16_000_000
-_WAITING_ROWS = 500_000
+#: Rows are counted together whenever this many are waiting, or as many as there are counters.
+_WAITING_ROWS = 4_000_000
 
 
 class Periods:
@@ -66,11 +67,16 @@ class Periods:
         return ~found if predicate.negate else found
 
     def _reduce(self) -> None:
-        cells, counts = np.unique(
-            np.concatenate([np.zeros(0, np.int64), *self._waiting]), return_counts=True
-        )
-        joined, places = np.unique(np.concatenate([self._cells, cells]), return_inverse=True)
-        total = np.zeros(len(joined), dtype=np.int64)
-        np.add.at(total, places, np.concatenate([self._known, counts]))
-        self._cells, self._known = joined, total
+        if not self._waiting:
+            return
+        cells = np.sort(np.concatenate(self._waiting))
+        begins = np.flatnonzero(np.append(True, cells[1:] != cells[:-1]))
+        counts = np.diff(np.append(begins, len(cells)))
+        cells = cells[begins]
+        if len(self._cells):
+            joined, places = np.unique(np.concatenate([self._cells, cells]), return_inverse=True)
+            total = np.zeros(len(joined), dtype=np.int64)
+            np.add.at(total, places, np.concatenate([self._known, counts]))
+            cells, counts = joined, total
+        self._cells, self._known = cells, counts
         self._waiting, self._rows = [], 0

@@ -135,17 +135,20 @@ class Ordered:
         self._names = [_BY, *(f"tie{place}" for place in range(2 * ties))]
         self._best: NDArray[Any] | None = None
         self._known: list[Any] = []
+        self._numbers: list[NDArray[Any]] = []
         self._rows = 0
 
     def update(self, ordinals: Index, values: Any, by: Column, ties: list[Any]) -> None:
         """Take in rows with their values, ordering values and tie columns."""
-        kept = np.flatnonzero(by.valid & self._good(ordinals, by))
+        numbers = self._oriented(by)
+        kept = np.flatnonzero(by.valid & self._good(ordinals, numbers, by.valid))
         if not len(kept):
             return
         rows = pa.array(kept)
         columns = [by.array]
         for tie in map(sortable, ties):
             columns += [tie.is_valid().cast(pa.int8()), tie]
+        self._numbers.append(numbers[kept])
         self._known.append(
             pa.table(
                 {
@@ -162,18 +165,20 @@ class Ordered:
         if self._rows > self._size + max(_WAITING_ROWS, self._size):
             self._reduce()
 
-    def _good(self, ordinals: Index, by: Column) -> Bits:
-        """Return which rows are not beaten by the best ordering value known of their customer."""
+    def _oriented(self, by: Column) -> NDArray[Any]:
+        """Return the ordering values such that the greatest wins; beyond 64 bits as good as any other."""
         numbers: NDArray[Any] = by.floats if by.kind.kind is Kind.FLOAT else by.whole
-        if numbers.dtype == object or (self._best is not None and self._best.dtype == object):
-            self._best = np.zeros(0, dtype=object)  # decimals beyond 64 bits: all rows are sorted
-            return np.ones(len(ordinals), dtype=np.bool_)
-        if not self._latest:
-            numbers = -numbers if numbers.dtype == np.float64 else ~numbers
+        if numbers.dtype == object or (by.kind.kind is Kind.DECIMAL and by.kind.precision > 18):
+            return np.zeros(len(numbers), dtype=np.int64)
+        if self._latest:
+            return numbers
+        return -numbers if numbers.dtype == np.float64 else ~numbers
+
+    def _good(self, ordinals: Index, numbers: NDArray[Any], usable: Bits) -> Bits:
+        """Return which rows are not beaten by the best ordering value known of their customer."""
         if self._best is None:
             worst = -np.inf if numbers.dtype == np.float64 else np.iinfo(np.int64).min
             self._best = np.full(self._size, worst, dtype=numbers.dtype)
-        usable = by.valid
         np.maximum.at(self._best, ordinals[usable], numbers[usable])
         good: Bits = numbers >= self._best[ordinals]
         return good
@@ -190,13 +195,24 @@ class Ordered:
         return values.take(pa.array(places, mask=places < 0))
 
     def _reduce(self) -> None:
+        """Keep one row a customer; only what ties by the ordering value has to be sorted."""
         if not self._known:
             return
+        assert self._best is not None
         joined = pa.concat_tables(self._known).unify_dictionaries().combine_chunks()
+        numbers = np.concatenate(self._numbers)
+        owners = joined.column(_OWNER).to_numpy()
+        good = numbers >= self._best[owners]
+        single = good & (np.bincount(owners[good], minlength=self._size)[owners] == 1)
+        tied = joined.take(pa.array(np.flatnonzero(good & ~single)))
         order = "descending" if self._latest else "ascending"
         keys = [(_OWNER, "ascending"), *((name, order) for name in self._names)]
-        sorted_ = joined.take(pc.sort_indices(joined, sort_keys=keys))
-        owners = sorted_.column(_OWNER).to_numpy()
-        new = np.flatnonzero(np.concatenate(([True], owners[1:] != owners[:-1])))
-        self._known = [sorted_.take(pa.array(new))]
-        self._rows = len(new)
+        places = pc.sort_indices(tied, sort_keys=keys).to_numpy().astype(np.int64)
+        sorted_ = tied.column(_OWNER).to_numpy()[places]
+        first = places[np.append(True, sorted_[1:] != sorted_[:-1])] if len(places) else places
+        kept = np.concatenate(
+            [np.flatnonzero(single), np.flatnonzero(good & ~single)[first.astype(np.int64)]]
+        )
+        self._known = [joined.take(pa.array(kept)).combine_chunks()]
+        self._numbers = [numbers[kept]]
+        self._rows = len(kept)

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from muster_core.catalog.type import Kind, parse_type
 from muster_core.kernel.column import Column
+from muster_core.kernel.distinct import DistinctCount
 from muster_core.kernel.filter import in_ranges, passing
 from muster_core.kernel.fold import (
     Accumulator,
     Count,
-    DistinctCount,
     Extreme,
     FloatSum,
     WholeSum,

@@ -41,12 +41,16 @@ class Sequences:
         found = np.zeros(self._size, dtype=np.bool_)
         if not self._rows:
             return found
-        ordinals, times, passed = (np.concatenate(parts) for parts in zip(*self._rows, strict=True))
+        # rows came newest first
+        ordinals, times, passed = (np.concatenate(p)[::-1] for p in zip(*self._rows, strict=True))
         self._rows = []
-        moments, ranks = np.unique(times, return_inverse=True)
-        keys = ordinals.astype(np.int64) * (len(moments) + 1) + ranks
-        order = np.argsort(keys, kind="stable")
-        chain = _Chain(keys[order], ordinals[order], times[order], passed[order])
+        if (times[1:] < times[:-1]).any():
+            order = np.argsort(times, kind="stable")
+            ordinals, times, passed = ordinals[order], times[order], passed[order]
+        width = len(times).bit_length()
+        keys = np.sort(ordinals.astype(np.int64) << width | np.arange(len(times)))
+        order = keys & ((1 << width) - 1)
+        chain = _Chain(ordinals[order], times[order], passed[order])
         begins, ends = chain.spans(len(self._fold.steps))
         inside = np.ones(len(begins), dtype=np.bool_)
         if self._fold.low is not None:
@@ -68,32 +72,39 @@ class Sequences:
 
 
 class _Chain:
-    """Rows sorted by customer and time; `keys` rise with both."""
+    """Rows sorted by customer and time."""
 
     def __init__(
         self,
-        keys: NDArray[np.int64],
         ordinals: NDArray[np.int32],
         times: NDArray[np.int64],
         passed: NDArray[np.uint8],
     ) -> None:
-        self._keys = keys
         self.ordinals = ordinals
         self.times = times
         self._passed = passed
+        new = (ordinals[1:] != ordinals[:-1]) | (times[1:] != times[:-1])
+        begins = np.append(0, np.flatnonzero(new) + 1)
+        sizes = np.diff(np.append(begins, len(times)))
+        #: Where the first row after each one stands that is not of the same customer and time.
+        self._after = np.repeat(begins + sizes, sizes)
 
     def spans(self, steps: int) -> tuple[Index, NDArray[np.int64]]:
         """Return the rows of step 1 from which all steps follow, and the earliest time each can end."""
-        rows = self._of(steps - 1)
-        ends = self.times[rows]
+        size = len(self.times)
+        everywhere = np.arange(size)
+        passing = self._of(steps - 1)
+        ends = self.times
         for step in range(steps - 2, -1, -1):
-            earlier = self._of(step)
-            following = np.searchsorted(self._keys[rows], self._keys[earlier], "right")
-            known = np.flatnonzero(following < len(rows))
-            following = following[known]
-            same = self.ordinals[rows[following]] == self.ordinals[earlier[known]]
-            rows, ends = earlier[known[same]], ends[following[same]]
-        return rows, ends
+            marked = np.append(np.where(passing, everywhere, size), size)
+            following = np.minimum.accumulate(marked[::-1])[::-1][self._after]
+            passing = self._of(step) & (following < size)
+            following = np.minimum(following, size - 1)
+            passing &= self.ordinals[following] == self.ordinals
+            ends = ends[following]
+        begins = np.flatnonzero(passing)
+        return begins, ends[begins]
 
-    def _of(self, step: int) -> Index:
-        return np.flatnonzero(self._passed & np.uint8(1 << step))
+    def _of(self, step: int) -> Bits:
+        found: Bits = (self._passed & np.uint8(1 << step)) != 0
+        return found
