@@ -101,9 +101,11 @@ def _who(node: Condition) -> str:
         case Rows():
             return _rows(node)
         case FirstRow():
-            return f"whose first of all {_related(node)} is {window_phrase(node.window)}"
+            return (
+                f"whose first of all {_related(node, closed=True)} is {window_phrase(node.window)}"
+            )
         case LastRow():
-            return f"whose latest of {_related(node)} is one {_row(node.having)}"
+            return f"whose latest of {_related(node, closed=True)} is one {_row(node.having)}"
         case _:
             return _rarer(node)
 
@@ -113,7 +115,7 @@ def _rarer(node: Condition) -> str:
         case Sequence():
             return _sequence(node)
         case Periods():
-            counted = _counted(node.compare, node.value, _related(node))
+            counted = _counted(node.compare, node.value, _related(node, closed=True))
             periods = f"{node.of_last} periods of {node.period}"
             return f"{counted} in each of at least {node.at_least} of the last {periods}"
         case Held():
@@ -183,24 +185,27 @@ def _via(via: Several[str]) -> str:
     return f" (via {', '.join(name_phrase(name) for name in via)})" if via else ""
 
 
-def _related(node: Any, between: str = "") -> str:
+def _related(node: Any, between: str = "", *, closed: bool = False) -> str:
     """Return the rows meant; `between` stands before their condition, which it must not seem part of."""
     text = name_phrase(node.table) + _via(node.via) + between
-    return text if node.where is None else f"{text} {_enclosed(_row(node.where), node.where)}"
+    if node.where is None:
+        return text
+    where = _enclosed(_row(node.where), node.where)
+    return f"{text} ({where})" if closed and where[0] != "(" else f"{text} {where}"
 
 
-def _measured(node: Measurable) -> str:
-    """Return the rows an aggregate is over, with their window."""
+def _measured(node: Measurable, *, closed: bool = False) -> str:
+    """Return the rows an aggregate is over, with their window; `closed` where a comparison follows."""
     window = "" if node.window is None else f" {window_phrase(node.window)}"
     future = " (future ones included)" if node.include_future else ""
-    return _related(node, window + future)
+    return _related(node, window + future, closed=closed)
 
 
 def _aggregate(node: Measurable) -> str:
     """Return an aggregate as a thing: ``total amount of orders``."""
     aggregate = node.aggregate
     column = "" if aggregate.column is None else name_phrase(aggregate.column)
-    rows = _measured(node)
+    rows = _measured(node, closed=True)
     if aggregate.order_by is not None:
         column += f" (by {name_phrase(aggregate.order_by)})"
     match aggregate.function:

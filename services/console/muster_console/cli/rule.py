@@ -35,21 +35,20 @@ def check(
 ) -> None:
     """Check segments and measures; nothing is saved."""
     if form:
-        segments, measures = read_rule_files(paths)
+        found = read_rule_files(paths)
     else:
         with open_workspace() as workspace:
-            segments, measures = read_rule_files(paths, workspace.settings.limits)
-            check_rule_files(workspace, segments, measures)
+            found = check_rule_files(workspace, paths)
     if json:
         print_json(
             {
-                "segments": [segment.document.name for segment in segments],
-                "measures": [measure.document.name for measure in measures],
+                "segments": [segment.document.name for segment in found.segments],
+                "measures": [measure.document.name for measure in found.measures],
             }
         )
         return
     what = "well formed" if form else "right"
-    console.print(f"{len(segments)} segments and {len(measures)} measures are {what}.")
+    console.print(f"{len(found.segments)} segments and {len(found.measures)} measures are {what}.")
 
 
 @app.command()
@@ -71,8 +70,8 @@ def convert(
         _print_one(convert_expression(expression, to), json)
         return
     assert path is not None
-    segments, _ = read_rule_files([path])
-    found = [convert_segment(segment.document, to) for segment in segments]
+    documents = read_rule_files([path]).documents
+    found = [convert_segment(document, to) for document in documents]
     if json:
         print_json(found)
     elif to is Spelling.SENTENCE:

@@ -106,6 +106,10 @@ def show(name: Name, *, json: JsonOption = False) -> None:
             for rule in view.rules
         ],
     )
+    print_facts(
+        "rules in words",
+        [(f"{rule.number}.", f"{rule.sentence}\n{rule.expression}") for rule in view.rules],
+    )
     print_table(
         "last runs",
         ("run", "state", "due", "members", "joined", "left"),

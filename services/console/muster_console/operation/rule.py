@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from muster_console.operation.file import document_files, read_file
-from muster_console.operation.segment import known_segments
+from muster_console.operation.definition import (
+    Definitions,
+    known_definitions,
+    known_with,
+    measure_problems,
+    read_definitions,
+)
 from muster_console.operation.workspace import Workspace, required_catalog
 from muster_core.errors import InvalidInput, Problem
-from muster_core.rules.check import check_folder, check_measures
+from muster_core.rules.check import check_folder
 from muster_core.rules.document import Rule, SegmentDocument
 from muster_core.rules.expression.parse import parse_expression
 from muster_core.rules.expression.render import render_expression
 from muster_core.rules.limit import DEFAULT_LIMITS, Limits
 from muster_core.rules.sentence import sentence
-from muster_core.rules.text import WrittenMeasure, WrittenSegment, read_rules
 from muster_core.storage.database import transaction
 
 
@@ -30,41 +33,28 @@ class Spelling(StrEnum):
     SENTENCE = "sentence"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RuleText:
-    """One rule as an expression and as a sentence."""
-
-    number: int
-    expression: str
-    sentence: str
-
-
-def read_rule_files(
-    paths: Iterable[Path], limits: Limits = DEFAULT_LIMITS
-) -> tuple[list[WrittenSegment], list[WrittenMeasure]]:
+def read_rule_files(paths: Iterable[Path], limits: Limits = DEFAULT_LIMITS) -> Definitions:
     """Read the segments and measures of files and folders.
 
     Raises:
         InvalidInput: with every problem of form of every file.
     """
-    segments: list[WrittenSegment] = []
-    measures: list[WrittenMeasure] = []
+    found = Definitions(segments=[], measures=[])
     problems: list[Problem] = []
-    for file in (file for path in paths for file in document_files(path)):
+    for path in paths:
         try:
-            found, defined = read_rules(read_file(file), file=str(file), limits=limits)
-            segments += found
-            measures += defined
+            read = read_definitions(path, limits)
         except InvalidInput as exc:
             problems += exc.problems
+        else:
+            found.segments.extend(read.segments)
+            found.measures.extend(read.measures)
     if problems:
         raise InvalidInput(problems)
-    return segments, measures
+    return found
 
 
-def check_rule_files(
-    workspace: Workspace, segments: Sequence[WrittenSegment], measures: Sequence[WrittenMeasure]
-) -> None:
+def check_rule_files(workspace: Workspace, paths: Iterable[Path]) -> Definitions:
     """Hold segments and measures against the catalog in use and what is saved; nothing is changed.
 
     Raises:
@@ -72,17 +62,17 @@ def check_rule_files(
         Conflict: there is no catalog yet.
     """
     limits = workspace.settings.limits
+    found = read_rule_files(paths, limits)
     with transaction(workspace.database) as connection:
         catalog = required_catalog(connection)
-        known = known_segments(connection)
-    problems = check_measures([m.document for m in measures], catalog, limits=limits)
-    own = {measure.document.name: measure.document for measure in measures}
-    known = type(known)(segments=known.segments, measures={**known.measures, **own})
-    found = check_folder([s.document for s in segments], catalog, limits=limits, known=known)
-    for segment, wrong in zip(segments, found, strict=True):
-        problems += [segment.written.place(problem) for problem in wrong]
+        known = known_with(known_definitions(connection), found.named_measures)
+        problems = measure_problems(connection, found, catalog, known, limits)
+    wrong = check_folder(found.documents, catalog, limits=limits, known=known)
+    for segment, own in zip(found.segments, wrong, strict=True):
+        problems += [segment.written.place(problem) for problem in own]
     if problems:
         raise InvalidInput(problems)
+    return found
 
 
 def convert_segment(document: SegmentDocument, to: Spelling) -> dict[str, Any]:
@@ -111,15 +101,3 @@ def convert_expression(text: str, to: Spelling) -> Any:
     if to is Spelling.EXPRESSION:
         return render_expression(rule.where)
     return rule.model_dump(mode="json", by_alias=True, exclude_defaults=True)["where"]
-
-
-def rule_texts(document: SegmentDocument) -> list[RuleText]:
-    """Return every rule of a segment as people read it."""
-    return [
-        RuleText(
-            number=number,
-            expression=render_expression(rule.where),
-            sentence=sentence(rule.where),
-        )
-        for number, rule in enumerate(document.rules, 1)
-    ]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from difflib import SequenceMatcher
 
+from lark import Lark
 from lark.exceptions import UnexpectedCharacters, UnexpectedEOF, UnexpectedInput, UnexpectedToken
 
 from muster_core.rules.expression.word import DATE_PARTS, FUNCTIONS
@@ -33,7 +35,7 @@ _COVERED = {
     0: frozenset(_STARTS.split()),
     1: frozenset(_COMPARING.split()),
     2: frozenset({"DAY", "BETWEEN", "BEFORE", "FROM", "UNTIL"}),
-    3: frozenset({"DURATION"}),
+    3: frozenset({"DURATION", "LPAR"}),
 }
 _WORDS = {
     "NAME": "a name",
@@ -71,6 +73,17 @@ last_row times true false
 _KEYWORDS = (*FUNCTIONS, *DATE_PARTS.values(), *_OTHERS.split())
 _PIECE = re.compile(r"\w+|\s*\Z|.", re.DOTALL)
 _LONGEST = 40
+#: How alike a word must be to be what was meant.
+_ALIKE = 0.65
+#: What other languages say.
+_HABITS = {
+    "like": "contains, starts with, ends with or matches",
+    "equals": "=",
+    "equal": "=",
+    "isnull": "is not set",
+    "within": "in last 30 days",
+    "having": "a comparison after the aggregate, such as count(orders) >= 3",
+}
 
 
 def offset_of(text: str, exc: UnexpectedInput) -> int:
@@ -83,24 +96,30 @@ def offset_of(text: str, exc: UnexpectedInput) -> int:
     return len(text) if position is None else position
 
 
-def fault_of(text: str, offset: int, exc: UnexpectedInput) -> tuple[str, str | None]:
+def fault_of(text: str, offset: int, exc: UnexpectedInput, parser: Lark) -> tuple[str, str | None]:
     """Return message and hint."""
     found = _found(text, offset)
     if found[:1] in ("'", '"', "`"):
         return f"the {'name' if found == '`' else 'text'} that begins here does not end", (
             "a quote inside is written twice" if found != "`" else None
         )
-    expected = _expected(_terminals(exc))
+    expected = _expected(_terminals(text, offset, exc, parser))
     shown = f"found {found}" if found else "the text ends"
     return f"expected {expected}, but {shown}", _hint(text, offset, found)
 
 
-def _terminals(exc: UnexpectedInput) -> set[str]:
+def _terminals(text: str, offset: int, exc: UnexpectedInput, parser: Lark) -> set[str]:
     if isinstance(exc, UnexpectedToken):
         return set(exc.accepts or exc.expected)
-    if isinstance(exc, UnexpectedCharacters):
+    if not isinstance(exc, UnexpectedCharacters):
+        return set()
+    # a strange character: the lexer knows what it looks for, the parser what would be right
+    state = parser.parse_interactive(text[:offset])
+    try:
+        state.exhaust_lexer()
+    except UnexpectedInput:
         return set(exc.allowed or ())
-    return set()
+    return set(state.accepts())
 
 
 def _expected(terminals: set[str]) -> str:
@@ -147,5 +166,9 @@ def _hint(text: str, offset: int, found: str) -> str | None:
 
 
 def _near(written: str) -> str | None:
-    close = nearest_names(written, [k for k in _KEYWORDS if k != written.casefold()])
-    return f"did you mean {' or '.join(close)}?" if close else None
+    habit = _HABITS.get(written.casefold())
+    if habit is not None:
+        return f"say {habit}"
+    close = nearest_names(written, [k for k in _KEYWORDS if k != written.casefold()], count=1)
+    alike = SequenceMatcher(None, written.casefold(), close[0]).ratio() if close else 0
+    return f"did you mean {close[0]}?" if alike >= _ALIKE else None

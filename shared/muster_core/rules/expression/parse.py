@@ -73,7 +73,7 @@ def read_expression(text: str, *, row: bool = False, limits: Limits = DEFAULT_LI
         tree = grammar().parse(text)
     except UnexpectedInput as exc:
         offset = offset_of(text, exc)
-        message, hint = fault_of(text, offset, exc)
+        message, hint = fault_of(text, offset, exc, grammar())
         raise InvalidInput([_placed(message, text, offset, "", hint)]) from None
     builder = Builder(limits=limits)
     try:
