@@ -209,7 +209,7 @@ class _Builder:
         """Return line and columns before the first character; a block's lines begin below, indented."""
         mark = event.start_mark
         if event.style not in ("|", ">"):
-            return mark.line + 1, mark.column + (event.style is not None), False
+            return mark.line + 1, mark.column + (event.style in ("'", '"')), False
         below = self._source.find("\n", mark.index) + 1
         indented = re.compile(r"\s*").match(self._source, below)
         return mark.line + 1, len(indented[0].rpartition("\n")[2]) if indented else 0, True

@@ -11,7 +11,7 @@ from lark import Token
 from lark.exceptions import UnexpectedInput
 
 from muster_core.catalog.document import Catalog
-from muster_core.catalog.type import ColumnType, Kind
+from muster_core.catalog.type import ColumnType, Kind, parse_type
 from muster_core.rules.expression.parse import grammar
 from muster_core.rules.expression.word import FUNCTIONS, OPERATORS, read_name, write_name
 from muster_core.rules.misfit import Misfit
@@ -171,15 +171,25 @@ class _Place:
             for table in sorted(self.scopes.catalog.tables):
                 yield write_name(table), "table", None
         else:
-            scope = self._scope()
-            for name, kind in sorted(_columns(scope).items()) if scope else ():
+            for name, kind in sorted(self._named().items()):
                 yield write_name(name), "column", str(kind)
+
+    def _named(self) -> dict[str, ColumnType]:
+        """Return the columns that can be named here, with their types."""
+        scope = self._scope()
+        if scope is None:
+            return {}
+        found = _columns(scope)
+        if scope is self.scopes.profile:
+            for table in filter(self.scopes.one_to_one, sorted(self.scopes.catalog.tables)):
+                columns = self.scopes.catalog.tables[table].columns
+                found |= {f"{table}.{name}": parse_type(kind) for name, kind in columns.items()}
+        return found
 
     def _operators(self) -> Sequence[str]:
         if self._type(1) == "RPAR":
             return _ORDER
-        scope = self._scope()
-        kind = _columns(scope).get(read_name(self.tokens[-1])) if scope and self.tokens else None
+        kind = self._named().get(read_name(self.tokens[-1])) if self.tokens else None
         if kind is None:
             return (*_ORDER, *_ALWAYS)
         return (*_BY_TYPE.get(kind.kind, _ORDER), *_ALWAYS)

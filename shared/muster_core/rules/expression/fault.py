@@ -64,13 +64,20 @@ _WORDS = {
 }
 #: Endings of a condition that are always possible are told last and only where little else is.
 _SPELLED = ("NOT_BETWEEN", "COMPARE", "_WITH", "NOTHING")
-_OTHERS = """
-and or not everyone all any in between contains starts ends matches before after is set missing where
-last next today yesterday tomorrow this from until ago ahead within then via of by with distinct has
-held for top bottom sample salt percent segment measure sequence including ordered ignoring first_row
-last_row times true false
-"""
-_KEYWORDS = (*FUNCTIONS, *DATE_PARTS.values(), *_OTHERS.split())
+#: Words of the terminals whose names do not tell them.
+_SPELLINGS = {
+    "OPERATOR": ("contains", "starts", "ends", "matches", "is"),
+    "STATE": ("is",),
+    "FUNCTION": FUNCTIONS,
+    "DATE_PART": tuple(DATE_PARTS.values()),
+    "CALENDAR": ("today", "yesterday", "tomorrow", "this", "last", "next"),
+    "TOP": ("top", "bottom"),
+    "_HAS": ("has", "having"),
+    "TRUTH": ("true", "false"),
+    "UNTIL": ("until", "to"),
+    **dict.fromkeys(("NAME", "TEXT", "NUMBER", "DURATION", "COMPARE"), ()),
+}
+_CALLED = (*FUNCTIONS, *DATE_PARTS.values(), "all", "any", "measure", "sequence", "row")
 _PIECE = re.compile(r"\w+|\s*\Z|.", re.DOTALL)
 _LONGEST = 40
 #: How alike a word must be to be what was meant.
@@ -103,9 +110,9 @@ def fault_of(text: str, offset: int, exc: UnexpectedInput, parser: Lark) -> tupl
         return f"the {'name' if found == '`' else 'text'} that begins here does not end", (
             "a quote inside is written twice" if found != "`" else None
         )
-    expected = _expected(_terminals(text, offset, exc, parser))
+    terminals = _terminals(text, offset, exc, parser)
     shown = f"found {found}" if found else "the text ends"
-    return f"expected {expected}, but {shown}", _hint(text, offset, found)
+    return f"expected {_expected(terminals)}, but {shown}", _hint(text, offset, found, terminals)
 
 
 def _terminals(text: str, offset: int, exc: UnexpectedInput, parser: Lark) -> set[str]:
@@ -155,20 +162,21 @@ def _found(text: str, offset: int) -> str:
     return piece[0].strip()[:_LONGEST] if piece else ""
 
 
-def _hint(text: str, offset: int, found: str) -> str | None:
+def _hint(text: str, offset: int, found: str, terminals: set[str]) -> str | None:
     if found == "(":
         # an unknown function was read as the name of a column
         before = re.search(r"(\w+)\s*\Z", text[max(0, offset - _LONGEST) : offset])
-        return _near(before[1]) if before else None
+        return _near(before[1], _CALLED) if before else None
     if not found or not found[0].isalpha():
         return None
-    return _near(found)
+    words = (word for name in terminals for word in _SPELLINGS.get(name, (_plain(name),)))
+    return _near(found, sorted({word for w in words for word in w.split()}))
 
 
-def _near(written: str) -> str | None:
+def _near(written: str, words: Iterable[str]) -> str | None:
     habit = _HABITS.get(written.casefold())
     if habit is not None:
         return f"say {habit}"
-    close = nearest_names(written, [k for k in _KEYWORDS if k != written.casefold()], count=1)
+    close = nearest_names(written, [w for w in words if w != written.casefold()], count=1)
     alike = SequenceMatcher(None, written.casefold(), close[0]).ratio() if close else 0
     return f"did you mean {close[0]}?" if alike >= _ALIKE else None

@@ -20,8 +20,8 @@ _LINKS = (
 
 
 def _table(name: str, columns: str, time: str | None = None) -> Table:
-    pairs = (part.rsplit(" ", 1) for part in columns.split(", "))
-    data = {"name": name, "source": _SOURCE, "columns": {n: k for n, k in pairs}, "time": time}
+    types = {pair.split(" ", 1)[0]: pair.split(" ", 1)[1] for pair in columns.split(", ")}
+    data = {"name": name, "source": _SOURCE, "columns": types, "time": time}
     return Table.model_validate(data)
 
 
