@@ -46,16 +46,22 @@ class DistinctCount:
         self._waiting.append((ordinals.astype(np.int32), self._values(column, rows)))
         self._rows += len(ordinals)
         if self._rows - self._known >= max(_WAITING_PAIRS, self._known):
-            owners, values = self._pairs()
+            self._reduce()
+
+    def _reduce(self) -> None:
+        """Keep each pair once."""
+        owners, values = self._pairs()
+        names = None
+        packed, bits, low = _packed(owners, values, self._size)
+        if packed is None:
+            values, names = _encoded(values)
             packed, bits, low = _packed(owners, values, self._size)
-            if packed is not None:
-                kept = _unique(packed)
-                pair = (kept >> bits).astype(np.int32), (kept & ((1 << bits) - 1)) + low
-            else:
-                kept = _unique_pairs(owners, values)
-                pair = owners[kept], values[kept]
-            self._waiting = [pair]
-            self._rows = self._known = len(pair[0])
+            assert packed is not None
+        kept = _unique(packed)
+        values = (kept & ((1 << bits) - 1)) + low
+        values = values if names is None else names[values]
+        self._waiting = [((kept >> bits).astype(np.int32), values)]
+        self._rows = self._known = len(kept)
 
     def _values(self, column: Column, rows: Index | slice) -> NDArray[np.int64]:
         """Return whole numbers that are equal exactly where the values are."""
@@ -103,16 +109,17 @@ class DistinctCount:
         if not self._waiting:
             return np.zeros(self._size, dtype=np.int64)
         owners, values = self._pairs()
+        self._waiting = [(owners, values)]
         packed, bits, _ = _packed(owners, values, self._size)
         if packed is None:
-            found = owners[_unique_pairs(owners, values)]
-        elif self._size << bits <= _FLAGS:
+            packed, bits, _ = _packed(owners, _encoded(values)[0], self._size)
+            assert packed is not None
+        if self._size << bits <= _FLAGS:
             flags = np.zeros(self._size << bits, dtype=np.bool_)
             flags[packed] = True
             found = np.flatnonzero(flags) >> bits
         else:
             found = _unique(packed) >> bits
-        self._waiting = [(owners, values)]
         return np.bincount(found, minlength=self._size)
 
 
@@ -133,12 +140,7 @@ def _unique(numbers: NDArray[np.int64]) -> NDArray[np.int64]:
     return found
 
 
-def _unique_pairs(owners: NDArray[np.int32], values: NDArray[np.int64]) -> Index:
-    """Return a row of each distinct pair; values are too far apart to be packed as they are."""
-    codes = pa.array(values).dictionary_encode().indices.to_numpy().astype(np.int64)
-    width = len(values).bit_length()
-    order = np.argsort(owners.astype(np.int64) << width | codes)
-    one, two = owners[order], codes[order]
-    new = np.append(True, (one[1:] != one[:-1]) | (two[1:] != two[:-1]))
-    found: Index = order[new]
-    return found
+def _encoded(values: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return values that are too far apart as small numbers, and what each of these stands for."""
+    joined = pa.array(values).dictionary_encode()
+    return joined.indices.to_numpy().astype(np.int64), joined.dictionary.to_numpy()

@@ -139,6 +139,13 @@ class _Evaluation:
             passed = self._of_profile(node)
             if passed is not None:
                 self._set(place, passed)
+        stored = [(p, n) for p, n in enumerate(self._plan.conditions) if isinstance(n, StoredNode)]
+        # bits of one version after each other: the partition keeps the one it read last
+        stored.sort(key=lambda pair: (pair[1].version.manifest, pair[1].version.bit))
+        for place, node in stored:
+            version = node.version
+            found = self._partition.members(version.manifest, version.manifest_sha256, version.bit)
+            self._set(place, found)
 
     def _of_profile(self, node: ConditionNode) -> Bits | None:
         match node:
@@ -148,11 +155,6 @@ class _Evaluation:
                 return _named(node, self._profile(self._plan.key))
             case SampleNode():
                 return sampled(node, self._profile(KEY_HASH))
-            case StoredNode():
-                version = node.version
-                return self._partition.members(
-                    version.manifest, version.manifest_sha256, version.bit
-                )
             case _:
                 return None
 

@@ -8,9 +8,11 @@ from numpy.typing import NDArray
 from muster_core.kernel.fold import Index
 from muster_core.kernel.node import SequenceFold
 from muster_core.kernel.source import Bits
-from muster_core.kernel.zone import Micros, zone_table
+from muster_core.kernel.zone import DAY, Micros, zone_table
 
 _SECOND = 1_000_000
+#: The days of a month, and how far changes of the clock may move its end.
+_LEAST_DAYS, _MOST_DAYS, _SLACK_DAYS = 28, 31, 2
 
 
 class Sequences:
@@ -58,17 +60,25 @@ class Sequences:
         if self._fold.high is not None:
             inside &= chain.times[begins] <= self._fold.high
         begins, ends = begins[inside], ends[inside]
-        first, last = self._micros(chain.times[begins]), self._micros(ends)
-        found[chain.ordinals[begins[last <= self._deadline(first)]]] = True
+        reached = self._reached(self._micros(chain.times[begins]), self._micros(ends))
+        found[chain.ordinals[begins[reached]]] = True
         return found
 
     def _micros(self, times: NDArray[np.int64]) -> Micros:
         return zone_table(self._fold.zone).starts(times) if self._dates else times
 
-    def _deadline(self, first: Micros) -> Micros:
-        if self._fold.months:
-            return zone_table(self._fold.zone).shifted(first, self._fold.months)
-        return first + self._fold.seconds * _SECOND
+    def _reached(self, first: Micros, last: Micros) -> Bits:
+        """Return which last rows are not later than the time allowed after the first."""
+        if not self._fold.months:
+            near: Bits = last - first <= self._fold.seconds * _SECOND
+            return near
+        months, taken = self._fold.months, last - first
+        near = taken <= (_LEAST_DAYS * months - _SLACK_DAYS) * DAY
+        # only where the lengths of months decide are they asked
+        rows = np.flatnonzero(~near & (taken <= (_MOST_DAYS * months + _SLACK_DAYS) * DAY))
+        deadline = zone_table(self._fold.zone).shifted(first[rows], months)
+        near[rows] = last[rows] <= deadline
+        return near
 
 
 class _Chain:
