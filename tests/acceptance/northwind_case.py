@@ -29,6 +29,31 @@ from tests.conformance.reference import sampled
 
 AS_OF = "1998-05-07T00:00:00Z"
 NOW = pd.Timestamp("1998-05-07")
+#: Segments of these names once more, as a person says them.
+SAID = {
+    "mexico_city": "city = 'MÉXICO D.F.' ignoring case",
+    "titles": "contact_title ends with 'Manager' or contact_title starts with 'Owner'",
+    "not_european": "home.region != 'Europe'",
+    "many_products": "count(distinct product_name of order_lines) >= 30",
+    "dear_on_average": "avg(unit_price of order_lines) > 30",
+    "often_late": "count(orders where shipped_date > required_date) >= 2",
+    "last_month": "exists(orders, last month)",
+    "due_next": "exists(orders, next 14 days on required_date)",
+    "came_in_1998": "first row (orders) from '1998-01-01'",
+    "latest_not_shipped": "last row (orders) has (shipped_date is not set)",
+    "light_after_heavy": (
+        "sequence(orders: freight > 100 then freight < 10, within 30 days, last 2 years)"
+    ),
+    "regular": "count(orders) >= 1 in at least 4 of last 6 months",
+    "doubled": (
+        "sum(subtotal of orders, last 180 days)"
+        " >= 2 times sum(subtotal of orders, between 360 days and 180 days ago)"
+    ),
+    "best_ten": "top 10 by sum(amount of order_lines)",
+    "a_third": "sample 33.3% salt 'spring 1998'",
+    "best_europeans": "in segment best_ten and member of segment european",
+    "frequent": "measure(orders_placed) >= 15",
+}
 _EUROPE = {"Germany", "France", "UK", "Spain", "Italy", "Portugal", "Austria", "Belgium", "Sweden"}
 
 
@@ -92,6 +117,8 @@ def cases(data: Path) -> Cases:
     _add_behaviour(found, orders)
     _add_ranks(found, customers, orders, lines)
     _add_references(found, customers, orders)
+    for name, expression in SAID.items():
+        found.add(f"{name}_said", expression, found.expected[name])
     return found
 
 
