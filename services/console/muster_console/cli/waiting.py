@@ -20,6 +20,7 @@ from muster_console.operation.refresh import (
     wait_for_runs,
 )
 from muster_console.operation.workspace import Workspace
+from muster_core.runs.state import Reason
 from muster_core.storage.progress import DeliveryProgress, RunProgress
 
 TimeoutOption = Annotated[
@@ -36,6 +37,8 @@ _NO_WORKER = (
 
 #: What a run that was waited for may end as without the command failing.
 _WELL = frozenset({"published", "superseded", "skipped"})
+#: A run skipped for these reasons did not do what was asked for, nor did another one in its place.
+_UNDONE = frozenset({Reason.REFERENCE_NOT_FRESH, Reason.REFERENCE_NEVER_PUBLISHED})
 
 
 def follow(
@@ -71,7 +74,7 @@ def follow(
 
 def all_well(runs: list[RunProgress], deliveries: list[DeliveryProgress]) -> bool:
     """Return whether everything ended as it should."""
-    return all(r.state in _WELL for r in runs) and all(d.state == "delivered" for d in deliveries)
+    return all(r.state in _WELL and r.reason not in _UNDONE for r in runs) and all(d.state == "delivered" for d in deliveries)
 
 
 def watch_runs(
