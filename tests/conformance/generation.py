@@ -40,6 +40,10 @@ class Example:
     def __repr__(self) -> str:
         return f"<{len(self.documents)} documents over {len(self.world.customers)} customers>"
 
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """Say it in short: the failure itself holds the whole as a case file."""
+        printer.text(repr(self))
+
 
 @st.composite
 def examples(draw: st.DrawFn, *, documents: int = 3) -> Example:
