@@ -20,20 +20,25 @@ DOCUMENTS = Path(__file__).parent / "data"
 
 
 @pytest.fixture(scope="session")
-def duck(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """DuckDB with the data of both benchmarks, in the schemas `h` and `ds`."""
+def tpch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """DuckDB with the data of TPC-H."""
+    yield from _generated(tmp_path_factory.mktemp("tpch"), "tpch", "dbgen")
+
+
+@pytest.fixture(scope="session")
+def tpcds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """DuckDB with the data of TPC-DS."""
+    yield from _generated(tmp_path_factory.mktemp("tpcds"), "tpcds", "dsdgen")
+
+
+def _generated(folder: Path, name: str, generator: str) -> Iterator[Any]:
     if not SCALE:
         pytest.skip("MUSTER_TPC_SCALE is not set: `make tpc` runs this")
     duckdb = pytest.importorskip("duckdb")
-    folder = tmp_path_factory.mktemp("tpc")
-    connection = duckdb.connect(str(folder / "tpc.duckdb"))
+    connection = duckdb.connect(str(folder / "data.duckdb"))
     try:
-        for name in ("tpch", "tpcds"):
-            connection.execute(f"LOAD '{_extension(name)}'")
-        connection.execute("CREATE SCHEMA h")
-        connection.execute(f"CALL dbgen(sf = {float(SCALE)}, schema = 'h')")
-        connection.execute("CREATE SCHEMA ds")
-        connection.execute(f"CALL dsdgen(sf = {float(SCALE)}, schema = 'ds')")
+        connection.execute(f"LOAD '{_extension(name)}'")
+        connection.execute(f"CALL {generator}(sf = {float(SCALE)})")
         yield connection
     finally:
         connection.close()
@@ -47,12 +52,12 @@ def _extension(name: str) -> Path:
     return file
 
 
-def write_tables(duck: Any, schema: str, names: list[str], folder: Path) -> None:
+def write_tables(duck: Any, names: list[str], folder: Path) -> None:
     """Write tables as Parquet files, as a warehouse would hand them over."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in names:
         file = folder / f"{name}.parquet"
-        duck.execute(f"COPY {schema}.{name} TO '{file}' (FORMAT parquet)")
+        duck.execute(f"COPY {name} TO '{file}' (FORMAT parquet)")
 
 
 @pytest.fixture

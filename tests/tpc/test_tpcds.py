@@ -45,10 +45,9 @@ def _customers(duck: Any, where: str) -> list[int]:
 
 
 def test_customers_of_counties_and_states_by_where_they_bought(
-    duck: Any, home: Muster, tmp_path: Path
+    tpcds: Any, home: Muster, tmp_path: Path
 ) -> None:
-    write_tables(duck, "ds", TABLES, tmp_path)
-    duck.execute("USE ds")
+    write_tables(tpcds, TABLES, tmp_path)
     segments = DOCUMENTS / "tpcds_segments.yaml"
     found = evaluate(home, "tpcds.yaml", tmp_path, segments)
 
@@ -56,25 +55,25 @@ def test_customers_of_counties_and_states_by_where_they_bought(
     counties = (
         "'Rush County', 'Toole County', 'Jefferson County', 'Dona Ana County', 'La Porte County'"
     )
-    q10 = _customers(duck, f"ca_county IN ({counties}) AND {store} AND ({web} OR {catalog})")
+    q10 = _customers(tpcds, f"ca_county IN ({counties}) AND {store} AND ({web} OR {catalog})")
     members = download(home, "q10")
     assert sorted(members.column("c_customer_sk").to_pylist()) == q10
     if float(SCALE) == 1:
         assert found["q10"] == Q10_AT_SCALE_1
     assert _groups(members, 8) == {
-        (*row[:3], row[4], row[6], *row[8:13:2]): row[3] for row in _answer(duck, 10)
+        (*row[:3], row[4], row[6], *row[8:13:2]): row[3] for row in _answer(tpcds, 10)
     }
 
     store, web, catalog = _sold(_SPRING_2001)
     q69 = _customers(
-        duck, f"ca_state IN ('KY', 'GA', 'NM') AND {store} AND NOT {web} AND NOT {catalog}"
+        tpcds, f"ca_state IN ('KY', 'GA', 'NM') AND {store} AND NOT {web} AND NOT {catalog}"
     )
     members = download(home, "q69")
     assert sorted(members.column("c_customer_sk").to_pylist()) == q69
     assert found["q69"] == len(q69)
     groups = _groups(members, 5)
     # the published answer holds the first hundred groups
-    answer = {(*row[:3], row[4], row[6]): row[3] for row in _answer(duck, 69)}
+    answer = {(*row[:3], row[4], row[6]): row[3] for row in _answer(tpcds, 69)}
     assert dict(sorted(groups.items())[: len(answer)]) == answer
 
 

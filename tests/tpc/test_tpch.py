@@ -55,11 +55,10 @@ def _q22(code: str, average: str) -> dict[str, Any]:
     }
 
 
-def test_customers_by_orders_and_customers_without(duck: Any, home: Muster, tmp_path: Path) -> None:
-    write_tables(duck, "h", ["customer", "orders"], tmp_path)
-    duck.execute("USE h")
-    counts = dict(_answer(duck, 13))
-    ((average,),) = duck.execute(
+def test_customers_by_orders_and_customers_without(tpch: Any, home: Muster, tmp_path: Path) -> None:
+    write_tables(tpch, ["customer", "orders"], tmp_path)
+    counts = dict(_answer(tpch, 13))
+    ((average,),) = tpch.execute(
         "SELECT avg(c_acctbal) FROM customer WHERE c_acctbal > 0.00"
         " AND list_contains(?, substring(c_phone FROM 1 FOR 2))",
         [list(CODES)],
@@ -70,13 +69,13 @@ def test_customers_by_orders_and_customers_without(duck: Any, home: Muster, tmp_
     for count in range(max(counts) + 2):
         assert found[f"q13_{count}"] == counts.get(count, 0)
     if float(SCALE) == 1:
-        published = _published(duck, 13)
+        published = _published(tpch, 13)
         assert {int(count): found[f"q13_{count}"] for count in published} == {
             int(count): int(customers) for count, customers in published.items()
         }
         assert {code: found[f"q22_{code}"] for code in CODES} == Q22_AT_SCALE_1
     for count in (0, 1, 10, max(counts)):
-        keys = duck.execute(
+        keys = tpch.execute(
             "SELECT c_custkey FROM customer LEFT JOIN orders ON c_custkey = o_custkey"
             " AND o_comment NOT LIKE '%special%requests%'"
             " GROUP BY c_custkey HAVING count(o_orderkey) = ?",
@@ -84,15 +83,14 @@ def test_customers_by_orders_and_customers_without(duck: Any, home: Muster, tmp_
         ).fetchall()
         members = download(home, f"q13_{count}").column("c_custkey").to_pylist()
         assert sorted(members) == sorted(key for (key,) in keys)
-    answer = {code: (number, total) for code, number, total in _answer(duck, 22)}
+    answer = {code: (number, total) for code, number, total in _answer(tpch, 22)}
     for code in CODES:
         balances = download(home, f"q22_{code}").column("balance").to_pylist()
         assert (len(balances), sum(balances)) == answer.get(code, (0, 0))
 
 
-def test_orders_of_more_than_300_pieces(duck: Any, home: Muster, tmp_path: Path) -> None:
-    write_tables(duck, "h", ["customer", "orders", "lineitem"], tmp_path)
-    duck.execute("USE h")
+def test_orders_of_more_than_300_pieces(tpch: Any, home: Muster, tmp_path: Path) -> None:
+    write_tables(tpch, ["customer", "orders", "lineitem"], tmp_path)
     pieces = {
         "kind": "rows",
         "table": "lineitem",
@@ -112,7 +110,7 @@ def test_orders_of_more_than_300_pieces(duck: Any, home: Muster, tmp_path: Path)
         ],
     }
     found = evaluate(home, "tpch_order.yaml", tmp_path, _segments([document], tmp_path))
-    expected = _answer(duck, 18)
+    expected = _answer(tpch, 18)
     if float(SCALE) == 1:
         assert found["q18"] == Q18_AT_SCALE_1
     shown = ("c_name", "o_custkey", "o_orderkey", "o_orderdate", "o_totalprice")
