@@ -17,7 +17,7 @@ from muster_core.rules.schema import measure_schema, segment_schema
 _SEGMENT = """
 name: buyers
 rules:
-  - where: country = 'GB' and count(orders where amount > 50.10, last 90 days) >= 3
+  - where: country = 'GB' and count(orders where amount > 50.1, last 90 days) >= 3
 project:
   - {table: orders, column: id, where: amount > 5, as: ids}
 """
@@ -50,7 +50,7 @@ def test_both_spellings_convert_into_each_other(file: Path) -> None:
 def test_a_segment_and_an_expression_are_said_in_words(file: Path) -> None:
     assert _said("convert", file, "--to", "sentence") == (
         "buyers: Customers whose country is GB and who have at least 3 orders in the last 90 days "
-        "with amount over 50.10.\n".replace("50.10", "50.1")
+        "with amount over 50.1.\n"
     )
     assert _said("convert", "--expression", "AGE > 40", "--to", "sentence") == (
         "Customers whose AGE is over 40.\n"

@@ -33,7 +33,7 @@ def _plain(node: Any) -> Any:
 
 
 def _documented() -> Iterator[tuple[str, Any]]:
-    for page in sorted((_ROOT / "docs").glob("*.md")) + [_ROOT / "README.md"]:
+    for page in [*sorted((_ROOT / "docs").glob("*.md")), _ROOT / "README.md"]:
         for block in re.findall(r"```yaml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
             for written in read_text(block, file="page.yaml"):
                 if isinstance(written.data, dict) and "rules" in written.data:

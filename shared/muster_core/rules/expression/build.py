@@ -2,55 +2,34 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from lark import Token, Tree
 
-from muster_core.documents.number import read_number
 from muster_core.rules.expression import word
+from muster_core.rules.expression.piece import Branch, Misplaced, Node, PieceBuilder, start_of
 from muster_core.rules.limit import Limits
 
-_DURATION = re.compile(r"[0-9]{1,12} +(second|minute|hour|day|week|month|quarter|year)s?")
 _SIDES = ("eq", "ne", "gt", "gte", "lt", "lte")
 _ROW_KINDS = ("all", "any", "not", "attribute")
 
-Node = dict[str, Any]
-
-
-class Misplaced(ValueError):
-    """Something that is well written and cannot stand where it stands."""
-
-    def __init__(self, message: str, offset: int, pointer: str, hint: str | None = None) -> None:
-        super().__init__(message)
-        self.offset = offset
-        self.pointer = pointer
-        self.hint = hint
-
-
-def _start(part: Any) -> int:
-    if isinstance(part, Token):
-        return part.start_pos or 0
-    return getattr(part.meta, "start_pos", 0)
-
 
 @dataclass(slots=True, kw_only=True)
-class Builder:
+class Builder(PieceBuilder):
     """Builds a condition document; `places` maps pointers to offsets in the text."""
 
     limits: Limits
-    places: dict[str, int] = field(default_factory=dict)
     _conditions: int = 0
 
-    def condition(self, tree: Tree[Any], pointer: str, depth: int, *, row: bool) -> Node:
+    def condition(self, tree: Branch, pointer: str, depth: int, *, row: bool) -> Node:
         """Return the document of one condition, on customers or on one row.
 
         Raises:
             Misplaced: it cannot stand here, or there is too much of it.
         """
-        at = _start(tree)
+        at = start_of(tree)
         self.places[pointer] = at
         self._conditions += 1
         if self._conditions > self.limits.conditions:
@@ -64,7 +43,7 @@ class Builder:
             raise Misplaced(message, at, pointer)
         return node
 
-    def _node(self, tree: Tree[Any], pointer: str, depth: int, row: bool) -> Node:
+    def _node(self, tree: Branch, pointer: str, depth: int, row: bool) -> Node:
         kind = str(tree.data).removesuffix("_of")
         match kind:
             case "all" | "any":
@@ -82,13 +61,13 @@ class Builder:
                 return self._attribute(tree, pointer)
             case "held_value":
                 column, literal, held = tree.children
-                node = self._column(column, pointer)
-                return self._held(node, self._literal(literal, f"{pointer}/value"), held, pointer)
+                node = self.column(column, pointer)
+                return self._held(node, self.literal(literal, f"{pointer}/value"), held, pointer)
             case "rows":
                 return self._rows(tree, pointer, depth)
             case "first_row":
                 node = self._related(tree.children[0], pointer, depth)
-                window = self._window(tree.children[1], f"{pointer}/window")
+                window = self.window(tree.children[1], f"{pointer}/window")
                 return {"kind": "first_row", **node, "window": window}
             case "last_row":
                 node = self._related(tree.children[0], pointer, depth)
@@ -99,152 +78,58 @@ class Builder:
             case "measured":
                 return self._measured(tree, pointer, depth)
             case "segment":
-                name = self._name(tree.children[0], f"{pointer}/name")
+                name = self.name(tree.children[0], f"{pointer}/name")
                 policy = {"policy": "skip"} if len(tree.children) > 1 else {}
                 return {"kind": "segment", "name": name, **policy}
             case "top":
                 return self._top(tree, pointer, depth)
             case _:
                 percent, salt = tree.children
-                found = self._literal(percent, f"{pointer}/percent")
-                self.places[f"{pointer}/salt"] = _start(salt)
+                found = self.literal(percent, f"{pointer}/percent")
+                self.places[f"{pointer}/salt"] = start_of(salt)
                 return {"kind": "sample", "percent": found, "salt": word.read_text(salt)}
-
-    # --- single values
-
-    def _name(self, tree: Tree[Any], pointer: str) -> str:
-        self.places[pointer] = _start(tree)
-        return word.read_name(str(tree.children[0]))
-
-    def _via(self, tree: Tree[Any], pointer: str) -> list[str]:
-        self.places[f"{pointer}/via"] = _start(tree)
-        return [self._name(n, f"{pointer}/via/{i}") for i, n in enumerate(tree.children)]
-
-    def _column(self, tree: Tree[Any], pointer: str) -> Node:
-        node: Node = {"column": self._name(tree.children[0], f"{pointer}/column")}
-        for via in tree.children[1:]:
-            node["via"] = self._via(via, pointer)
-        return node
-
-    def _literal(self, tree: Tree[Any], pointer: str) -> Any:
-        token = tree.children[0]
-        self.places[pointer] = _start(token)
-        if token.type == "TEXT":
-            return word.read_text(token)
-        if token.type == "TRUTH":
-            return token.casefold() == "true"
-        return self._number(token, pointer)
-
-    def _number(self, token: Token, pointer: str) -> Any:
-        self.places[pointer] = _start(token)
-        try:
-            return read_number(token)
-        except ValueError as exc:
-            raise Misplaced(str(exc), _start(token), pointer) from None
-
-    def _duration(self, token: Token, pointer: str) -> str:
-        self.places[pointer] = _start(token)
-        if _DURATION.fullmatch(token):
-            return str(token)
-        return " ".join(token.casefold().split())
-
-    def _value(self, tree: Tree[Any], pointer: str) -> Any:
-        """Return what stands on the right: a literal, a list, a column, a moment or a window."""
-        self.places[pointer] = _start(tree)
-        match str(tree.data):
-            case "value" | "anything":
-                return self._value(tree.children[0], pointer)
-            case "literal":
-                return self._literal(tree, pointer)
-            case "list":
-                return [self._literal(x, f"{pointer}/{i}") for i, x in enumerate(tree.children)]
-            case "name":
-                return {"column": self._name(tree, f"{pointer}/column")}
-            case "moment":
-                duration = tree.children[0]
-                key = "ago" if len(tree.children) > 1 else "ahead"
-                return {key: self._duration(duration, f"{pointer}/{key}")}
-            case _:
-                return self._window(tree, pointer)
-
-    def _window(self, tree: Tree[Any], pointer: str) -> Node:
-        self.places[pointer] = _start(tree)
-        if tree.data == "inside":
-            return self._window(tree.children[-1], pointer)
-        node: Node = {}
-        tokens: list[Token] = []
-        for part in tree.children:
-            if isinstance(part, Token):
-                tokens.append(part)
-            else:
-                node["on"] = self._name(part.children[0], f"{pointer}/on")
-        return self._form(tokens, pointer) | node
-
-    def _form(self, tokens: list[Token], pointer: str) -> Node:
-        first, durations = tokens[0], [t for t in tokens if t.type == "DURATION"]
-        match first.type:
-            case "LAST" | "NEXT":
-                key = first.type.lower()
-                return {key: self._duration(durations[0], f"{pointer}/{key}")}
-            case "CALENDAR":
-                return {"calendar": word.calendar(first)}
-            case "DAY":
-                return {"day_offset": self._number(tokens[1], f"{pointer}/day_offset")}
-            case "BETWEEN":
-                at = f"{pointer}/between_ago"
-                self.places[at] = _start(first)
-                ends = [self._duration(d, f"{at}/{i}") for i, d in enumerate(durations)]
-                return {"between_ago": ends}
-            case "BEFORE":
-                return {"before_ago": self._duration(durations[0], f"{pointer}/before_ago")}
-        node: Node = {}
-        for key, text in zip(tokens[::2], tokens[1::2], strict=True):
-            side = "from" if key.type == "FROM" else "to"
-            self.places[f"{pointer}/{side}"] = _start(text)
-            node[side] = word.read_text(text)
-        return node
 
     # --- comparisons
 
-    def _compared(self, tree: Tree[Any], pointer: str) -> Node:
+    def _compared(self, tree: Branch, pointer: str) -> Node:
         """Return `compare` and `value` of a comparison; the latter is absent where there is none."""
         first = tree.children[0]
-        at, self.places[f"{pointer}/compare"] = f"{pointer}/value", _start(first)
+        at, self.places[f"{pointer}/compare"] = f"{pointer}/value", start_of(first)
         match str(tree.data):
             case "compared":
                 if first.casefold() in ("is not", "is_not") and _truth(tree.children[1]):
                     message = "is not true can be read in two ways"
                     hint = "say is false, or put not before the whole comparison"
-                    raise Misplaced(message, _start(first), f"{pointer}/compare", hint)
+                    raise Misplaced(message, start_of(first), f"{pointer}/compare", hint)
                 compare = word.operator(first)
-                return {"compare": compare, "value": self._value(tree.children[1], at)}
+                return {"compare": compare, "value": self.value(tree.children[1], at)}
             case "listed":
                 compare = "in" if first.type == "IN" else "not_in"
-                return {"compare": compare, "value": self._value(tree.children[1], at)}
+                return {"compare": compare, "value": self.value(tree.children[1], at)}
             case "in_window":
                 negated = isinstance(first, Token) and first.type == "NOT_IN"
-                window = self._window(tree.children[-1], at)
+                window = self.window(tree.children[-1], at)
                 return {"compare": "not_in_window" if negated else "in_window", "value": window}
             case "between":
-                self.places[at] = _start(tree.children[1])
-                ends = [self._literal(e, f"{at}/{i}") for i, e in enumerate(tree.children[1:])]
+                self.places[at] = start_of(tree.children[1])
+                ends = [self.literal(e, f"{at}/{i}") for i, e in enumerate(tree.children[1:])]
                 compare = "between" if first.type == "BETWEEN" else "not_between"
                 return {"compare": compare, "value": ends}
             case "state":
                 return {"compare": word.state(first)}
             case "valued":
                 del self.places[f"{pointer}/compare"]
-                return {"value": self._value(first, at)}
+                return {"value": self.value(first, at)}
             case _:
                 node: Node = {"compare": first.casefold()}
                 if isinstance(tree.children[1], Tree):
-                    node["value"] = self._value(tree.children[1], at)
+                    node["value"] = self.value(tree.children[1], at)
                 return node
 
-    def _attribute(self, tree: Tree[Any], pointer: str) -> Node:
+    def _attribute(self, tree: Branch, pointer: str) -> Node:
         parts = list(tree.children)
         part = parts.pop(0) if tree.data == "date_part" else None
-        node = {"kind": "attribute", **self._column(parts[0], pointer)}
+        node = {"kind": "attribute", **self.column(parts[0], pointer)}
         compared = self._compared(parts[1], pointer)
         if part is not None:
             compared = self._part(part, compared, pointer)
@@ -254,10 +139,10 @@ class Builder:
                 continue
             if compared["compare"] != "eq" or isinstance(compared.get("value"), dict | list):
                 message = "what is held for a time is one value: column = value for at least ..."
-                raise Misplaced(message, _start(parts[1]), f"{pointer}/compare")
+                raise Misplaced(message, start_of(parts[1]), f"{pointer}/compare")
             if "ignore_case" in node:
                 message = "ignoring case does not go with for"
-                raise Misplaced(message, _start(more), pointer)
+                raise Misplaced(message, start_of(more), pointer)
             return self._held(node, compared["value"], more, pointer)
         return node | compared
 
@@ -272,7 +157,7 @@ class Builder:
             raise Misplaced(message, self.places[f"{pointer}/compare"], f"{pointer}/compare")
         return {"compare": wanted, "value": value}
 
-    def _held(self, node: Node, value: Any, held: Tree[Any], pointer: str) -> Node:
+    def _held(self, node: Node, value: Any, held: Branch, pointer: str) -> Node:
         if "via" in node:
             message = "a column that is held for a time takes no via"
             raise Misplaced(message, self.places[f"{pointer}/via"], f"{pointer}/via")
@@ -282,42 +167,42 @@ class Builder:
             "kind": "held",
             "value": value,
             "compare": compare,
-            "duration": self._duration(duration, f"{pointer}/duration"),
+            "duration": self.duration(duration, f"{pointer}/duration"),
         }
         for name in history:
-            found["history"] = self._name(name, f"{pointer}/history")
+            found["history"] = self.name(name, f"{pointer}/history")
         return found
 
     # --- related rows
 
-    def _place(self, tree: Tree[Any], pointer: str) -> Node:
-        node: Node = {"table": self._name(tree.children[0], f"{pointer}/table")}
+    def _place(self, tree: Branch, pointer: str) -> Node:
+        node: Node = {"table": self.name(tree.children[0], f"{pointer}/table")}
         for via in tree.children[1:]:
-            node["via"] = self._via(via, pointer)
+            node["via"] = self.via(via, pointer)
         return node
 
-    def _related(self, tree: Tree[Any], pointer: str, depth: int) -> Node:
+    def _related(self, tree: Branch, pointer: str, depth: int) -> Node:
         place, *where = tree.children
         node = self._place(place, pointer)
         for condition in where:
             node["where"] = self.condition(condition, f"{pointer}/where", depth + 1, row=True)
         return node
 
-    def _aggregate(self, tree: Tree[Any], pointer: str, depth: int) -> Node:
+    def _aggregate(self, tree: Branch, pointer: str, depth: int) -> Node:
         token, at = tree.children[0], f"{pointer}/aggregate"
-        self.places.setdefault(pointer, _start(tree))
-        self.places[at] = self.places[f"{at}/function"] = _start(token)
+        self.places.setdefault(pointer, start_of(tree))
+        self.places[at] = self.places[f"{at}/function"] = start_of(token)
         aggregate: Node = {"function": word.function(token)}
         node: Node = {}
-        options: list[Tree[Any]] = []
+        options: list[Branch] = []
         for part in tree.children[1:]:
             if isinstance(part, Token):
                 if aggregate["function"] != "count":
                     message = "distinct goes with count only"
-                    raise Misplaced(message, _start(part), f"{at}/function")
+                    raise Misplaced(message, start_of(part), f"{at}/function")
                 aggregate["function"] = "count_distinct"
             elif part.data == "name":
-                aggregate["column"] = self._name(part, f"{at}/column")
+                aggregate["column"] = self.name(part, f"{at}/column")
             elif part.data == "related":
                 node |= self._related(part, pointer, depth)
             else:
@@ -331,26 +216,27 @@ class Builder:
                 node[key] = value
         return node | {"aggregate": aggregate}
 
-    def _options(self, options: list[Tree[Any]], pointer: str) -> Iterator[tuple[str, Any, int]]:
+    def _options(self, options: list[Branch], pointer: str) -> Iterator[tuple[str, Any, int]]:
         seen: set[str] = set()
         for option in options:
-            first, at = option.children[0], _start(option)
+            first, at = option.children[0], start_of(option)
             if isinstance(first, Tree):
-                key, value = "window", self._window(first, f"{pointer}/window")
+                key: str = "window"
+                value: Any = self.window(first, f"{pointer}/window")
             elif first.type == "INCLUDING_FUTURE":
                 key, value = "include_future", True
             elif first.type == "WITHIN":
-                key, value = "within", self._duration(option.children[1], f"{pointer}/within")
+                key, value = "within", self.duration(option.children[1], f"{pointer}/within")
             else:
                 key = "order_by"
-                value = self._name(option.children[1], f"{pointer}/aggregate/order_by")
+                value = self.name(option.children[1], f"{pointer}/aggregate/order_by")
             if key in seen:
                 what = {"include_future": "including future", "order_by": "ordered by"}.get(key)
                 raise Misplaced(f"{what or key} is given twice", at, pointer)
             seen.add(key)
             yield key, value, at
 
-    def _rows(self, tree: Tree[Any], pointer: str, depth: int) -> Node:
+    def _rows(self, tree: Branch, pointer: str, depth: int) -> Node:
         aggregate, *rest = tree.children
         tested = next((part for part in rest if part.data != "periods"), None)
         periods = next((part for part in rest if part.data == "periods"), None)
@@ -365,54 +251,54 @@ class Builder:
         counted = node.pop("aggregate")
         if counted != {"function": "count"} or node.keys() & {"window", "include_future"}:
             message = "periods count rows: count(table where ...) with no column and no window"
-            raise Misplaced(message, _start(aggregate), pointer)
+            raise Misplaced(message, start_of(aggregate), pointer)
         if "compare" not in compared or "value" not in compared:
             message = "in each period the count is compared with a number"
-            raise Misplaced(message, _start(periods), pointer)
+            raise Misplaced(message, start_of(periods), pointer)
         return {"kind": "periods", **node, **compared, **self._periods(periods, pointer)}
 
-    def _periods(self, tree: Tree[Any], pointer: str) -> Node:
+    def _periods(self, tree: Branch, pointer: str) -> Node:
         at_least, *of_last, duration = tree.children
-        node = {"at_least": self._number(at_least, f"{pointer}/at_least")}
+        node = {"at_least": self.number(at_least, f"{pointer}/at_least")}
         if of_last:
-            node["of_last"] = self._number(of_last[0], f"{pointer}/of_last")
-            return node | {"period": self._duration(duration, f"{pointer}/period")}
+            node["of_last"] = self.number(of_last[0], f"{pointer}/of_last")
+            return node | {"period": self.duration(duration, f"{pointer}/period")}
         # of last 12 months: twelve periods of one month
-        number, unit = self._duration(duration, f"{pointer}/period").split()
-        self.places[f"{pointer}/of_last"] = _start(duration)
+        number, unit = self.duration(duration, f"{pointer}/period").split()
+        self.places[f"{pointer}/of_last"] = start_of(duration)
         return node | {"of_last": int(number), "period": f"1 {unit.removesuffix('s')}"}
 
-    def _measured(self, tree: Tree[Any], pointer: str, depth: int) -> Node:
+    def _measured(self, tree: Branch, pointer: str, depth: int) -> Node:
         measure, tested = tree.children
         if tested.data == "sides":
-            name = self._name(measure.children[0], f"{pointer}/left/measure")
+            name = self.name(measure.children[0], f"{pointer}/left/measure")
             return self._sides({"measure": name}, tested, pointer, depth)
-        name = self._name(measure.children[0], f"{pointer}/name")
+        name = self.name(measure.children[0], f"{pointer}/name")
         return {"kind": "measure", "name": name, **self._compared(tested, pointer)}
 
-    def _sides(self, left: Node, tree: Tree[Any], pointer: str, depth: int) -> Node:
+    def _sides(self, left: Node, tree: Branch, pointer: str, depth: int) -> Node:
         first, *times, right = tree.children
         compare = word.operator(first)
-        self.places[f"{pointer}/compare"] = _start(first)
+        self.places[f"{pointer}/compare"] = start_of(first)
         if compare not in _SIDES:
             message = f"two aggregates are compared by = != > >= < <=, not by {first.casefold()}"
-            raise Misplaced(message, _start(first), f"{pointer}/compare")
+            raise Misplaced(message, start_of(first), f"{pointer}/compare")
         node = {"kind": "compare", "left": left, "compare": compare}
         at = f"{pointer}/right"
-        self.places[at] = _start(right)
+        self.places[at] = start_of(right)
         if right.data == "measure":
-            node["right"] = {"measure": self._name(right.children[0], f"{at}/measure")}
+            node["right"] = {"measure": self.name(right.children[0], f"{at}/measure")}
         else:
             node["right"] = self._aggregate(right, at, depth)
         for literal in times:
-            node["times"] = self._literal(literal, f"{pointer}/times")
+            node["times"] = self.literal(literal, f"{pointer}/times")
         return node
 
-    def _sequence(self, tree: Tree[Any], pointer: str, depth: int) -> Node:
+    def _sequence(self, tree: Branch, pointer: str, depth: int) -> Node:
         place, *parts = tree.children
         node = {"kind": "sequence", **self._place(place, pointer)}
         steps = [part for part in parts if part.data != "option"]
-        self.places[f"{pointer}/steps"] = _start(steps[0])
+        self.places[f"{pointer}/steps"] = start_of(steps[0])
         node["steps"] = [
             self.condition(step, f"{pointer}/steps/{i}", depth + 1, row=True)
             for i, step in enumerate(steps)
@@ -424,25 +310,25 @@ class Builder:
         if "within" not in node or "window" not in node:
             message = "a sequence needs within and a window"
             hint = "such as: , within 7 days, last 90 days"
-            raise Misplaced(message, _start(tree), pointer, hint)
+            raise Misplaced(message, start_of(tree), pointer, hint)
         return node
 
-    def _top(self, tree: Tree[Any], pointer: str, depth: int) -> Node:
+    def _top(self, tree: Branch, pointer: str, depth: int) -> Node:
         first, *parts, by = tree.children
         node: Node = {"kind": "top"}
         if first.casefold() == "bottom":
             node["descending"] = False
         for part in parts:
             if isinstance(part, Token):
-                node["limit"] = self._number(part, f"{pointer}/limit")
+                node["limit"] = self.number(part, f"{pointer}/limit")
             else:
-                node["percent"] = self._literal(part, f"{pointer}/percent")
+                node["percent"] = self.literal(part, f"{pointer}/percent")
         at = f"{pointer}/by"
-        self.places[at] = _start(by)
+        self.places[at] = start_of(by)
         is_column = by.data == "column"
-        node["by"] = self._column(by, at) if is_column else self._aggregate(by, at, depth)
+        node["by"] = self.column(by, at) if is_column else self._aggregate(by, at, depth)
         return node
 
 
-def _truth(tree: Tree[Any]) -> bool:
+def _truth(tree: Branch) -> bool:
     return any(isinstance(t, Token) and t.type == "TRUTH" for t in tree.scan_values(lambda _: True))

@@ -127,7 +127,8 @@ def complete(
         return []
     place = _Place(tokens=tokens, scopes=Scopes(catalog))
     names = {"segment": sorted(segments), "measure": sorted(measures)}
-    found = place.suggestions(state.accepts(), names)
+    accepts: set[str] = state.accepts()  # type: ignore[no-untyped-call]
+    found = place.suggestions(accepts, names)
     typed = head[start:].casefold()
     return [
         Suggestion(text=written, kind=kind, start=start, detail=detail)

@@ -126,7 +126,7 @@ def _terminals(text: str, offset: int, exc: UnexpectedInput, parser: Lark) -> se
         state.exhaust_lexer()
     except UnexpectedInput:
         return set(exc.allowed or ())
-    return set(state.accepts())
+    return set(state.accepts())  # type: ignore[no-untyped-call]
 
 
 def _expected(terminals: set[str]) -> str:

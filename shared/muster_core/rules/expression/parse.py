@@ -15,8 +15,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from muster_core.errors import InvalidInput, Problem
 from muster_core.rules.condition import Condition, RowCondition
-from muster_core.rules.expression.build import Builder, Misplaced
+from muster_core.rules.expression.build import Builder
 from muster_core.rules.expression.fault import fault_of, offset_of
+from muster_core.rules.expression.piece import Misplaced
 from muster_core.rules.limit import DEFAULT_LIMITS, Limits
 from muster_core.rules.shape import shape_problems
 
@@ -77,7 +78,7 @@ def read_expression(text: str, *, row: bool = False, limits: Limits = DEFAULT_LI
         raise InvalidInput([_placed(message, text, offset, "", hint)]) from None
     builder = Builder(limits=limits)
     try:
-        data = builder.condition(tree.children[0], "", 1, row=row)  # type: ignore[arg-type]
+        data = builder.condition(tree.children[0], "", 1, row=row)
     except Misplaced as exc:
         problem = _placed(str(exc), text, exc.offset, exc.pointer, exc.hint)
         raise InvalidInput([problem]) from None
@@ -115,7 +116,8 @@ def parse_expression(text: str, *, limits: Limits = DEFAULT_LIMITS) -> Condition
     Raises:
         InvalidInput: it is none, with line, column and what was expected.
     """
-    return _validated(_CONDITION, read_expression(text, limits=limits))
+    found: Condition = _validated(_CONDITION, read_expression(text, limits=limits))
+    return found
 
 
 def parse_row_expression(text: str, *, limits: Limits = DEFAULT_LIMITS) -> RowCondition:
@@ -124,7 +126,8 @@ def parse_row_expression(text: str, *, limits: Limits = DEFAULT_LIMITS) -> RowCo
     Raises:
         InvalidInput: it is none, with line, column and what was expected.
     """
-    return _validated(_ROW_CONDITION, read_expression(text, row=True, limits=limits))
+    found: RowCondition = _validated(_ROW_CONDITION, read_expression(text, row=True, limits=limits))
+    return found
 
 
 def _validated(adapter: TypeAdapter[Any], written: Written) -> Any:
