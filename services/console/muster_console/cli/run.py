@@ -68,7 +68,7 @@ def show(
         print_json(run_json(view.run) | {"events": [asdict(event) for event in view.events]})
         return
     print_facts(f"run {run_id}", _facts(view.run))
-    _print_inputs(view.run)
+    print_inputs(view.run.inputs)
     rows = [(e.at, e.from_state, e.to_state, e.actor, e.reason) for e in view.events]
     print_table("steps", ("at", "from", "to", "by", "reason"), rows)
 
@@ -97,8 +97,9 @@ def _facts(run: RunRecord) -> list[tuple[str, object]]:
     ]
 
 
-def _print_inputs(run: RunRecord) -> None:
-    used = run.inputs or {}
+def print_inputs(inputs: Mapping[str, Any] | None) -> None:
+    """Print which members of other segments and which measures a run used."""
+    used = inputs or {}
     references = used.get("segments", [])
     if references:
         print_table(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -52,10 +53,13 @@ def run_json(run: RunRecord) -> dict[str, Any]:
     found = asdict(run)
     found["members"] = found.pop("member_count")
     found["jobs"] = run.jobs
-    used = found.pop("inputs") or {}
-    found["references"] = used.get("segments", [])
-    found["measures"] = used.get("measures", [])
-    return found
+    return found | references_json(found.pop("inputs"))
+
+
+def references_json(inputs: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the members of other segments and the measures a run used, as programs read them."""
+    used = inputs or {}
+    return {"references": used.get("segments", []), "measures": used.get("measures", [])}
 
 
 def _state(text: str) -> RunState:
