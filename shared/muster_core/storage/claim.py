@@ -113,7 +113,7 @@ SELECT s.id
 
 # Runs that have not ended of segments that waiting ones refer to. What ends without being evaluated holds
 # nobody up, nor does a static segment, which is refreshed by hand only.
-_BLOCKERS = text("""
+BLOCKERS = text("""
 SELECT f.segment_id, f.referred_id, b.id AS run_id, b.due_at
   FROM segment_reference f
   JOIN segment t ON t.id = f.referred_id AND t.state = 'active' AND t.type <> 'static'
@@ -253,7 +253,7 @@ def _select(connection: Connection, limit: int) -> Selection:
 
 
 def _blockers(connection: Connection, segments: Sequence[int] | None) -> list[Blocker]:
-    rows = connection.execute(_BLOCKERS, {"segments": segments})
+    rows = connection.execute(BLOCKERS, {"segments": segments})
     return [Blocker(**row) for row in rows.mappings()]
 
 

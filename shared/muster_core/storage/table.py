@@ -259,6 +259,12 @@ refresh_run = Table(
         postgresql_where=text("state IN ('running', 'evaluated')"),
     ),
     Index("claimable", "priority", "due_at", "id", postgresql_where=text("state = 'pending'")),
+    # looked through before every claim, for runs that those referring to their segments wait for
+    Index(
+        "unfinished",
+        "segment_id",
+        postgresql_where=text("state IN ('pending', 'running', 'evaluated')"),
+    ),
 )
 
 run_event = Table(

@@ -10,6 +10,7 @@ from sqlalchemy import create_engine, text
 
 from muster_core.errors import PartUnavailable
 from muster_core.storage.batch import LEFT_OVER
+from muster_core.storage.claim import BLOCKERS
 from muster_core.storage.migrate import migrate
 from muster_core.storage.table import metadata
 
@@ -89,6 +90,34 @@ def test_the_look_before_every_claim_reads_lost_batches_only(database) -> None:
         connection.execute(text("ANALYZE batch"))
         plan = connection.scalars(text(f"EXPLAIN {LEFT_OVER}"), {"address": "sc://x"}).all()
     assert any("Index Scan using lost on batch" in line for line in plan)
+
+
+def test_the_look_for_references_before_every_claim_reads_no_history(database) -> None:
+    with database.begin() as connection:
+        for statement in (
+            (
+                "INSERT INTO segment (name, type, state, document, rule_hash, schedule)"
+                " SELECT 's' || n, 'dynamic', 'active', '{}', '', '{}' FROM generate_series(1, 50) n"
+            ),
+            (
+                "INSERT INTO segment_reference (segment_id, referred_id, policy)"
+                " SELECT id, id - 1, 'skip' FROM segment WHERE id > 1"
+            ),
+            (
+                "INSERT INTO refresh_run (segment_id, due_at, trigger, state)"
+                " SELECT id, now() - n * interval '1 hour', 'system', 'published'"
+                " FROM segment, generate_series(1, 200) n"
+            ),
+            (
+                "INSERT INTO refresh_run (segment_id, due_at, trigger) SELECT id, now(), 'system'"
+                " FROM segment"
+            ),
+            "ANALYZE",
+        ):
+            connection.execute(text(statement))
+        plan = connection.scalars(text(f"EXPLAIN {BLOCKERS}"), {"segments": None}).all()
+    assert not any("Seq Scan on refresh_run" in line for line in plan), plan
+    assert not any("uq_refresh_run" in line for line in plan), plan
 
 
 def test_migrating_again_and_several_at_once_does_it_once(empty) -> None:

@@ -39,3 +39,7 @@ CREATE TABLE measure_revision (
 ALTER TABLE refresh_run ADD COLUMN inputs JSONB;
 ALTER TABLE refresh_run ADD COLUMN inputs_sha256 TEXT;
 ALTER TABLE membership_version ADD COLUMN inputs_sha256 TEXT;
+
+-- Looked through before every claim: the runs that those referring to their segments wait for.
+CREATE INDEX unfinished ON refresh_run (segment_id)
+    WHERE state IN ('pending', 'running', 'evaluated');
