@@ -180,7 +180,8 @@ WITH taken AS (
            lease_owner = :worker, lease_expires_at = clock_timestamp() + :lease,
            batch_id = :batch, rule_rev = s.rev, rule_hash = s.rule_hash, as_of = :as_of,
            snapshot_id = :snapshot_id, started_at = clock_timestamp(),
-           error_class = NULL, error = NULL, manifest = NULL, manifest_sha256 = NULL, bit = NULL
+           error_class = NULL, error = NULL, manifest = NULL, manifest_sha256 = NULL, bit = NULL,
+           inputs = NULL, inputs_sha256 = NULL
       FROM segment s
      WHERE r.id = ANY(:ids) AND r.state = 'pending' AND s.id = r.segment_id
  RETURNING r.id, r.segment_id, r.due_at, r.attempt, r.rule_rev, r.rule_hash,

@@ -7,11 +7,13 @@ from collections.abc import Callable
 
 import pytest
 from tests.integration.worker.conftest import Bench
-from tests.shop import Shop, many_segments
+from tests.integration.worker.test_batch import members, orders_per_customer
+from tests.shop import LAST_ORDER, Shop, many_segments, segment
 from tests.waiting import eventually
 
 from muster_core.storage.database import transaction
 from muster_core.storage.run import cancel_run
+from muster_worker.app import Worker
 
 pytestmark = [pytest.mark.integration, pytest.mark.spark]
 
@@ -82,3 +84,27 @@ def test_a_fence_that_was_given_away_publishes_nothing(prepared: Bench):
     assert {(run["state"], run["lease_owner"]) for run in runs} == {("running", "another")}
     assert not prepared.rows("SELECT 1 FROM membership_version")
     assert not prepared.rows("SELECT 1 FROM batch WHERE manifest IS NOT NULL")
+
+
+def test_a_batch_stopped_while_customers_are_ranked_is_ranked_again_by_the_next_worker(
+    ready: Bench, shop: Shop
+):
+    by = {"table": "orders", "aggregate": {"function": "count", "column": None}}
+    ready.apply_segments([segment("best", {"kind": "top", "by": by, "limit": 100})])
+    run_id = ready.request("best", as_of=LAST_ORDER)["best"]
+    while_working(ready, ready.worker.stop)
+    stopped = ready.run(run_id)
+    assert (stopped["state"], stopped["reason"], stopped["attempt"]) == ("pending", "released", 0)
+    assert len(ready.batch(stopped)["engine_jobs"]) == 1
+    other = Worker(database=ready.database, settings=ready.settings, name="worker@test:2")
+    try:
+        assert other.work_once()
+    finally:
+        other.close()
+    run = ready.run(run_id)
+    assert (run["state"], run["member_count"]) == ("published", 100)
+    assert len(ready.batch(run)["engine_jobs"]) == 2
+    counts = orders_per_customer(shop)
+    everybody = shop.frame("customers")["customer_id"].to_pylist()
+    ranked = sorted(everybody, key=lambda key: (-counts.get(key, 0), key))
+    assert members(ready, "best") == set(ranked[:100])
