@@ -67,5 +67,7 @@ def test_every_package_is_imported_from_the_built_wheel(wheel: Path) -> None:
 def test_the_wheel_carries_what_is_not_python(wheel: Path) -> None:
     for name in ("catalog", "segments", "exports"):
         assert (wheel / "muster_console" / "demo" / f"{name}.yaml").is_file()
+    grammar = wheel / "muster_core" / "rules" / "expression" / "expression.lark"
+    assert grammar.is_file()
     for package in PACKAGES:
         assert (wheel / package / "py.typed").is_file()
