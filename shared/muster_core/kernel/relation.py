@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -12,13 +11,10 @@ from numpy.typing import NDArray
 from muster_core.catalog.type import Kind
 from muster_core.kernel.column import Column
 from muster_core.kernel.source import Bits
-from muster_core.rules.instant import start_of_day, to_date, to_micros
+from muster_core.kernel.zone import zone_table
 from muster_core.rules.predicate import SameRow
-from muster_core.schedules.zone import read_zone
 
 _INT64 = np.iinfo(np.int64)
-#: Days whose beginnings can be computed in every zone: the years 2 to 9998.
-_DAYS = (-718_000, 2_932_000)
 #: Doubles hold whole numbers and powers of ten exactly up to here, so that their quotient is the nearest.
 _EXACT_WHOLE = 2**53
 _EXACT_POWER = 22
@@ -97,28 +93,5 @@ def _doubles(column: Column) -> NDArray[np.float64]:
 
 
 def _dated(dates: Column, instants: Column, relation: str, zone: str) -> Bits:
-    """Return where the date stands in `relation` to the local date of the instant.
-
-    Not every instant becomes a date: the bounds of each distinct date become instants.
-    """
-    distinct, places = np.unique(np.clip(dates.whole, *_DAYS), return_inverse=True)
-    starts = np.array([_start(int(day), zone) for day in distinct], dtype=np.int64)[places]
-    ends = np.array([_start(int(day) + 1, zone) for day in distinct], dtype=np.int64)[places]
-    moments = instants.whole
-    match relation:
-        case "eq":
-            found = (starts <= moments) & (moments < ends)
-        case "gt":
-            found = moments < starts
-        case "gte":
-            found = moments < ends
-        case "lt":
-            found = moments >= ends
-        case _:
-            found = moments >= starts
-    return np.asarray(found, dtype=np.bool_)
-
-
-@lru_cache(maxsize=200_000)
-def _start(day: int, zone: str) -> int:
-    return to_micros(start_of_day(to_date(day), read_zone(zone)))
+    """Return where the date stands in `relation` to the local date of the instant."""
+    return compared(dates.whole, zone_table(zone).days(instants.whole), relation)

@@ -28,6 +28,7 @@ ZONES = [
     "America/New_York",
     "America/Sao_Paulo",
     "America/Havana",
+    "America/St_Johns",
     "Asia/Beirut",
     "Pacific/Apia",
     "Australia/Lord_Howe",
