@@ -10,7 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from pydantic import SecretStr
+from typer.testing import CliRunner
 
+from muster_console.cli.app import app
 from muster_console.operation.catalog import apply_catalog
 from muster_console.operation.measure import delete_measure, list_measures, show_measure
 from muster_console.operation.refresh import refresh_segments
@@ -150,3 +152,25 @@ def test_a_measure_is_kept_while_a_segment_uses_it(workspace: Workspace, tmp_pat
     with pytest.raises(NotFound):
         show_measure(workspace, "spent")
     assert "spent" in problems(workspace, tmp_path, USER)
+
+
+def test_measures_are_listed_shown_and_deleted_on_the_command_line(
+    workspace: Workspace, tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    monkeypatch.setenv("LAKE_URL", workspace.settings.lake_url or "")
+    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1")
+    save(workspace, tmp_path, USER, MEASURE + "description: All of it.\n")
+
+    def muster(*arguments: str) -> str:
+        answer = CliRunner().invoke(app, arguments)
+        assert answer.exit_code == 0, answer.output
+        return answer.output
+
+    assert "spent" in muster("measure", "list")
+    shown = muster("measure", "show", "spent")
+    assert "big" in shown
+    assert "function: sum" in shown
+    delete_segment(workspace, "big")
+    assert "deleted" in muster("measure", "delete", "spent")
+    assert list_measures(workspace) == []
