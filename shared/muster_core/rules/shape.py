@@ -43,6 +43,14 @@ def _message(error: Any) -> str:
             return "this needs a kind"
         case "value_error":
             return str(context["error"])
+        case "too_short":
+            return f"this needs at least {context['min_length']} entries, not {context['actual_length']}"
+        case "too_long":
+            return f"this takes at most {context['max_length']} entries"
+        case "string_too_long":
+            return f"this text has at most {context['max_length']} characters"
+        case "string_pattern_mismatch":
+            return "a name has up to 100 small letters, digits and _, and begins with a letter"
         case _:
             return str(error["msg"])
 
