@@ -58,7 +58,7 @@ class Peak:
 
 @contextmanager
 def watched() -> Iterator[Peak]:
-    """Watch the Python processes that evaluate while the block runs."""
+    """Watch the Python processes that evaluate while the block runs: those of every engine on this machine."""
     peak, done = Peak(), threading.Event()
 
     def watch() -> None:
