@@ -60,7 +60,7 @@ def muster(tmp_path_factory: pytest.TempPathFactory, gathered: Gathered) -> Iter
 def test_every_case_has_its_members_from_files_to_exported_files(
     muster: Muster, gathered: Gathered
 ) -> None:
-    wrong = {}
+    wrong: dict[str, Any] = {}
     for as_of, names in _batches(gathered).items():
         instant = as_of.isoformat()
         muster.ok("segment", "refresh", *_referred(gathered), "--as-of", instant, timeout=300)
@@ -77,7 +77,8 @@ def test_every_case_has_its_members_from_files_to_exported_files(
             if counts[name] != len(case.members):
                 wrong[case.id] = (counts[name], case.members)
         for name, location in delivered.items():
-            members = sorted(pq.read_table(location)["id"].to_pylist())
+            files = [pq.read_table(file) for file in location.glob("*.parquet")]
+            members = sorted(pa.concat_tables(files)["id"].to_pylist())
             if members != gathered.cases[name].members:
                 wrong[gathered.cases[name].id] = (members, gathered.cases[name].members)
     assert wrong == {}
