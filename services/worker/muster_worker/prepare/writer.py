@@ -98,6 +98,8 @@ class StoreWriter:
                 self._schema,
                 compression="zstd",
                 use_dictionary=_dictionary_columns(self._schema),
+                # money of up to 18 digits is read three times as fast as integers
+                store_decimal_as_integer=True,
             )
 
 
