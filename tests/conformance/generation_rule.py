@@ -133,12 +133,12 @@ class Writer:
 
     def _top(self) -> Node:
         node: Node = {"kind": "top", "by": self.ranked()}
-        share = {"percent": self.pick(1, 20, 33, 50, "66.67", 100)}
+        share = {"percent": self.pick(0, 1, 20, 33, 50, "66.67", 100)}
         node |= {"limit": self.pick(1, 2, 3, 9)} if self.maybe() else share
         return node | ({"descending": False} if self.maybe() else {})
 
     def _sample(self) -> Node:
-        return {"kind": "sample", "percent": self.pick(50, "12.5", 99), "salt": self.pick("x", "ß")}
+        return {"kind": "sample", "percent": self.pick(0, 50, "12.5", 99), "salt": self.pick("x", "ß")}
 
     # what is measured
 

@@ -38,6 +38,8 @@ class Known:
 
     segments: Mapping[str, Iterable[str]] | None = field(default_factory=dict)
     measures: Mapping[str, MeasureDocument] = field(default_factory=dict)
+    #: Measures that are defined, but not well; what uses them cannot be judged.
+    unread_measures: frozenset[str] = frozenset()
 
 
 _NOTHING = Known()
@@ -103,6 +105,7 @@ def check_segment(
         scopes=scopes,
         frame=frame,
         measures=known.measures,
+        unread_measures=known.unread_measures,
         segments=None if known.segments is None else frozenset(known.segments),
     )
     if len(document.rules) > limits.rules:

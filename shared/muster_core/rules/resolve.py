@@ -67,6 +67,8 @@ class Resolver:
     scopes: Scopes
     frame: Frame
     measures: Mapping[str, MeasureDocument] = field(default_factory=dict)
+    #: Measures that are defined, but could not be read.
+    unread_measures: frozenset[str] = frozenset()
     #: Names of every segment there is; None: whoever compiles looks itself.
     segments: frozenset[str] | None = None
     _notes: Notes = field(init=False)
@@ -181,6 +183,8 @@ class Resolver:
             Misfit: there is no such measure, or it does not fit the catalog.
         """
         document = self.measures.get(name)
+        if name in self.unread_measures:
+            raise Misfit(f"the measure {name[:100]} has problems of its own", pointer)
         if document is None:
             message = f"there is no measure {name[:100]!r}"
             raise Misfit(message, pointer, nearest(name, self.measures))
@@ -262,6 +266,6 @@ def _number(value: Scalar, pointer: str) -> int | Decimal:
 
 def _share(value: Scalar) -> int | Decimal:
     number = _number(value, "/percent")
-    if not 0 < number <= 100:
-        raise Misfit("a percent is above 0 and at most 100", "/percent")
+    if not 0 <= number <= 100:
+        raise Misfit("a percent is between 0 and 100", "/percent")
     return number

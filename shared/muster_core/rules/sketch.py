@@ -18,6 +18,7 @@ from muster_core.rules.condition import (
     FirstRow,
     Held,
     LastRow,
+    Measurable,
     MeasureValue,
     Not,
     Periods,
@@ -49,6 +50,7 @@ from muster_core.rules.resolution import (
     RowsTest,
     SampleTest,
     SequenceRows,
+    TopTest,
 )
 from muster_core.rules.scope import Scope, ScopeColumn
 from muster_core.rules.span import VISIBLE, Span, compared_span, held_span, window_span
@@ -219,16 +221,20 @@ class Sketcher:
         fact = Fact(key=key, inside=True, missing=False, predicate=predicate, span=span)
         return Literal_(fact=fact, negative=False)
 
-    def _aggregate(self, node: Rows, resolved: RowsTest, pointer: str) -> Part:
-        fold = resolved.fold
-        assert isinstance(fold, AggregateFold)
+    def measured(self, node: Measurable, fold: AggregateFold, pointer: str) -> RowPart:
+        """Return what an aggregate asks of the rows it looks at."""
         where = fold.where
         if node.window is not None and node.window.on not in (None, fold.scope.time):
             where = where.of[0] if node.where is not None and isinstance(where, Group) else None
         part = None
         if node.where is not None and where is not None:
             part = self.row(node.where, where, fold.scope, f"{pointer}/where")
-        rows = self._rows(fold.scope, pointer, part, window=node.window, future=node.include_future)
+        return self._rows(fold.scope, pointer, part, window=node.window, future=node.include_future)
+
+    def _aggregate(self, node: Rows, resolved: RowsTest, pointer: str) -> Part:
+        fold = resolved.fold
+        assert isinstance(fold, AggregateFold)
+        rows = self.measured(node, fold, pointer)
         data = node.model_dump(mode="json", exclude={"kind", "compare", "value"}, by_alias=True)
         data["aggregate"]["function"] = fold.function  # existence is a count
         key = f"rows {json.dumps(data, sort_keys=True)}"
@@ -301,8 +307,10 @@ class Sketcher:
             span = held_span(node.compare, node.duration)
             fact = Fact(key=key, inside=True, missing=False, span=span)
             formula = Literal_(fact=fact, negative=False)
-        elif isinstance(resolved, SampleTest) and resolved.below >= 10_000:
-            formula = Constant(value=True)
+        elif isinstance(resolved, SampleTest) and not 0 < resolved.below < 10_000:
+            formula = Constant(value=resolved.below > 0)
+        elif isinstance(resolved, TopTest) and resolved.percent and resolved.percent[0] == 0:
+            formula = Constant(value=False)
         if any(impossible(row.formula, self.bases) for row in rows):
             formula = Constant(value=False)
         return Part(pointer=pointer, join="leaf", formula=formula, rows=rows)

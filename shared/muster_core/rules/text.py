@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from muster_core.documents.text import Written, read_text
@@ -29,15 +29,28 @@ class WrittenMeasure:
     written: Written
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadRules:
+    """What could be read, and what is wrong with the rest."""
+
+    segments: list[WrittenSegment] = field(default_factory=list)
+    measures: list[WrittenMeasure] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    #: Names of documents that could not be read, where they are known.
+    unread_segments: set[str] = field(default_factory=set)
+    unread_measures: set[str] = field(default_factory=set)
+
+
 def read_segments(text: str, *, file: str, limits: Limits = DEFAULT_LIMITS) -> list[WrittenSegment]:
     """Read every segment document of a file; several are separated by ``---`` or stand in one list.
 
     Raises:
         InvalidInput: the problems of all documents, each with file and line.
     """
-    segments, measures = _read(text, file, limits, measures=False)
-    assert not measures
-    return segments
+    found = _read(text, file, limits, measures=False)
+    if found.problems:
+        raise InvalidInput(found.problems)
+    return found.segments
 
 
 def read_rules(
@@ -48,33 +61,42 @@ def read_rules(
     Raises:
         InvalidInput: the problems of all documents, each with file and line.
     """
-    return _read(text, file, limits, measures=True)
+    found = read_what_can_be_read(text, file=file, limits=limits)
+    if found.problems:
+        raise InvalidInput(found.problems)
+    return found.segments, found.measures
 
 
-def _read(
-    text: str, file: str, limits: Limits, *, measures: bool
-) -> tuple[list[WrittenSegment], list[WrittenMeasure]]:
-    segments: list[WrittenSegment] = []
-    defined: list[WrittenMeasure] = []
-    problems: list[Problem] = []
-    found = read_text(text, file=file, nesting=limits.nesting, nodes=limits.nodes)
-    for plain in found:
+def read_what_can_be_read(text: str, *, file: str, limits: Limits = DEFAULT_LIMITS) -> ReadRules:
+    """Read a file as `read_rules` does; what is wrong with one document hides no other document."""
+    try:
+        return _read(text, file, limits, measures=True)
+    except InvalidInput as exc:
+        return ReadRules(problems=list(exc.problems))
+
+
+def _read(text: str, file: str, limits: Limits, *, measures: bool) -> ReadRules:
+    found = ReadRules()
+    documents = read_text(text, file=file, nesting=limits.nesting, nodes=limits.nodes)
+    for plain in documents:
+        is_one = measures and is_measure(plain.data)
         written = plain
         try:
             data, written = _unfolded(plain, limits)
-            if measures and is_measure(data):
+            if is_one:
                 measure = parse_measure(data, limits=limits)
-                defined.append(WrittenMeasure(document=measure, written=written))
+                found.measures.append(WrittenMeasure(document=measure, written=written))
             else:
                 document = parse_segment(data, limits=limits)
-                segments.append(WrittenSegment(document=document, written=written))
+                found.segments.append(WrittenSegment(document=document, written=written))
         except InvalidInput as exc:
-            problems += [written.place(problem) for problem in exc.problems]
-    if not found:
-        problems.append(Problem(message="the file holds no segment", file=file))
-    if problems:
-        raise InvalidInput(problems)
-    return segments, defined
+            found.problems.extend(written.place(problem) for problem in exc.problems)
+            name = plain.data.get("name") if isinstance(plain.data, dict) else None
+            if isinstance(name, str):
+                (found.unread_measures if is_one else found.unread_segments).add(name)
+    if not documents:
+        found.problems.append(Problem(message="the file holds no segment", file=file))
+    return found
 
 
 def _unfolded(written: Written, limits: Limits) -> tuple[Any, Written]:

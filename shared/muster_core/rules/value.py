@@ -57,7 +57,7 @@ def _read_scalar(raw: Any) -> Scalar:
     raise ValueError("a value is a text, a number, true or false")
 
 
-def _write_scalar(value: Scalar) -> str | bool | int | float:
+def write_scalar(value: Scalar) -> str | bool | int | float:
     """Write a decimal as a JSON number where that loses nothing, else as numeric text, which reads back."""
     if not isinstance(value, Decimal):
         return value
@@ -75,7 +75,7 @@ def _read_duration(raw: Any) -> str:
 Literal_ = Annotated[
     Scalar,
     PlainValidator(_read_scalar),
-    PlainSerializer(_write_scalar, when_used="json"),
+    PlainSerializer(write_scalar, when_used="json"),
     WithJsonSchema({"type": ["string", "number", "boolean"]}),
 ]
 DurationText = Annotated[

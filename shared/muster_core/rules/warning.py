@@ -76,6 +76,30 @@ def warnings_of(
     return [Problem(message=p.message, pointer=p.pointer, hint=p.hint) for p in found.problems]
 
 
+def measure_warnings(
+    document: MeasureDocument,
+    catalog: Catalog | Scopes,
+    *,
+    as_of: datetime,
+    statistics: Statistics | None = None,
+    counted_at: datetime | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+) -> list[Problem]:
+    """Return what is probably not meant in a measure that fits the catalog; see `warnings_of`."""
+    scopes = catalog if isinstance(catalog, Scopes) else Scopes(catalog)
+    frame = Frame(as_of=as_of, zone=read_zone(scopes.catalog.timezone), limits=limits)
+    fold = Resolver(scopes=scopes, frame=frame).measure(document.by, "/by")
+    if fold is None:
+        return []
+    sketcher = Sketcher(frame=frame, profile=scopes.profile.stored)
+    evidence = None
+    if statistics is not None:
+        evidence = Evidence(statistics=statistics, counted_at=counted_at, sketcher=sketcher)
+    found = _Warnings(sketcher=sketcher, evidence=evidence)
+    found.rows(sketcher.measured(document.by, fold, "/by"))
+    return found.problems
+
+
 @dataclass(slots=True, kw_only=True)
 class _Warnings:
     sketcher: Sketcher
@@ -136,20 +160,22 @@ class _Warnings:
 
     def _rows(self, part: Part) -> bool:
         """Note what is wrong with the rows a condition looks at; whether they explain everything."""
-        explained = False
-        for rows in part.rows:
-            before = len(self.problems)
-            whom = f"row of {rows.table[:100]}"
-            if rows.part is not None:
-                self.look(rows.part, whom)
-            if not self._never(rows.formula):
-                if self.evidence is not None and len(self.problems) == before:
-                    self.problems += self.evidence.window(rows)
-                continue
-            explained = True
-            if len(self.problems) == before:
-                self._note(self._unseen(rows, whom), rows.pointer)
-        return explained
+        explained = [self.rows(rows) for rows in part.rows]
+        return any(explained)
+
+    def rows(self, rows: RowPart) -> bool:
+        """Note what is wrong with rows that are looked at; whether there can never be one."""
+        before = len(self.problems)
+        whom = f"row of {rows.table[:100]}"
+        if rows.part is not None:
+            self.look(rows.part, whom)
+        if not self._never(rows.formula):
+            if self.evidence is not None and len(self.problems) == before:
+                self.problems += self.evidence.window(rows)
+            return False
+        if len(self.problems) == before:
+            self._note(self._unseen(rows, whom), rows.pointer)
+        return True
 
     def _unseen(self, rows: RowPart, whom: str) -> str:
         if rows.window is not None and self._never(rows.window):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import cached_property
@@ -35,6 +36,15 @@ class UsedSegment:
             found[name] = found[name] and found[name].isoformat()
         return found
 
+    @classmethod
+    def from_json(cls, entry: Mapping[str, Any]) -> UsedSegment:
+        """Return the entry as it was kept on the run."""
+        known: dict[str, Any] = {name: entry.get(name) for name in cls.__slots__}
+        for name in ("as_of", "published_at"):
+            written = known[name]
+            known[name] = None if written is None else datetime.fromisoformat(written)
+        return cls(**known)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsedMeasure:
@@ -43,6 +53,12 @@ class UsedMeasure:
     measure: str
     rev: int
     digest: str
+
+
+def stale_segments(inputs: Mapping[str, Any] | None) -> tuple[UsedSegment, ...]:
+    """Return the members that were not fresh, of what is kept on a run."""
+    entries = (inputs or {}).get("segments", ())
+    return tuple(UsedSegment.from_json(e) for e in entries if e["reason"] is not None)
 
 
 @dataclass(frozen=True, kw_only=True)

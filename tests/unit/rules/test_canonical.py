@@ -103,6 +103,30 @@ def test_yaml_and_json_and_both_spellings_hash_equal() -> None:
     assert len(hashes) == 1
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("sample '33.3'% salt 'x'", "sample 33.3% salt 'x'"),
+        ("top '10.0'% by a", "top 10% by a"),
+        ("count(o) >= '3'", "count(o) >= 3"),
+        ("sum(a of o) between '1.50' and 2", "sum(a of o) between 1.5 and 2"),
+        ("count(o) in ('2', 1)", "count(o) in (1, 2)"),
+        ("sum(a of o) > '2' times sum(b of o)", "sum(a of o) > 2 times sum(b of o)"),
+        ("sum(a of o) > '1.0' times sum(b of o)", "sum(a of o) > sum(b of o)"),
+    ],
+)
+def test_what_is_always_a_number_is_one_as_text_too(one: str, other: str) -> None:
+    assert _hash(one) == _hash(other)
+
+
+def test_the_name_of_a_rule_does_not_decide_who_is_a_member() -> None:
+    def named(name: str) -> str:
+        document = {"name": "s", "rules": [{"where": "a = 1", "name": name}]}
+        return rule_hash(parse_segment(document))
+
+    assert named("the old ones") == named("old") == _hash("a = 1")
+
+
 def test_names_and_schedules_are_no_part_of_it_and_zones_and_manual_changes_are() -> None:
     assert _hash("a = 1", description="x", schedule="off") == _hash("a = 1")
     assert _hash("a = 1", timezone="UTC") != _hash("a = 1")

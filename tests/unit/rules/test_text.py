@@ -12,7 +12,7 @@ import pytest
 from muster_core.errors import InvalidInput, Problem
 from muster_core.rules.condition import Attribute
 from muster_core.rules.document import parse_segment
-from muster_core.rules.text import read_documents
+from muster_core.rules.text import read_documents, read_what_can_be_read
 
 
 def _problems(text: str, file: str = "s.yaml") -> list[Problem]:
@@ -153,3 +153,19 @@ def test_more_problems_than_anybody_reads_are_counted() -> None:
         parse_segment({"name": "a", "rules": [{"where": where}]})
     assert len(caught.value.problems) == 201
     assert "4800 more" in caught.value.problems[-1].message
+
+
+def test_a_document_that_cannot_be_read_hides_no_other() -> None:
+    text = (
+        "name: wrong\nrules: [{where: {kind: rowz}}]\n---\n"
+        "name: unread\nby: {table: orders, last: 3}\n---\n"
+        "name: right\nrules: [{where: {kind: everyone}}]\n---\n"
+        "name: spelled\nrules: [{where: 'a ='}]\n"
+    )
+    found = read_what_can_be_read(text, file="s.yaml")
+    assert [segment.document.name for segment in found.segments] == ["right"]
+    assert found.measures == []
+    assert {problem.line for problem in found.problems} == {2, 5, 11}
+    assert found.unread_segments == {"wrong", "spelled"}
+    assert found.unread_measures == {"unread"}
+    assert len(read_what_can_be_read("a: [", file="s.yaml").problems) == 1

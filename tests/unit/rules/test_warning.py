@@ -12,7 +12,8 @@ from muster_core.catalog.statistic import ColumnStatistic, Statistics, TableStat
 from muster_core.errors import Problem
 from muster_core.rules.check import check_segment
 from muster_core.rules.document import parse_segment
-from muster_core.rules.warning import warnings_of
+from muster_core.rules.measure import parse_measure
+from muster_core.rules.warning import measure_warnings, warnings_of
 
 SOURCE = Source(parquet="/x")
 CATALOG = Catalog(
@@ -159,6 +160,8 @@ def test_conditions_that_contradict_each_other_are_named(
         (_not(EVERYONE), "", "nobody"),
         (_rows(window={"calendar": "tomorrow"}), "", "window"),
         (_rows(window={"day_offset": 3}), "", "window"),
+        ({"kind": "sample", "percent": 0, "salt": "x"}, "", "no customer can ever pass"),
+        ({"kind": "top", "by": {"column": "age"}, "percent": "0"}, "", "no customer can ever pass"),
         (_rows(where=_is("total", "eq", "0.001")), "/where", "no row of orders"),
         (
             _rows(
@@ -356,3 +359,21 @@ def test_long_lists_and_deep_rules_are_looked_at_in_time() -> None:
     began = datetime.now(UTC)
     _warnings(_all(*wide, *lists, *(_any(_is("age", "gt", n), BOUGHT) for n in range(30))))
     assert (datetime.now(UTC) - began).total_seconds() < 5
+
+
+@pytest.mark.parametrize(
+    ("more", "pointer", "part"),
+    [
+        ({"window": {"calendar": "tomorrow"}}, "/by", "window"),
+        ({"where": "total > 3 and total < 2"}, "/by/where", "contradict each other"),
+        ({"where": "state is set or state is not set"}, "/by/where", "never false"),
+    ],
+)
+def test_measures_are_warned_about_too(more: dict[str, Any], pointer: str, part: str) -> None:
+    by = {"table": "orders", "aggregate": {"function": "sum", "column": "total"}}
+    (warning,) = measure_warnings(
+        parse_measure({"name": "m", "by": by | more}), CATALOG, as_of=AS_OF
+    )
+    assert warning.pointer == pointer
+    assert part in warning.message
+    assert measure_warnings(parse_measure({"name": "m", "by": by}), CATALOG, as_of=AS_OF) == []

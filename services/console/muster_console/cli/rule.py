@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 import yaml
 
-from muster_console.cli.output import JsonOption, console, print_json
+from muster_console.cli.output import JsonOption, console, print_json, print_warnings
 from muster_console.operation.rule import (
     Spelling,
     check_rule_files,
@@ -17,6 +18,7 @@ from muster_console.operation.rule import (
     read_rule_files,
 )
 from muster_console.operation.workspace import open_workspace
+from muster_core.errors import Problem
 from muster_core.rules.schema import measure_schema, segment_schema
 
 app = typer.Typer(help="The rule language: check, convert, explain.", no_args_is_help=True)
@@ -34,21 +36,24 @@ def check(
     json: JsonOption = False,
 ) -> None:
     """Check segments and measures; nothing is saved."""
+    warnings: list[Problem] = []
     if form:
         found = read_rule_files(paths)
     else:
         with open_workspace() as workspace:
-            found = check_rule_files(workspace, paths)
+            found, warnings = check_rule_files(workspace, paths)
     if json:
         print_json(
             {
                 "segments": [segment.document.name for segment in found.segments],
                 "measures": [measure.document.name for measure in found.measures],
+                "warnings": [asdict(warning) for warning in warnings],
             }
         )
         return
     what = "well formed" if form else "right"
     console.print(f"{len(found.segments)} segments and {len(found.measures)} measures are {what}.")
+    print_warnings(warnings)
 
 
 @app.command()

@@ -14,6 +14,7 @@ from muster_core.catalog.document import Catalog
 from muster_core.catalog.text import read_catalog
 from muster_core.errors import InvalidInput
 from muster_core.lake.inspect import Inspection, Progress, resolve_catalog
+from muster_core.rules.check import check_measures
 from muster_core.rules.limit import Limits
 from muster_core.storage import catalog as storage
 from muster_core.storage.database import transaction
@@ -42,15 +43,15 @@ def check_catalog(path: Path, progress: Progress | None = None) -> Inspection:
 
 
 def apply_catalog(workspace: Workspace, path: Path, progress: Progress | None = None) -> Applied:
-    """Check the catalog and put it in use; what is used by saved segments must still be there.
+    """Check the catalog and put it in use; what saved segments and measures use must still be there.
 
     Raises:
-        InvalidInput: with every problem of the file, or of segments that it would break.
+        InvalidInput: with every problem of the file, or of what it would break.
     """
     inspection = check_catalog(path, progress)
     with transaction(workspace.database) as connection:
         lock_saving(connection)
-        _keep_segments_valid(connection, inspection.catalog, workspace.settings.limits)
+        _keep_definitions_valid(connection, inspection.catalog, workspace.settings.limits)
         found, changed = storage.apply_catalog(connection, inspection.catalog)
     return Applied(id=found, changed=changed, inspection=inspection)
 
@@ -65,12 +66,19 @@ def show_catalog(workspace: Workspace) -> Catalog:
         return required_catalog(connection)
 
 
-def _keep_segments_valid(connection: Connection, catalog: Catalog, limits: Limits) -> None:
+def _keep_definitions_valid(connection: Connection, catalog: Catalog, limits: Limits) -> None:
+    """Refuse a catalog that a measure, used or not, or a segment in use does not fit.
+
+    Raises:
+        InvalidInput: with every problem.
+    """
+    known = known_definitions(connection)
+    wrong = check_measures(list(known.measures.values()), catalog, limits=limits)
     used = [
         segment.document
         for segment in list_segments(connection)
         if segment.state == "active" and segment.document is not None
     ]
-    problems = broken(used, catalog, known_definitions(connection), limits)
+    problems = wrong + broken(used, catalog, known, limits)
     if problems:
-        raise InvalidInput(problems, "This catalog would break segments in use")
+        raise InvalidInput(problems, "This catalog would break measures or segments in use")

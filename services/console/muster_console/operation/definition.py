@@ -2,31 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sqlalchemy import Connection
 
 from muster_console.operation.file import document_files, read_file, repeated
+from muster_console.operation.workspace import required_catalog
 from muster_core.catalog.document import Catalog
-from muster_core.errors import InvalidInput, Problem
+from muster_core.errors import Conflict, InvalidInput, Problem
 from muster_core.rules.check import Known, check_folder, check_measures
 from muster_core.rules.document import SegmentDocument
 from muster_core.rules.limit import Limits
 from muster_core.rules.measure import MeasureDocument
 from muster_core.rules.reference import measures_of, references_of
-from muster_core.rules.text import WrittenMeasure, WrittenSegment, read_rules
+from muster_core.rules.text import WrittenMeasure, WrittenSegment, read_what_can_be_read
 from muster_core.storage.measure import list_measures
 from muster_core.storage.segment import list_segments
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Definitions:
-    """What a file or folder defines."""
+    """What files or folders define, as far as it could be read, and what is wrong with the rest."""
 
-    segments: list[WrittenSegment]
-    measures: list[WrittenMeasure]
+    segments: list[WrittenSegment] = field(default_factory=list)
+    measures: list[WrittenMeasure] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    #: Names of documents that could not be read.
+    unread_segments: set[str] = field(default_factory=set)
+    unread_measures: set[str] = field(default_factory=set)
+
+    def add(self, other: Definitions) -> None:
+        """Take over what another file or folder defines."""
+        self.segments.extend(other.segments)
+        self.measures.extend(other.measures)
+        self.problems.extend(other.problems)
+        self.unread_segments.update(other.unread_segments)
+        self.unread_measures.update(other.unread_measures)
 
     @property
     def documents(self) -> list[SegmentDocument]:
@@ -40,26 +53,45 @@ class Definitions:
 
 
 def read_definitions(path: Path, limits: Limits) -> Definitions:
-    """Read the segments and measures of a file or folder.
+    """Read the segments and measures of a file or folder; problems of form of every file are kept.
 
     Raises:
-        InvalidInput: with every problem of form of every file, and names that stand twice.
+        InvalidInput: there is nothing to read at all.
     """
-    found = Definitions(segments=[], measures=[])
-    problems: list[Problem] = []
+    found = Definitions()
     for file in document_files(path):
         try:
-            segments, measures = read_rules(read_file(file), file=str(file), limits=limits)
+            read = read_what_can_be_read(read_file(file), file=str(file), limits=limits)
         except InvalidInput as exc:
-            problems += exc.problems
-        else:
-            found.segments.extend(segments)
-            found.measures.extend(measures)
-    problems += repeated(path, [segment.document.name for segment in found.segments])
-    problems += repeated(path, [measure.document.name for measure in found.measures])
-    if problems:
-        raise InvalidInput(problems)
+            found.problems.extend(exc.problems)
+            continue
+        found.add(
+            Definitions(
+                segments=read.segments,
+                measures=read.measures,
+                problems=read.problems,
+                unread_segments=read.unread_segments,
+                unread_measures=read.unread_measures,
+            )
+        )
+    found.problems.extend(repeated(path, [s.document.name for s in found.segments]))
+    found.problems.extend(repeated(path, [m.document.name for m in found.measures]))
     return found
+
+
+def catalog_for(connection: Connection, found: Definitions) -> Catalog:
+    """Return the catalog in use.
+
+    Raises:
+        InvalidInput: there is none, and something is wrong with the documents by themselves.
+        Conflict: there is none.
+    """
+    try:
+        return required_catalog(connection)
+    except Conflict:
+        if found.problems:
+            raise InvalidInput(found.problems) from None
+        raise
 
 
 def known_definitions(connection: Connection) -> Known:
@@ -71,9 +103,15 @@ def known_definitions(connection: Connection) -> Known:
     )
 
 
-def known_with(known: Known, measures: Mapping[str, MeasureDocument]) -> Known:
-    """Return what is known once `measures` are saved, too."""
-    return replace(known, measures={**known.measures, **measures})
+def known_with(known: Known, found: Definitions) -> Known:
+    """Return what is known once what was `found` is saved, too."""
+    unread: dict[str, Iterable[str]] = dict.fromkeys(found.unread_segments, ())
+    return replace(
+        known,
+        segments={**unread, **(known.segments or {})},
+        measures={**known.measures, **found.named_measures},
+        unread_measures=frozenset(found.unread_measures),
+    )
 
 
 def measure_problems(

@@ -12,9 +12,9 @@ from muster_core.errors import InvalidInput, Problem
 from muster_core.exports.document import ExportDocument, parse_export
 from muster_core.queue.app import Hint
 from muster_core.queue.hint import send_hint
-from muster_core.storage import delivery, export
+from muster_core.storage import delivery_record, export
 from muster_core.storage.database import transaction
-from muster_core.storage.delivery import StoredDelivery
+from muster_core.storage.delivery_record import StoredDelivery
 from muster_core.storage.export import RequestedDelivery, StoredExport
 
 
@@ -94,7 +94,7 @@ def list_deliveries(
 ) -> list[StoredDelivery]:
     """Return the newest deliveries first."""
     with transaction(workspace.database) as connection:
-        return delivery.list_deliveries(
+        return delivery_record.list_deliveries(
             connection, export_name=export_name, segment_name=segment_name, limit=limit
         )
 

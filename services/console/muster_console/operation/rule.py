@@ -9,12 +9,14 @@ from typing import Any
 
 from muster_console.operation.definition import (
     Definitions,
+    catalog_for,
     known_definitions,
     known_with,
     measure_problems,
     read_definitions,
 )
-from muster_console.operation.workspace import Workspace, required_catalog
+from muster_console.operation.warning import rule_warnings
+from muster_console.operation.workspace import Workspace
 from muster_core.errors import InvalidInput, Problem
 from muster_core.rules.check import check_folder
 from muster_core.rules.document import Rule, SegmentDocument
@@ -39,40 +41,48 @@ def read_rule_files(paths: Iterable[Path], limits: Limits = DEFAULT_LIMITS) -> D
     Raises:
         InvalidInput: with every problem of form of every file.
     """
-    found = Definitions(segments=[], measures=[])
-    problems: list[Problem] = []
-    for path in paths:
-        try:
-            read = read_definitions(path, limits)
-        except InvalidInput as exc:
-            problems += exc.problems
-        else:
-            found.segments.extend(read.segments)
-            found.measures.extend(read.measures)
-    if problems:
-        raise InvalidInput(problems)
+    found = _read(paths, limits)
+    if found.problems:
+        raise InvalidInput(found.problems)
     return found
 
 
-def check_rule_files(workspace: Workspace, paths: Iterable[Path]) -> Definitions:
+def _read(paths: Iterable[Path], limits: Limits) -> Definitions:
+    found = Definitions()
+    for path in paths:
+        try:
+            found.add(read_definitions(path, limits))
+        except InvalidInput as exc:
+            found.problems.extend(exc.problems)
+    return found
+
+
+def check_rule_files(
+    workspace: Workspace, paths: Iterable[Path]
+) -> tuple[Definitions, list[Problem]]:
     """Hold segments and measures against the catalog in use and what is saved; nothing is changed.
+
+    Returns what was read, and warnings.
 
     Raises:
         InvalidInput: with every problem.
         Conflict: there is no catalog yet.
     """
     limits = workspace.settings.limits
-    found = read_rule_files(paths, limits)
+    found = _read(paths, limits)
+    problems = list(found.problems)
     with transaction(workspace.database) as connection:
-        catalog = required_catalog(connection)
-        known = known_with(known_definitions(connection), found.named_measures)
-        problems = measure_problems(connection, found, catalog, known, limits)
-    wrong = check_folder(found.documents, catalog, limits=limits, known=known)
-    for segment, own in zip(found.segments, wrong, strict=True):
-        problems += [segment.written.place(problem) for problem in own]
-    if problems:
-        raise InvalidInput(problems)
-    return found
+        catalog = catalog_for(connection, found)
+        known = known_with(known_definitions(connection), found)
+        problems += measure_problems(connection, found, catalog, known, limits)
+        wrong = check_folder(found.documents, catalog, limits=limits, known=known)
+        for segment, own in zip(found.segments, wrong, strict=True):
+            problems += [segment.written.place(problem) for problem in own]
+        if problems:
+            raise InvalidInput(problems)
+        warned = rule_warnings(workspace, connection, found, catalog, known)
+    lists = (*warned.measures.values(), *warned.segments.values())
+    return found, [warning for warnings in lists for warning in warnings]
 
 
 def convert_segment(document: SegmentDocument, to: Spelling) -> dict[str, Any]:

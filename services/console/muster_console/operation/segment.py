@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from muster_console.operation.definition import (
+    catalog_for,
     known_definitions,
     known_with,
     measure_problems,
@@ -17,7 +18,7 @@ from muster_console.operation.definition import (
 )
 from muster_console.operation.run import run_json
 from muster_console.operation.warning import rule_warnings
-from muster_console.operation.workspace import Workspace, required_catalog
+from muster_console.operation.workspace import Workspace
 from muster_core.errors import InvalidInput, Problem, UnreadableSegment
 from muster_core.rules.check import check_folder
 from muster_core.rules.document import SegmentDocument
@@ -120,9 +121,9 @@ def apply_segments(workspace: Workspace, path: Path) -> list[AppliedSegment]:
     with transaction(workspace.database) as connection:
         # what is checked here is still so when it is saved: nobody else saves meanwhile
         lock_saving(connection)
-        catalog = required_catalog(connection)
-        known = known_with(known_definitions(connection), found.named_measures)
-        problems = measure_problems(connection, found, catalog, known, limits)
+        catalog = catalog_for(connection, found)
+        known = known_with(known_definitions(connection), found)
+        problems = found.problems + measure_problems(connection, found, catalog, known, limits)
         checked = _placed(
             found.segments, check_folder(documents, catalog, limits=limits, known=known)
         )
@@ -130,14 +131,16 @@ def apply_segments(workspace: Workspace, path: Path) -> list[AppliedSegment]:
         problems += [p for name, own in checked.items() if name not in drafts for p in own]
         if problems:
             raise InvalidInput(problems)
-        doubtful = rule_warnings(workspace, connection, documents, catalog, known.measures)
-        warned = _placed(found.segments, doubtful)
+        warned = rule_warnings(workspace, connection, found, catalog, known)
         measures = apply_measures(connection, list(found.named_measures.values()))
         changes = storage.apply_segments(connection, documents)
     return [
-        *(AppliedSegment(name=name, kind="measure", change=c, warnings=[]) for name, c in measures),
         *(
-            AppliedSegment(name=name, change=change, warnings=checked[name] + warned[name])
+            AppliedSegment(name=name, kind="measure", change=change, warnings=warned.measures[name])
+            for name, change in measures
+        ),
+        *(
+            AppliedSegment(name=name, change=change, warnings=checked[name] + warned.segments[name])
             for name, change in changes
         ),
     ]

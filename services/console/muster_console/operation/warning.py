@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from muster_console.operation.definition import Definitions
 from muster_console.operation.workspace import Workspace
 from muster_core.catalog.document import Catalog
 from muster_core.catalog.statistic import Statistics
@@ -15,22 +16,32 @@ from muster_core.clock import utc_now
 from muster_core.errors import MusterError, Problem
 from muster_core.lake.statistic import read_statistics
 from muster_core.lake.store import Store
-from muster_core.rules.document import SegmentDocument
-from muster_core.rules.measure import MeasureDocument
+from muster_core.rules.check import Known
 from muster_core.rules.scope import Scopes
-from muster_core.rules.warning import warnings_of
+from muster_core.rules.warning import measure_warnings, warnings_of
 from muster_core.storage.snapshot import read_head
 from muster_core.storage.table import snapshot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Warned:
+    """Warnings by name of what they are about."""
+
+    measures: dict[str, list[Problem]] = field(default_factory=dict)
+    segments: dict[str, list[Problem]] = field(default_factory=dict)
 
 
 def rule_warnings(
     workspace: Workspace,
     connection: Connection,
-    documents: Sequence[SegmentDocument],
+    found: Definitions,
     catalog: Catalog,
-    measures: Mapping[str, MeasureDocument],
-) -> list[list[Problem]]:
-    """Return what is probably not meant in each document; statistics that cannot be read are told, too."""
+    known: Known,
+) -> Warned:
+    """Return what is probably not meant, each with where it was written.
+
+    Statistics that cannot be read are told with the first document.
+    """
     statistics: Statistics | None = None
     counted_at: datetime | None = None
     unread: list[Problem] = []
@@ -39,22 +50,34 @@ def rule_warnings(
     except MusterError as exc:
         message = f"the statistics of the customer store cannot be read: {exc.message}"
         unread = [Problem(message=message)]
-    scopes = Scopes(catalog)
-    found = [
-        warnings_of(
-            document,
+    scopes, as_of, limits = Scopes(catalog), utc_now(), workspace.settings.limits
+    warned = Warned()
+    for measure in found.measures:
+        warnings = measure_warnings(
+            measure.document,
             scopes,
-            as_of=utc_now(),
-            measures=measures,
+            as_of=as_of,
             statistics=statistics,
             counted_at=counted_at,
-            limits=workspace.settings.limits,
+            limits=limits,
         )
-        for document in documents
-    ]
-    if found:
-        found[0] = unread + found[0]
-    return found
+        placed = [measure.written.place(problem) for problem in warnings]
+        warned.measures[measure.document.name] = unread + placed
+        unread = []
+    for segment in found.segments:
+        warnings = warnings_of(
+            segment.document,
+            scopes,
+            as_of=as_of,
+            measures=known.measures,
+            statistics=statistics,
+            counted_at=counted_at,
+            limits=limits,
+        )
+        placed = [segment.written.place(problem) for problem in warnings]
+        warned.segments[segment.document.name] = unread + placed
+        unread = []
+    return warned
 
 
 def _counted(
