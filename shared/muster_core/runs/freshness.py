@@ -22,6 +22,8 @@ class NotFresh(StrEnum):
     FAILED = "failed"
     #: A run of it is due, or was skipped or cancelled, and has not published.
     STALE = "stale"
+    #: Its run in the same batch gave the members, and was cancelled or superseded before they were published.
+    NOT_PUBLISHED = "not_published"
     #: Its members were numbered by an earlier generation of the store and cannot be read any more.
     OTHER_STORE = "other_store"
 

@@ -61,6 +61,7 @@ TRANSITIONS: dict[RunState, frozenset[RunState]] = {
         {
             RunState.PUBLISHED,
             RunState.SUPERSEDED,
+            RunState.SKIPPED,
             RunState.HELD,
             RunState.CANCELLED,
             RunState.PENDING,

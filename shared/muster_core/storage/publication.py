@@ -15,9 +15,11 @@ from sqlalchemy import Connection, text
 
 from muster_core.errors import LeaseLost
 from muster_core.runs.input import Inputs
-from muster_core.runs.state import Reason, RunState
+from muster_core.runs.state import RunState
 from muster_core.storage.claim import Claim
+from muster_core.storage.ending import Ending, EvaluatedRun, decide_endings
 from muster_core.storage.lease import close_batch
+from muster_core.storage.transition import Move, move_runs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,11 +83,15 @@ SELECT id FROM segment WHERE id = ANY(:segments) ORDER BY id FOR NO KEY UPDATE
 
 # Read after the locks are held, and the runs locked too: the reaper cannot take one away half-way.
 _EVALUATED = text("""
-SELECT r.id AS run_id, r.cancel_requested, s.deleted_at IS NOT NULL AS deleted,
-       coalesce(s.published_due_at >= r.due_at, false) AS stale
+SELECT r.id AS run_id, s.name AS segment, r.cancel_requested, s.deleted_at IS NOT NULL AS deleted,
+       coalesce(s.published_due_at >= r.due_at, false) AS stale, r.inputs
   FROM refresh_run r JOIN segment s ON s.id = r.segment_id
  WHERE r.id = ANY(:ids) AND r.fence = :fence AND r.state = 'evaluated'
  ORDER BY r.id FOR UPDATE OF r
+""")
+
+_PUBLISHED = text("""
+SELECT id FROM refresh_run WHERE id = ANY(:ids) AND fence = :fence AND state = 'published'
 """)
 
 _SETTLE = text("""
@@ -123,12 +129,14 @@ UPDATE segment s SET published_version = r.version, published_due_at = r.due_at
   FROM refresh_run r WHERE r.id = ANY(:ids) AND s.id = r.segment_id
 """)
 
-# Members taken from the same batch get their version only now; none where their own run was not published.
+# Members taken from the same batch get their version only now, or the reason why they have none.
 _NAME_VERSIONS = text("""
 UPDATE refresh_run r
    SET inputs = jsonb_set(r.inputs, '{segments}', (
          SELECT jsonb_agg(CASE WHEN t.id IS NULL THEN e.entry
-                               ELSE e.entry || jsonb_build_object('version', t.version) END
+                               WHEN t.state = 'published'
+                               THEN e.entry || jsonb_build_object('version', t.version, 'reason', NULL)
+                               ELSE e.entry || '{"version": null, "reason": "not_published"}' END
                           ORDER BY e.place)
            FROM jsonb_array_elements(r.inputs->'segments') WITH ORDINALITY AS e(entry, place)
            LEFT JOIN refresh_run t ON t.id = CAST(e.entry->>'run_id' AS bigint)))
@@ -241,20 +249,13 @@ def publish(connection: Connection, claim: Claim) -> dict[int, str]:
     connection.execute(_LOCK_SEGMENTS, {"segments": sorted(r.segment_id for r in claim.runs)})
     rows = connection.execute(_EVALUATED, {"ids": claim.run_ids, "fence": claim.fence}).all()
     if rows:
-        endings = {
-            row.run_id: _ending(row.cancel_requested, row.deleted, row.stale) for row in rows
-        }
-        connection.execute(
-            _SETTLE,
-            {
-                "ids": list(endings),
-                "states": [state.value for state, _ in endings.values()],
-                "reasons": [reason and reason.value for _, reason in endings.values()],
-                "fence": claim.fence,
-                "worker": claim.worker,
-            },
+        before = connection.scalars(_PUBLISHED, {"ids": claim.run_ids, "fence": claim.fence}).all()
+        endings = decide_endings(
+            [EvaluatedRun(**row._mapping) for row in rows],
+            published=before,
         )
-        published = [i for i, (state, _) in endings.items() if state is RunState.PUBLISHED]
+        _settle(connection, claim, endings)
+        published = [i for i, end in endings.items() if end.state is RunState.PUBLISHED]
         _make_versions(connection, published, claim.worker)
         connection.execute(_NAME_VERSIONS, {"ids": claim.run_ids})
         close_batch(connection, claim)
@@ -265,14 +266,22 @@ def publish(connection: Connection, claim: Claim) -> dict[int, str]:
     return {row.id: row.state for row in known if row.state not in unsettled}
 
 
-def _ending(cancel: bool, deleted: bool, stale: bool) -> tuple[RunState, Reason | None]:
-    if deleted:
-        return RunState.CANCELLED, Reason.DELETED
-    if cancel:
-        return RunState.CANCELLED, Reason.REQUESTED
-    if stale:
-        return RunState.SUPERSEDED, Reason.NEWER_PUBLISHED
-    return RunState.PUBLISHED, None
+def _settle(connection: Connection, claim: Claim, endings: Mapping[int, Ending]) -> None:
+    for run_id, end in endings.items():
+        if end.reason is not None and end.error is not None:
+            move = Move(run_id=run_id, state=end.state, reason=end.reason)
+            move_runs(connection, [move], fences=[claim.fence], actor=claim.worker, error=end.error)
+    rest = {run_id: end for run_id, end in endings.items() if end.error is None}
+    connection.execute(
+        _SETTLE,
+        {
+            "ids": list(rest),
+            "states": [end.state.value for end in rest.values()],
+            "reasons": [end.reason and end.reason.value for end in rest.values()],
+            "fence": claim.fence,
+            "worker": claim.worker,
+        },
+    )
 
 
 def _make_versions(connection: Connection, run_ids: Sequence[int], worker: str) -> None:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy import Engine
 
 from muster_core.rules.document import parse_segment
+from muster_core.runs.input import Inputs
 from muster_core.storage.database import transaction
 from muster_core.storage.run import (
     Claim,
@@ -61,7 +62,11 @@ class Desk:
         return claim
 
     def evaluate(
-        self, claim: Claim, run_ids: Sequence[int] | None = None, manifest: str = "m1"
+        self,
+        claim: Claim,
+        run_ids: Sequence[int] | None = None,
+        manifest: str = "m1",
+        inputs: Mapping[int, Inputs] | None = None,
     ) -> None:
         outcomes = [
             Outcome(
@@ -71,6 +76,7 @@ class Desk:
                 joined=10,
                 left=0,
                 node_counts={"/rules/0/where": 10},
+                inputs=(inputs or {}).get(run.run_id),
             )
             for bit, run in enumerate(claim.runs)
             if run_ids is None or run.run_id in run_ids

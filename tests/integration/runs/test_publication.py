@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy.exc import DBAPIError
 
+from muster_core.runs.input import Inputs, UsedSegment
 from muster_core.storage.run import cancel_run, get_run, list_runs, publish, run_events
 from muster_core.storage.segment import delete_segment, get_segment
 
@@ -98,6 +99,57 @@ def test_each_segment_of_a_batch_is_settled_on_its_own(desk, in_transaction) -> 
         runs["stale"]: "superseded",
     }
     assert desk.ask("SELECT run_id FROM membership_version") == [runs["plain"]]
+
+
+def test_who_used_members_that_were_not_published_says_so_or_is_skipped(
+    desk, in_transaction
+) -> None:
+    names = ("stopped", "fine", "lenient", "strict", "behind")
+    for name in names:
+        desk.apply(name)
+    runs = {run.name: run.run_id for run in desk.request(names)}
+    claim = desk.must_claim()
+
+    def beside(name: str, policy: str) -> UsedSegment:
+        return UsedSegment(
+            segment=name,
+            policy=policy,
+            version=None,
+            as_of=claim.as_of,
+            published_at=None,
+            same_batch=True,
+            run_id=runs[name],
+        )
+
+    used = {
+        "lenient": (beside("stopped", "use_last"), beside("fine", "skip")),
+        "strict": (beside("stopped", "skip"),),
+        "behind": (beside("strict", "use_last"),),
+    }
+    desk.evaluate(claim, inputs={runs[name]: Inputs(segments=s) for name, s in used.items()})
+    in_transaction(lambda c: cancel_run(c, runs["stopped"], actor="user"))
+
+    states = in_transaction(lambda c: publish(c, claim))
+
+    assert {name: states[run_id] for name, run_id in runs.items()} == {
+        "stopped": "cancelled",
+        "fine": "published",
+        "lenient": "published",
+        "strict": "skipped",
+        "behind": "published",
+    }
+
+    def told(name: str) -> list[tuple[object, ...]]:
+        record = in_transaction(lambda c: get_run(c, runs[name]))
+        return [(e["segment"], e["version"], e["reason"]) for e in record.inputs["segments"]]
+
+    assert told("lenient") == [("stopped", None, "not_published"), ("fine", 1, None)]
+    assert told("strict") == [("stopped", None, "not_published")]
+    assert told("behind") == [("strict", None, "not_published")]
+    strict = in_transaction(lambda c: get_run(c, runs["strict"]))
+    assert strict.reason == "reference_not_fresh"
+    assert "Refresh stopped" in strict.error
+    assert in_transaction(lambda c: publish(c, claim)) == states
 
 
 def test_a_published_version_cannot_be_changed_or_removed(desk, refresh) -> None:

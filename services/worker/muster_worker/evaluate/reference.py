@@ -23,6 +23,7 @@ _WHY = {
     NotFresh.INACTIVE: "is inactive",
     NotFresh.FAILED: "failed at its last refresh",
     NotFresh.STALE: "was due and has not published since",
+    NotFresh.NOT_PUBLISHED: "was not published with the batch",
 }
 
 
