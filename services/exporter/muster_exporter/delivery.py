@@ -17,6 +17,7 @@ from muster_core.exports.manifest import (
     DeliveredFile,
     ExportManifest,
     Latest,
+    StaleReference,
     csv_dialect,
     instant,
 )
@@ -25,6 +26,7 @@ from muster_core.exports.writer import RowFeed, write_file
 from muster_core.lake.location import Lake
 from muster_core.lake.members import MemberList, Output
 from muster_core.rules.document import parse_segment
+from muster_core.runs.input import UsedSegment
 from muster_exporter.sinks.folder import FolderSink
 
 
@@ -205,9 +207,20 @@ def _manifest(claim: ClaimedDelivery, order: _Order, files: list[DeliveredFile])
         as_of=instant(claim.as_of),
         published_at=instant(claim.published_at),
         members=claim.member_count,
+        stale_references=[_stale(used) for used in claim.stale],
         columns=order.columns,
         file_format=document.format,
         csv_dialect=csv_dialect(document.format, raw=document.raw),
         rows_per_file=document.rows_per_file,
         files=files,
+    )
+
+
+def _stale(used: UsedSegment) -> StaleReference:
+    return StaleReference(
+        segment=used.segment,
+        version=used.version,
+        published_at=None if used.published_at is None else instant(used.published_at),
+        age_seconds=used.age_seconds,
+        reason=str(used.reason),
     )

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from muster_core.lake.manifest import Pointer
+from muster_core.runs.input import UsedSegment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,4 +44,6 @@ class ClaimedDelivery:
     as_of: datetime
     published_at: datetime
     member_count: int
+    #: What the version was computed from though it was not fresh.
+    stale: tuple[UsedSegment, ...]
     chunks: tuple[Chunk, ...]

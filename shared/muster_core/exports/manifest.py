@@ -39,6 +39,19 @@ class DeliveredColumn(Node):
     type: str
 
 
+class StaleReference(Node):
+    """Members of another segment that the version was computed from though they were not fresh."""
+
+    segment: str
+    #: None where they were never published: their own run was cancelled or superseded.
+    version: int | None
+    published_at: str | None
+    #: Seconds from their publication to the refresh that used them.
+    age_seconds: float | None
+    #: Why they were not fresh, see `muster_core.runs.freshness`.
+    reason: str
+
+
 class ExportManifest(Node):
     """Everything a consumer needs to read one version and to know that it is whole."""
 
@@ -50,6 +63,8 @@ class ExportManifest(Node):
     as_of: str
     published_at: str
     members: int
+    #: Empty where everything the version was computed from was fresh.
+    stale_references: list[StaleReference]
     #: The first column is the customer key.
     columns: list[DeliveredColumn]
     file_format: Format

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,7 +18,9 @@ from muster_core.exports.claim import Chunk, ClaimedDelivery
 from muster_core.exports.state import DeliveryState, Event, failure, lost_lease, target
 from muster_core.lake.manifest import Pointer
 from muster_core.runs.backoff import Backoff
+from muster_core.runs.input import stale_segments
 from muster_core.storage.delivery_event import NOW, apply_event
+from muster_core.storage.delivery_record import VERSION
 from muster_core.storage.table import (
     delivery,
     delivery_chunk,
@@ -26,39 +28,13 @@ from muster_core.storage.table import (
     fence_seq,
     membership_pointer,
     membership_version,
+    refresh_run,
     segment,
     segment_revision,
     snapshot,
 )
 
-_AS_STORED = (
-    *("id", "version", "reason", "attempt", "max_attempts", "rows", "bytes", "location"),
-    *("error_class", "error", "created_at", "started_at", "finished_at"),
-)
 _NO_LEASE: Mapping[str, Any] = {"lease_owner": None, "lease_expires_at": None}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredDelivery:
-    """A delivery as people look at it."""
-
-    id: int
-    export: str
-    segment: str
-    version: int
-    state: DeliveryState
-    reason: str | None
-    attempt: int
-    max_attempts: int
-    rows: int | None
-    bytes: int | None
-    location: str | None
-    error_class: str | None
-    error: str | None
-    exporter: str | None
-    created_at: datetime
-    started_at: datetime | None
-    finished_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -268,41 +244,6 @@ def reap_deliveries(connection: Connection, *, actor: str = "reaper") -> ReapedD
     return ReapedDeliveries(returned=returned, failed=failed)
 
 
-def list_deliveries(
-    connection: Connection,
-    *,
-    export_name: str | None = None,
-    segment_name: str | None = None,
-    limit: int = 50,
-) -> list[StoredDelivery]:
-    """Return the newest deliveries, optionally of one export or one segment only."""
-    query = (
-        sa.select(
-            delivery,
-            export.c.name.label("export_name"),
-            segment.c.name.label("segment_name"),
-        )
-        .join_from(delivery, export, delivery.c.export_id == export.c.id)
-        .join(segment, delivery.c.segment_id == segment.c.id)
-        .order_by(delivery.c.id.desc())
-        .limit(limit)
-    )
-    if export_name is not None:
-        query = query.where(export.c.name == export_name)
-    if segment_name is not None:
-        query = query.where(segment.c.name == segment_name)
-    return [
-        StoredDelivery(
-            export=row.export_name,
-            segment=row.segment_name,
-            state=DeliveryState(row.state),
-            exporter=row.lease_owner,
-            **{name: row._mapping[name] for name in _AS_STORED},
-        )
-        for row in connection.execute(query)
-    ]
-
-
 def _held(claim: ClaimedDelivery) -> tuple[sa.ColumnElement[bool], ...]:
     return (
         delivery.c.id == claim.id,
@@ -342,16 +283,12 @@ def _claimed(connection: Connection, delivery_id: int) -> ClaimedDelivery:
             membership_pointer.c.bit,
             snapshot.c.manifest.label("snapshot_manifest"),
             snapshot.c.manifest_sha256.label("snapshot_sha256"),
+            refresh_run.c.inputs,
         )
         .join_from(delivery, export, delivery.c.export_id == export.c.id)
         .join(segment, delivery.c.segment_id == segment.c.id)
-        .join(
-            membership_version,
-            sa.and_(
-                membership_version.c.segment_id == delivery.c.segment_id,
-                membership_version.c.version == delivery.c.version,
-            ),
-        )
+        .join(membership_version, VERSION)
+        .join(refresh_run, refresh_run.c.id == membership_version.c.run_id)
         .join(
             segment_revision,
             sa.and_(
@@ -391,6 +328,7 @@ def _claimed(connection: Connection, delivery_id: int) -> ClaimedDelivery:
         as_of=row.as_of,
         published_at=row.published_at,
         member_count=row.member_count,
+        stale=stale_segments(row.inputs),
         chunks=tuple(
             Chunk(number=c.number, name=c.name, rows=c.rows, bytes=c.bytes, sha256=c.sha256)
             for c in chunks

@@ -9,7 +9,7 @@ import sys
 from tests.integration.exporter.world import World
 
 from muster_core.storage.database import transaction
-from muster_core.storage.delivery import list_deliveries
+from muster_core.storage.delivery_record import list_deliveries
 
 
 def start(

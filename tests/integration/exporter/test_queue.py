@@ -24,10 +24,10 @@ from muster_core.storage.delivery import (
     fail_delivery,
     finish_delivery,
     heartbeat_delivery,
-    list_deliveries,
     reap_deliveries,
     release_delivery,
 )
+from muster_core.storage.delivery_record import list_deliveries
 from muster_core.storage.export import (
     apply_export,
     delete_export,

@@ -30,7 +30,8 @@ from muster_core.lake.manifest import ALIVE
 from muster_core.queue.app import Hint
 from muster_core.queue.hint import send_hint
 from muster_core.storage.database import transaction
-from muster_core.storage.delivery import list_deliveries, reap_deliveries
+from muster_core.storage.delivery import reap_deliveries
+from muster_core.storage.delivery_record import list_deliveries
 from muster_core.storage.table import delivery, delivery_event, process
 
 pytestmark = pytest.mark.integration

@@ -17,7 +17,7 @@ from tests.waiting import eventually
 
 from muster_core.lake.manifest import ALIVE
 from muster_core.storage.database import transaction
-from muster_core.storage.delivery import list_deliveries
+from muster_core.storage.delivery_record import list_deliveries
 
 pytestmark = pytest.mark.integration
 

@@ -31,6 +31,7 @@ from muster_core.lake.manifest import (
 )
 from muster_core.lake.matrix import write_manifest, write_words
 from muster_core.lake.store import write_snapshot
+from muster_core.runs.input import Inputs
 from muster_core.settings import Settings
 from muster_core.storage.catalog import apply_catalog
 from muster_core.storage.database import transaction
@@ -107,9 +108,19 @@ class World:
     masks: dict[tuple[str, int], list[np.ndarray]] = field(default_factory=dict)
     #: The document that the latest version was evaluated by.
     definition: dict[str, object] = field(default_factory=dict)
+    #: What the latest version was computed from.
+    inputs: dict[str, Any] | None = None
 
-    def publish(self, name: str, share: float = 0.5, *, project: Sequence[object] = ()) -> int:
+    def publish(
+        self,
+        name: str,
+        share: float = 0.5,
+        *,
+        project: Sequence[object] = (),
+        inputs: Inputs | None = None,
+    ) -> int:
         """Publish one more version of the segment `name`, with about `share` of all customers."""
+        self.inputs = None if inputs is None else inputs.to_json()
         self.definition = {"name": name, "project": list(project)}
         with transaction(self.database) as connection:
             segment_id, version = self._next_version(connection, name)
@@ -227,7 +238,13 @@ class World:
         due = AS_OF + timedelta(minutes=version)
         run_id = connection.execute(
             refresh_run.insert()
-            .values(segment_id=segment_id, due_at=due, trigger="manual", state="published")
+            .values(
+                segment_id=segment_id,
+                due_at=due,
+                trigger="manual",
+                state="published",
+                inputs=self.inputs,
+            )
             .returning(refresh_run.c.id)
         ).scalar_one()
         connection.execute(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +12,8 @@ import typer
 from muster_console.cli.output import JsonOption, print_facts, print_json, print_table
 from muster_console.operation import export as operation
 from muster_console.operation.workspace import open_workspace
-from muster_core.storage.delivery import StoredDelivery
+from muster_core.runs.input import UsedSegment
+from muster_core.storage.delivery_record import StoredDelivery
 from muster_core.storage.export import StoredExport
 
 app = typer.Typer(help="Where members are delivered to, and how far that is.", no_args_is_help=True)
@@ -57,7 +59,7 @@ def show(name: Name, *, json: JsonOption = False) -> None:
         export = operation.get_export(workspace, name)
         deliveries = operation.list_deliveries(workspace, export_name=name, limit=10)
     if json:
-        print_json(_export(export) | {"deliveries": [_delivery(d) for d in deliveries]})
+        print_json(_export(export) | {"deliveries": [delivery_json(d) for d in deliveries]})
         return
     document = export.document
     columns = ", ".join(
@@ -73,7 +75,7 @@ def show(name: Name, *, json: JsonOption = False) -> None:
         ("changed", export.updated_at),
     ]
     print_facts(export.name, rows)
-    _print_deliveries(deliveries)
+    print_deliveries(deliveries)
 
 
 @app.command()
@@ -110,13 +112,16 @@ def deliveries(
             workspace, export_name=export, segment_name=segment, limit=limit
         )
     if json:
-        print_json([_delivery(d) for d in found])
+        print_json([delivery_json(d) for d in found])
     else:
-        _print_deliveries(found)
+        print_deliveries(found)
 
 
-def _print_deliveries(found: list[StoredDelivery]) -> None:
+def print_deliveries(found: list[StoredDelivery]) -> None:
+    """Print deliveries, with what was not fresh in any of them."""
     columns = ("id", "export", "segment", "version", "state", "rows", "bytes", "finished", "where")
+    # told only where there is something to tell: the table is wide enough
+    marked = any(d.stale for d in found)
     rows = [
         (
             d.id,
@@ -128,10 +133,18 @@ def _print_deliveries(found: list[StoredDelivery]) -> None:
             d.bytes,
             d.finished_at,
             d.error or d.location,
+            *(["; ".join(map(_stale, d.stale))] if marked else []),
         )
         for d in found
     ]
-    print_table("deliveries", columns, rows)
+    print_table("deliveries", (*columns, "not fresh") if marked else columns, rows)
+
+
+def _stale(used: UsedSegment) -> str:
+    if used.version is None or used.age_seconds is None:
+        return f"{used.segment}: {used.reason}"
+    age = timedelta(seconds=int(used.age_seconds))
+    return f"{used.segment} version {used.version}, {age} old: {used.reason}"
 
 
 def _export(export: StoredExport) -> dict[str, object]:
@@ -144,5 +157,12 @@ def _export(export: StoredExport) -> dict[str, object]:
     }
 
 
-def _delivery(delivery: StoredDelivery) -> dict[str, object]:
-    return asdict(delivery)
+def delivery_json(delivery: StoredDelivery) -> dict[str, object]:
+    """Return a delivery as programs read it."""
+    found = asdict(delivery)
+    del found["stale"]
+    names = ("segment", "version", "published_at", "age_seconds", "reason")
+    found["stale_references"] = [
+        {name: getattr(used, name) for name in names} for used in delivery.stale
+    ]
+    return found

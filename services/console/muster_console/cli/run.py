@@ -124,7 +124,8 @@ def print_inputs(inputs: Mapping[str, Any] | None) -> None:
 
 def _origin(reference: Mapping[str, Any]) -> str:
     if reference["same_batch"]:
-        return "the same batch"
+        published = reference["reason"] is None
+        return "the same batch" if published else "the same batch, not published"
     age = reference["age_seconds"]
     if age is None:
         return "nowhere"

@@ -1,0 +1,87 @@
+"""Deliveries as people look at them: how far each is, where it went, and what was not fresh in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from muster_core.exports.state import DeliveryState
+from muster_core.runs.input import UsedSegment, stale_segments
+from muster_core.storage.table import delivery, export, membership_version, refresh_run, segment
+
+_AS_STORED = (
+    *("id", "version", "reason", "attempt", "max_attempts", "rows", "bytes", "location"),
+    *("error_class", "error", "created_at", "started_at", "finished_at"),
+)
+#: The version that a delivery brings.
+VERSION = sa.and_(
+    membership_version.c.segment_id == delivery.c.segment_id,
+    membership_version.c.version == delivery.c.version,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredDelivery:
+    """A delivery as people look at it."""
+
+    id: int
+    export: str
+    segment: str
+    version: int
+    state: DeliveryState
+    reason: str | None
+    attempt: int
+    max_attempts: int
+    rows: int | None
+    bytes: int | None
+    location: str | None
+    error_class: str | None
+    error: str | None
+    exporter: str | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    #: What the version was computed from though it was not fresh.
+    stale: tuple[UsedSegment, ...]
+
+
+def list_deliveries(
+    connection: Connection,
+    *,
+    export_name: str | None = None,
+    segment_name: str | None = None,
+    limit: int = 50,
+) -> list[StoredDelivery]:
+    """Return the newest deliveries, optionally of one export or one segment only."""
+    query = (
+        sa.select(
+            delivery,
+            export.c.name.label("export_name"),
+            segment.c.name.label("segment_name"),
+            refresh_run.c.inputs,
+        )
+        .join_from(delivery, export, delivery.c.export_id == export.c.id)
+        .join(segment, delivery.c.segment_id == segment.c.id)
+        .join(membership_version, VERSION)
+        .join(refresh_run, refresh_run.c.id == membership_version.c.run_id)
+        .order_by(delivery.c.id.desc())
+        .limit(limit)
+    )
+    if export_name is not None:
+        query = query.where(export.c.name == export_name)
+    if segment_name is not None:
+        query = query.where(segment.c.name == segment_name)
+    return [
+        StoredDelivery(
+            export=row.export_name,
+            segment=row.segment_name,
+            state=DeliveryState(row.state),
+            exporter=row.lease_owner,
+            stale=stale_segments(row.inputs),
+            **{name: row._mapping[name] for name in _AS_STORED},
+        )
+        for row in connection.execute(query)
+    ]
