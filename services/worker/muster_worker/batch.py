@@ -151,7 +151,7 @@ class Batch:
             lambda: self._session(None),
             self._settings,
             owner=claim.worker,
-            progress=lambda *_: self.lease.check(),
+            progress=self._note_preparation,
             stop=self.lease.stopping,
         )
 
@@ -341,6 +341,10 @@ class Batch:
         except PartUnavailable as exc:
             # the runs are settled; durations are not worth waiting for
             get_logger().warning("durations not recorded", error=exc.code)
+
+    def _note_preparation(self, _: str, done: int, total: int) -> None:
+        self.lease.check()
+        self._note_progress(total, done)
 
     def _note_progress(self, tasks: int, done: int) -> None:
         self._progress = (tasks, done)

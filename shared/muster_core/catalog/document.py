@@ -8,9 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Literal
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
+
+from muster_core.extract.document import PostgresSource
 
 NAME_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]{0,62}$"
 
@@ -22,12 +31,30 @@ class Frozen(BaseModel):
 
 
 class Source(Frozen):
-    """Where a table's rows come from: a Parquet file, a folder of them, or a partitioned folder.
+    """Where a table's rows come from: Parquet files, or a table or query of a PostgreSQL database.
 
-    A relative path is taken from the catalog file's folder and stored absolute.
+    `parquet` is a file, a folder of them, or a partitioned folder; a relative path is taken from the catalog
+    file's folder and stored absolute.
     """
 
-    parquet: str
+    parquet: str | None = None
+    postgres: PostgresSource | None = None
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if (self.parquet is None) == (self.postgres is None):
+            raise ValueError("name either parquet or postgres")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _named_only(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # a kind of source that is added later must not change the digests of catalogs that do not use it
+        return {name: value for name, value in handler(self).items() if value is not None}
+
+    def __str__(self) -> str:
+        if self.postgres is None:
+            return str(self.parquet)
+        return f"{self.postgres.table or 'a query'} of {self.postgres.connection}"
 
 
 class History(Frozen):

@@ -1,15 +1,13 @@
-"""Rows of an extracted file that are no longer at the source: their positions, in a small file beside it."""
+"""Writing down which rows of extracted files are no longer at the source."""
 
 from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from muster_core.extract.manifest import ExtractManifest
+from muster_core.lake.dead import DeadRows, Rows
 from muster_core.lake.location import Lake
-
-Rows = NDArray[np.int64]
 
 _SCHEMA = pa.schema([("row", pa.int64())])
 
@@ -24,13 +22,10 @@ def write_dead(lake: Lake, path: str, rows: Rows) -> None:
         writer.write_table(table)
 
 
-def read_dead(lake: Lake, path: str) -> Rows:
-    """Return the positions of the dead rows of one file, ascending."""
-    with lake.open_input(path) as file:
-        # copied: the memory map ends with the block
-        return np.array(pa.ipc.open_file(file).read_all()["row"], dtype=np.int64)
-
-
 def dead_rows(lake: Lake, manifest: ExtractManifest) -> dict[int, Rows]:
     """Return the dead rows of every file of a manifest that has any, by its number."""
-    return {f.number: read_dead(lake, f.dead) for f in manifest.files if f.dead is not None}
+    return {
+        f.number: DeadRows(str(lake.locate(f.dead))).rows
+        for f in manifest.files
+        if f.dead is not None
+    }

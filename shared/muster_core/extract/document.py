@@ -13,6 +13,19 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from muster_core.rules.duration import parse_duration
 
+#: What of a source decides how it is read, and not which rows it has.
+TUNING = frozenset(
+    {
+        "watermark",
+        "overlap",
+        "reconcile",
+        "every",
+        "parallel",
+        "statement_timeout",
+        "lock_timeout",
+    }
+)
+
 #: ``NAME`` (read from ``MUSTER_SOURCE_<NAME>_URL``) or ``${VARIABLE}``.
 _CONNECTION = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,62}|\$\{[A-Za-z_][A-Za-z0-9_]{0,126}\}")
 
@@ -118,11 +131,7 @@ class PostgresSource(_Node):
     def definition(self, columns: Mapping[str, str]) -> str:
         """Return 16 digits that stay while the rows extracted before can be built upon."""
         content = {
-            "source": self.model_dump(
-                mode="json",
-                by_alias=True,
-                include={"connection", "table", "query", "key", "columns"},
-            ),
+            "source": self.model_dump(mode="json", by_alias=True, exclude=set(TUNING)),
             "columns": dict(columns),
         }
         text = json.dumps(content, sort_keys=True, separators=(",", ":"))

@@ -69,8 +69,8 @@ class ExtractManifest(Node):
     #: Place in the row of extractions of this source.
     number: int
     definition: str
-    #: System identifier, timeline and database: transaction numbers mean something within one only.
-    server: str
+    #: Equal for two extractions if transaction numbers and stored rows mean the same in both.
+    lineage: str
     #: The source's clock at the snapshot, and the snapshot itself.
     taken_at: str
     snapshot: str

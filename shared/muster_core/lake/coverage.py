@@ -79,7 +79,12 @@ class Survey:
         """Return the rows without time or reference by column, and a report per relationship."""
         known = self._catalog.table(table)
         assert known is not None
-        references = [r for r in self._catalog.relationships if r.child[0] == table]
+        # the keys of a table that is not read here are not known
+        references = [
+            r
+            for r in self._catalog.relationships
+            if r.child[0] == table and self._files[r.parent[0]]
+        ]
         columns = {r.child[1] for r in references} | ({known.time} if known.time else set())
         if not columns:
             return {}, []

@@ -1,10 +1,12 @@
 """Checking a catalog against its data: what is written becomes a `Catalog` with types, or every problem.
 
-Footers are read first; key and reference columns are then streamed once, in eight bytes per key.
+Footers are read first; key and reference columns are then streamed once, in eight bytes per key. PostgreSQL
+tables are described by their server; their keys are checked when they are prepared.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,10 +19,14 @@ from muster_core.errors import (
     InvalidInput,
     NullKeys,
     Problem,
+    SourceDenied,
     SourceMissing,
     SourceUnreadable,
     TerminalError,
 )
+from muster_core.extract.address import resolve_address
+from muster_core.extract.description import describe
+from muster_core.extract.session import reading
 from muster_core.lake.coverage import KeyReport, ReferenceReport, Survey
 from muster_core.lake.fit import check_relationships, check_table, check_zone
 from muster_core.lake.history import check_histories, check_ways, written_histories
@@ -71,7 +77,9 @@ def resolve_catalog(
     Raises:
         InvalidInput: names, types or relationships do not fit; all problems at once.
         SourceMissing: a single source does not exist or holds no Parquet file.
-        SourceUnreadable: a single source is not readable Parquet.
+        SourceUnreadable: a single source is not readable.
+        SourceDenied: the server of a single source refuses the login, or the table.
+        SourceUnavailable: a source's server does not answer.
         DuplicateKeys: a key column repeats keys; only their number is told.
         NullKeys: profile rows have no key.
     """
@@ -113,18 +121,15 @@ def _find_tables(
     written += [(name, f"/tables/{name}", table) for name, table in document.tables.items()]
     failures: list[TerminalError] = []
     for name, pointer, table in written:
-        source = Source(parquet=str((base / table.source.parquet).absolute()))
-        if "://" in table.source.parquet:
-            source = table.source
+        source = _absolute(table.source, base)
         try:
-            files = list_source(source)
-            layout = read_layout(source, files)
-        except (SourceMissing, SourceUnreadable) as exc:
+            files, layout = _look(name, source)
+        except (SourceMissing, SourceUnreadable, SourceDenied) as exc:
             failures.append(exc)
             problems.append(
                 Problem(
                     message=exc.message,
-                    pointer=f"{pointer}/source/parquet",
+                    pointer=f"{pointer}/source/{'postgres' if source.postgres else 'parquet'}",
                     file=file,
                     hint=exc.hint,
                 )
@@ -147,6 +152,28 @@ def _find_tables(
         # The only problem keeps its own class: a script can tell a missing file from a wrong catalog.
         raise type(failures[0])(f"{problems[0]}", hint=None) from failures[0]
     return found
+
+
+def _absolute(source: Source, base: Path) -> Source:
+    if source.parquet is None or "://" in source.parquet:
+        return source
+    return Source(parquet=str((base / source.parquet).absolute()))
+
+
+def _look(name: str, source: Source) -> tuple[list[SourceFile], Layout]:
+    """Return the files and the layout of a source; a PostgreSQL table has no files yet."""
+    if source.postgres is None:
+        files = list_source(source)
+        return files, read_layout(source, files)
+    url = resolve_address(source.postgres.connection, os.environ)
+    with reading(source.postgres, url, name) as session:
+        found = describe(session)
+    return [], Layout(
+        columns={column: known.kind for column, known in found.columns.items()},
+        left_out={column: why.type for column, why in found.left_out.items()},
+        rows=found.relation.estimate if found.relation else 0,
+        groups={},
+    )
 
 
 def _join_columns(document: CatalogDocument, table: str) -> list[str]:

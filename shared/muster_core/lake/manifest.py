@@ -42,6 +42,9 @@ class SourceFile(Node):
     size: int
     #: Modification time in nanoseconds for local files, the etag for object stores, as text.
     etag: str
+    #: For extracted files: the file with the positions of rows that are no longer there, and their number.
+    dead: str | None = None
+    dead_rows: int = 0
 
 
 class StoreFile(Node):

@@ -29,12 +29,13 @@ READ_ROWS = 65_536
 
 
 def list_source(source: Source) -> list[SourceFile]:
-    """Return the files of a source in path order, numbered from 0.
+    """Return the files of a Parquet source in path order, numbered from 0.
 
     Raises:
         SourceMissing: nothing is there, or the folder holds no Parquet file.
         TerminalError: the address is not a local path.
     """
+    assert source.parquet is not None
     if "://" in source.parquet:
         raise TerminalError(
             "A source at a URL is not supported yet.", hint="Name a local file or folder."
@@ -85,7 +86,10 @@ def open_source(path: str) -> Any:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
-    """What the files of one source have: columns by name (None: no catalog type) and rows per file."""
+    """What the files of one source have: columns by name (None: no catalog type) and rows.
+
+    `rows` counts those that are there; `groups` those that are stored.
+    """
 
     columns: dict[str, ColumnType | None]
     left_out: dict[str, str]
@@ -119,9 +123,8 @@ def read_layout(source: Source, files: Sequence[SourceFile]) -> Layout:
             columns[field.name] = _agree(columns, field.name, kind, entry.path)
     for name, kind in _folder_types(source, files).items():
         columns.setdefault(name, kind)
-    return Layout(
-        columns=columns, left_out=left_out, rows=sum(map(sum, groups.values())), groups=groups
-    )
+    living = sum(map(sum, groups.values())) - sum(file.dead_rows for file in files)
+    return Layout(columns=columns, left_out=left_out, rows=living, groups=groups)
 
 
 def _agree(
@@ -142,6 +145,8 @@ def _agree(
 
 def folder_values(source: Source, path: str) -> dict[str, str | None]:
     """Return the ``key=value`` folders between a source and one of its files."""
+    if source.parquet is None:
+        return {}
     between = Path(path).parent
     root = Path(source.parquet)
     parts = between.relative_to(root).parts if between.is_relative_to(root) else ()
@@ -183,7 +188,8 @@ class SourceReader:
     ) -> Iterator[pa.RecordBatch]:
         """Yield the rows of one file in file order, all row groups or the ones named.
 
-        A column the file does not have is null, or the value its folder says.
+        Rows that are dead are among them (see `muster_core.lake.dead`). A column the file does not have is
+        null, or the value its folder says.
 
         Raises:
             SourceMissing: the file has gone.

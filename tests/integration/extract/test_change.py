@@ -319,6 +319,41 @@ def test_any_sequence_of_changes_and_extractions_gives_the_table(
     assert not source.extract(declared, whole=True, pages=1).changed
 
 
+@pytest.mark.parametrize("declared", [WHOLE, FOLLOWED], ids=["whole", "watermark"])
+def test_values_that_change_without_a_row_being_written_are_found(
+    source: SourceBench, declared: PostgresSource
+) -> None:
+    # Given rows whose values hang on the table's definition
+    source.run("CREATE TYPE mood AS ENUM ('good', 'bad')")
+    make(source, rows=50)
+    source.run("ALTER TABLE items ADD COLUMN mood mood DEFAULT 'good'")
+    source.extract(declared)
+    selected = "SELECT id, name, changed, mood::text FROM items"
+    for statement in (
+        "ALTER TYPE mood RENAME VALUE 'good' TO 'fine'",
+        "ALTER TABLE items DROP COLUMN mood, ADD COLUMN mood mood DEFAULT 'bad'",
+    ):
+        # When they change, and no row is touched
+        source.run(statement)
+        # Then every row is new
+        found = source.extract(declared)
+        assert (found.added_rows, found.dead_rows) == (50, 50)
+        assert source.equals(found.manifest, selected)
+
+
+def test_another_primary_key_tells_rows_apart_anew(source: SourceBench) -> None:
+    make(source, rows=50)
+    source.extract(FOLLOWED)
+    source.run("ALTER TABLE items DROP CONSTRAINT items_pkey, ADD PRIMARY KEY (name)")
+    found = source.extract(FOLLOWED)
+    assert found.whole
+    assert source.equals(found.manifest, ITEMS)
+    source.run("UPDATE items SET id = 1000, changed = now() WHERE name = 'name 5'")
+    found = source.extract(FOLLOWED)
+    assert not found.whole
+    assert (found.added_rows, found.dead_rows) == (1, 1)
+
+
 def test_many_increments_leave_few_files(
     source: SourceBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -340,3 +375,13 @@ def test_many_increments_leave_few_files(
     assert source.equals(found.manifest, ITEMS)
     # and what was written again still lies in the pieces it lay in
     assert source.extract(WHOLE, pages=4).read_rows == 0
+
+
+def test_another_definition_starts_afresh_and_clears_the_old_one(source: SourceBench) -> None:
+    make(source)
+    source.extract(WHOLE)
+    source.run("ALTER TABLE items ADD COLUMN more int DEFAULT 7")
+    found = source.extract(WHOLE)
+    assert source.equals(found.manifest, "SELECT id, name, changed, more FROM items")
+    table = source.lake.locate(source.ledger(WHOLE).directory).parent
+    assert len(list(table.iterdir())) == 1

@@ -97,7 +97,7 @@ def test_a_killed_extraction_goes_on_with_the_pieces_it_had(items: SourceBench) 
     found = run(items)
 
     # Then it reads again only what changed or was never read, and the result is the table as it is now
-    assert found.resumed == 3
+    assert found.resumed >= 3
     assert found.read_rows < ROWS * 0.8
     assert items.equals(found.manifest, ITEMS)
     assert not run(items).changed

@@ -75,7 +75,7 @@ def _print_catalog(catalog: Catalog) -> None:
                 table.columns.items(), key=lambda c: (c[0] != catalog.key, c[0])
             )
         ]
-        print_table(f"{table.name}: {table.source.parquet}", ("column", "type", "note"), rows)
+        print_table(f"{table.name}: {table.source}", ("column", "type", "note"), rows)
     links = [(r.name, r.from_, r.to, r.kind) for r in catalog.relationships]
     if links:
         print_table("relationships", ("name", "from", "to", "kind"), links)

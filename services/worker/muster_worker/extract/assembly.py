@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from muster_core.extract.dead import Rows, write_dead
+from muster_core.extract.dead import write_dead
 from muster_core.extract.manifest import ExtractManifest, PartFile
+from muster_core.lake.dead import Rows
 from muster_core.lake.location import Lake
 from muster_worker.extract.compaction import copy_rows, numbered, rewrite, worn_files
 from muster_worker.extract.difference import Difference

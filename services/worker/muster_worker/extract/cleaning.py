@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 from muster_core.extract.ledger import Ledger
 
 #: Manifests that stay, the newest included: somebody may still read by the one before.
@@ -27,3 +29,11 @@ def remove_unnamed(ledger: Ledger) -> None:
                 found.rmdir()
         elif f"{ledger.directory}/{found.relative_to(root)}" not in named:
             found.unlink(missing_ok=True)
+
+
+def remove_other_definitions(ledger: Ledger) -> None:
+    """Remove what was extracted of the same table under other definitions; the caller holds the lease."""
+    mine = ledger.lake.locate(ledger.directory)
+    for other in mine.parent.iterdir():
+        if other != mine:
+            shutil.rmtree(other, ignore_errors=True)

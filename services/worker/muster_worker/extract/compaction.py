@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from muster_core.extract.dead import Rows
 from muster_core.extract.manifest import PartFile
+from muster_core.lake.dead import Rows
 from muster_core.lake.location import Lake
 from muster_worker.extract.index import open_index
 from muster_worker.extract.part import PartWriter, StagedFile

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from muster_core.errors import DuplicateKeys
-from muster_core.extract.dead import Rows
 from muster_core.extract.manifest import PartFile
+from muster_core.lake.dead import Rows
 from muster_core.lake.location import Lake
 from muster_worker.extract.index import Entries, join, open_index
 from muster_worker.extract.part import StagedFile

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from muster_core.catalog.type import parse_type
 from muster_core.errors import SourceUnreadable
-from muster_core.extract.dead import Rows, dead_rows
+from muster_core.extract.dead import dead_rows
 from muster_core.extract.description import Description, describe, find_relation
 from muster_core.extract.document import PostgresSource, length
 from muster_core.extract.ledger import Ledger
@@ -17,15 +17,18 @@ from muster_core.extract.manifest import ExtractManifest, Piece, PieceState
 from muster_core.extract.session import Session, reading
 from muster_core.extract.type import SourceColumn
 from muster_core.lake.conversion import wider_type
+from muster_core.lake.dead import Rows
 from muster_core.lake.location import Lake
 from muster_worker.extract.assembly import Assembled, assemble
-from muster_worker.extract.cleaning import remove_unnamed
+from muster_worker.extract.cleaning import remove_other_definitions, remove_unnamed
 from muster_worker.extract.difference import Comparison, Difference
 from muster_worker.extract.journal import Attempt, FinishedPiece, Journal
 from muster_worker.extract.layout import PIECE_PAGES, Leaf, find_leaves, lay_out
+from muster_worker.extract.lineage import lineage_of
 from muster_worker.extract.moment import Moment, take_moment
 from muster_worker.extract.part import StagedFile
 from muster_worker.extract.reading import Progress, Reading, Tally
+from muster_worker.extract.signal import Signal
 from muster_worker.extract.watermark import capped, late_condition
 
 
@@ -53,7 +56,7 @@ def extract(
     table: str,
     columns: Mapping[str, str],
     progress: Progress | None = None,
-    stop: threading.Event | None = None,
+    stop: Signal | None = None,
     whole: bool = False,
     pages: int = PIECE_PAGES,
 ) -> Extraction:
@@ -76,13 +79,15 @@ def extract(
         _lock(session)
         moment = take_moment(session)
         description = describe(session)
+        chosen = _choose(description, source, columns, table)
         work = _Work(
             ledger=ledger,
             session=session,
             url=url,
             description=description,
-            columns=_choose(description, source, columns, table),
+            columns=chosen,
             moment=moment,
+            lineage=lineage_of(session, moment, description, chosen),
             head=ledger.head(),
             progress=progress or (lambda *_: None),
             stop=stop or threading.Event(),
@@ -91,6 +96,7 @@ def extract(
         found = work.run(whole)
     ledger.publish(found.manifest)
     remove_unnamed(ledger)
+    remove_other_definitions(ledger)
     return found
 
 
@@ -129,9 +135,10 @@ class _Work:
     description: Description
     columns: list[SourceColumn]
     moment: Moment
+    lineage: str
     head: ExtractManifest | None
     progress: Progress
-    stop: threading.Event
+    stop: Signal
     pages: int
 
     def run(self, whole: bool) -> Extraction:
@@ -147,9 +154,7 @@ class _Work:
         head, source = self.head, self.session.source
         if head is None or source.watermark is None or head.watermark is None:
             return True
-        if head.server != self.moment.server or head.key != self.description.key:
-            return True
-        if [c.name for c in self.columns] != list(head.columns):
+        if head.lineage != self.lineage:
             return True
         known = {(s.piece.relation, s.piece.filenode) for s in head.pieces if s.piece.relation}
         if not known <= {(leaf.relation, leaf.filenode) for leaf in leaves or []}:
@@ -168,7 +173,7 @@ class _Work:
     def _compare(self, leaves: list[Leaf] | None) -> Extraction:
         """Read all pieces that may have changed, and find new and dead rows in them."""
         head = self.head
-        usable = head is not None and head.server == self.moment.server != ""
+        usable = head is not None and head.lineage == self.lineage
         known = {s.piece: s for s in head.pieces} if head and usable else {}
         layout = lay_out(
             self.session,
@@ -260,11 +265,7 @@ class _Work:
         )
 
     def _reading(self, pieces: int) -> Reading:
-        attempt = Attempt(
-            base=self.head.number if self.head else 0,
-            server=self.moment.server,
-            key=self.description.key,
-        )
+        attempt = Attempt(base=self.head.number if self.head else 0, lineage=self.lineage)
         return Reading(
             session=self.session,
             url=self.url,
@@ -318,7 +319,7 @@ class _Work:
         return ExtractManifest(
             number=head.number + 1 if head else 1,
             definition=self.ledger.definition,
-            server=self.moment.server,
+            lineage=self.lineage,
             taken_at=self.moment.now.isoformat(),
             snapshot=self.moment.snapshot,
             compared_at=compared.isoformat(),

@@ -25,8 +25,7 @@ class Attempt(BaseModel):
 
     #: Number of the manifest it builds upon; 0 for none.
     base: int
-    server: str
-    key: list[str]
+    lineage: str
 
 
 class FinishedPiece(BaseModel):
@@ -61,8 +60,6 @@ class Journal:
     def earlier(self) -> dict[Piece, FinishedPiece]:
         """Return what other attempts with the same start have finished."""
         found: dict[Piece, FinishedPiece] = {}
-        if not self.attempt.server:
-            return found
         for directory in self._others():
             for name in sorted(self.ledger.lake.locate(directory).glob("piece-*.json")):
                 finished = self._read(f"{directory}/{name.name}")

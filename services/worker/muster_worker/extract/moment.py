@@ -31,7 +31,8 @@ class Moment:
     horizon: int
     newest: int
     now: datetime
-    #: System, timeline and database: what transaction numbers are relative to; empty: not told.
+    #: System, timeline and database, which transaction numbers are relative to: after a restore to an earlier
+    #: time the timeline is another one, and numbers are given out again. Empty: the server does not tell.
     server: str
 
 

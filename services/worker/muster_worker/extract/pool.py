@@ -9,6 +9,7 @@ from queue import Empty, SimpleQueue
 from typing import TypeVar
 
 from muster_core.errors import LeaseLost, SourceTimeout, SourceUnavailable
+from muster_worker.extract.signal import Signal
 from muster_worker.extract.stream import Stream
 
 Item = TypeVar("Item")
@@ -24,7 +25,7 @@ _LOOK_SECONDS = 0.2
 class Pool:
     """Connections opened by `connect`; setting `stop` ends the work at the next chance."""
 
-    def __init__(self, connect: Callable[[], Stream], stop: threading.Event) -> None:
+    def __init__(self, connect: Callable[[], Stream], stop: Signal) -> None:
         self._connect = connect
         self._stop = stop
         self._failed = threading.Event()

@@ -19,6 +19,7 @@ from muster_worker.extract.layout import piece_origin
 from muster_worker.extract.moment import Moment
 from muster_worker.extract.part import PartWriter, StagedFile
 from muster_worker.extract.pool import Item, Pool, Result
+from muster_worker.extract.signal import Signal
 from muster_worker.extract.stream import Stream
 from muster_worker.extract.verification import is_same
 
@@ -54,7 +55,7 @@ class Reading:
     description: Description
     columns: Sequence[SourceColumn]
     journal: Journal
-    stop: threading.Event
+    stop: Signal
     tally: Tally
 
     def same(self, states: Iterable[PieceState]) -> set[Piece]:

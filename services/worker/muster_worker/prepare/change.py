@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from muster_core.catalog.document import Catalog, Relationship, Table
 from muster_core.catalog.path import Path, paths_to_profile, prepared_name, tables_along
 from muster_core.catalog.reference import dimension_keys
+from muster_core.extract.document import TUNING
+from muster_core.extract.listing import list_table
+from muster_core.lake.location import Lake
 from muster_core.lake.manifest import SnapshotManifest, SourceFile
-from muster_core.lake.source import list_source
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,17 +45,17 @@ class Present:
     dimensions: dict[str, Whole]
 
 
-def look(catalog: Catalog) -> Present:
+def look(catalog: Catalog, lake: Lake) -> Present:
     """List every source and take the fingerprints; no file is opened.
 
     Raises:
-        SourceMissing: a source has gone.
+        SourceMissing: a source has gone, or was never extracted into the lake.
     """
     ways = {name: paths_to_profile(catalog, name) for name in catalog.tables}
     referred = dimension_keys(catalog)
     used = [n for n, paths in ways.items() if paths or n in referred]
     tables = [catalog.profile, *(catalog.tables[name] for name in used)]
-    listing = {table.name: list_source(table.source) for table in tables}
+    listing = {table.name: list_table(lake, table) for table in tables}
     parts = {}
     for name, paths in ways.items():
         for path in paths:
@@ -97,7 +99,9 @@ def _fingerprint(
     content = {
         "tables": [_entry(table) for table in tables],
         "path": [[step.from_, step.to, *_said(step)] for step in path],
-        "sources": [[f.model_dump() for f in listing[table.name]] for table in tables],
+        "sources": [
+            [f.model_dump(exclude_defaults=True) for f in listing[table.name]] for table in tables
+        ],
         "key": key,
     }
     text = json.dumps(content, sort_keys=True, separators=(",", ":"))
@@ -110,5 +114,8 @@ def _said(step: Relationship) -> list[str]:
 
 
 def _entry(table: Table) -> dict[str, object]:
-    """Return what of a table's entry decides the prepared rows; who may see a column does not."""
-    return table.model_dump(exclude={"personal"})
+    """Return what of a table's entry decides the prepared rows.
+
+    Who may see a column does not, nor how patiently a source is read.
+    """
+    return table.model_dump(exclude={"personal": True, "source": {"postgres": set(TUNING)}})

@@ -58,7 +58,7 @@ def _entry(wanted: Whole, sources: Sequence[SourceFile]) -> StoredWhole:
         table=table.name,
         reader=SourceReader(source=table.source, columns=table.columns, zone=table.timezone),
         keys=tuple(wanted.keys),
-        paths=tuple(file.path for file in sources),
+        files=tuple(sources),
         personal=frozenset(table.personal),
     )
 

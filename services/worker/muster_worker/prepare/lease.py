@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import uuid
 from collections.abc import Callable, Iterator
@@ -29,6 +30,8 @@ from muster_core.storage.snapshot import (
     take_lease,
 )
 from muster_core.telemetry import get_logger
+from muster_worker.extract.ingest import due_tables, extract_due
+from muster_worker.extract.signal import AnyOf
 from muster_worker.prepare.change import is_unchanged, look
 from muster_worker.prepare.preparation import Preparation, Progress, prepare
 
@@ -75,7 +78,8 @@ def ensure_prepared(
         if found is None:
             raise NotFound("No catalog was applied.", hint="Run `muster catalog apply FILE` first.")
         catalog_id, catalog = found
-        if head.snapshot and _fits(lake, catalog, head.snapshot):
+        due = due_tables(lake, catalog)
+        if head.snapshot and not due and _fits(lake, catalog, head.snapshot):
             return _pinned(head.snapshot, unchanged=True)
         with transaction(database) as connection:
             fence = take_lease(connection, owner=owner, lease=settings.lease)
@@ -87,7 +91,7 @@ def ensure_prepared(
         if stop.wait(POLL_SECONDS):
             raise LeaseLost("The worker was stopped while it waited for a preparation.")
     return _prepare_held(
-        database, spark_factory, settings, lake, catalog_id, catalog, head, fence, progress
+        database, spark_factory, settings, lake, catalog_id, catalog, head, fence, progress, stop
     )
 
 
@@ -95,7 +99,7 @@ def _fits(lake: Lake, catalog: Catalog, snapshot: PublishedSnapshot) -> bool:
     store = Store.open(lake, snapshot.manifest, snapshot.manifest_sha256)
     # a catalog that is not even the one prepared needs no look at the sources
     return catalog == store.manifest.catalog and is_unchanged(
-        catalog, look(catalog), store.manifest
+        catalog, look(catalog, lake), store.manifest
     )
 
 
@@ -118,11 +122,17 @@ def _prepare_held(
     head: Head,
     fence: int,
     progress: Progress | None,
+    stop: threading.Event,
 ) -> PinnedSnapshot:
     """Prepare and publish under `fence`; whatever goes wrong ends the lease and is kept."""
     parent = head.snapshot
     try:
         with _heartbeat(database, settings, fence) as lost:
+            extract_due(lake, catalog, os.environ, progress=progress, stop=AnyOf((lost, stop)))
+            if parent and _fits(lake, catalog, parent):
+                with transaction(database) as connection:
+                    release_lease(connection, fence=fence, error=None)
+                return _pinned(parent, unchanged=True)
             made = prepare(
                 spark_factory(),
                 lake,

@@ -67,7 +67,7 @@ def prepare(
         NullKeys: customers have no key.
         TransientError: the engine failed, the disk is full, or a source changed while it was read.
     """
-    present = look(catalog)
+    present = look(catalog, lake)
     before = Store.open(lake, *parent).manifest if parent else None
     if parent and before and is_unchanged(catalog, present, before):
         return Preparation(
@@ -144,7 +144,7 @@ class _Work:
         # before the tables: they are the longer work, which a repeated key would waste
         dimensions, looked_up = self._dimensions(report)
         tables = self._tables(partitions, profile, counted, report)
-        if look(self.catalog) != self.present:
+        if look(self.catalog, self.lake) != self.present:
             raise TransientError("A source changed while it was read; it will be read again.")
         self.progress("prepared", self._stages, self._stages)
         report["seconds"] = round(time.monotonic() - started, 3)

@@ -69,7 +69,7 @@ def read_frame(
 
 def _units(files: Sequence[SourceFile], layout: Layout, tasks: int) -> Any:
     """Cut the files into runs of row groups; neighbours go to different tasks."""
-    units: list[tuple[int, str, list[int], int]] = []
+    units: list[tuple[SourceFile, list[int], int]] = []
     for entry in files:
         first = row = 0
         groups: list[int] = []
@@ -77,16 +77,17 @@ def _units(files: Sequence[SourceFile], layout: Layout, tasks: int) -> Any:
             groups.append(number)
             row += rows
             if row - first >= UNIT_ROWS:
-                units.append((entry.number, entry.path, groups, first))
+                units.append((entry, groups, first))
                 first, groups = row, []
         if groups:
-            units.append((entry.number, entry.path, groups, first))
+            units.append((entry, groups, first))
     return pa.table(
         {
             "task": pa.array([i % tasks for i in range(len(units))], pa.int32()),
-            "number": pa.array([u[0] for u in units], pa.int32()),
-            "path": pa.array([u[1] for u in units], pa.string()),
-            "groups": pa.array([u[2] for u in units], pa.list_(pa.int32())),
-            "first": pa.array([u[3] for u in units], pa.int64()),
+            "number": pa.array([u[0].number for u in units], pa.int32()),
+            "path": pa.array([u[0].path for u in units], pa.string()),
+            "dead": pa.array([u[0].dead for u in units], pa.string()),
+            "groups": pa.array([u[1] for u in units], pa.list_(pa.int32())),
+            "first": pa.array([u[2] for u in units], pa.int64()),
         }
     )

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from muster_core.catalog.type import parse_type
+from muster_core.lake.dead import DeadRows
 from muster_core.lake.key import key_text
 from muster_core.lake.source import SourceReader
 from muster_worker.prepare.interchange import FILE, ROW, pack, position
@@ -27,9 +28,9 @@ class ReadUnits:
         """Yield the rows of every unit in `batches`."""
         for batch in batches:
             for unit in batch.to_pylist():
-                row = unit["first"]
+                row, dead = unit["first"], DeadRows(unit["dead"])
                 for rows in self.reader.read(unit["path"], unit["groups"]):
-                    yield self._pack(rows, unit["number"], row)
+                    yield dead.living(self._pack(rows, unit["number"], row), row)
                     row += rows.num_rows
 
     def _pack(self, rows: Any, number: int, first: int) -> pa.RecordBatch:

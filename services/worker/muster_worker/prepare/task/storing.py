@@ -13,8 +13,10 @@ import pyarrow.compute as pc
 
 from muster_core.catalog.type import parse_type
 from muster_core.lake.conversion import arrow_type
+from muster_core.lake.dead import DeadRows
 from muster_core.lake.key import key_text
 from muster_core.lake.location import Lake
+from muster_core.lake.manifest import SourceFile
 from muster_core.lake.source import SourceReader
 from muster_worker.prepare.task.counting import TableCount
 from muster_worker.prepare.writer import StoreWriter
@@ -27,7 +29,7 @@ class StoredWhole:
     table: str
     reader: SourceReader
     keys: tuple[str, ...]
-    paths: tuple[str, ...]
+    files: tuple[SourceFile, ...]
     personal: frozenset[str]
 
 
@@ -77,5 +79,10 @@ class StoreDimensions:
 def _read(entry: StoredWhole) -> Any:
     columns = entry.reader.columns
     schema = pa.schema([(name, arrow_type(parse_type(text))) for name, text in columns.items()])
-    batches = [batch for path in entry.paths for batch in entry.reader.read(path)]
+    batches = []
+    for file in entry.files:
+        first, dead = 0, DeadRows(file.dead)
+        for batch in entry.reader.read(file.path):
+            batches.append(dead.living(batch, first))
+            first += batch.num_rows
     return pa.Table.from_batches(batches, schema)
