@@ -10,7 +10,7 @@ from muster_core.rules.condition import Aggregate, Compare, Measurable
 from muster_core.rules.misfit import Misfit
 from muster_core.rules.predicate import Predicate, WholeRanges
 from muster_core.rules.resolution import AggregateFold
-from muster_core.rules.row import RowResolver, both, no_time
+from muster_core.rules.row import RowResolver, both, literal_hint, no_time
 from muster_core.rules.scope import Scope, ScopeColumn, Scopes
 from muster_core.rules.value import ColumnValue
 
@@ -82,7 +82,8 @@ class AggregateResolver:
     ) -> Predicate | None:
         """Return the predicate on an aggregate's value, or None with at least one problem more."""
         if isinstance(value, ColumnValue):
-            misfit = Misfit("the result of an aggregate is not compared with a column", "/value")
+            message = "the result of an aggregate is not compared with a column"
+            misfit = Misfit(message, "/value", literal_hint(value.column, fold.result))
             self.rows.notes.add(misfit, pointer)
             return None
         mean = fold.function == "avg" and fold.result.kind is not Kind.FLOAT

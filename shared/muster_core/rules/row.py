@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from muster_core.catalog.type import Kind
+from muster_core.catalog.type import ColumnType, Kind
 from muster_core.rules.comparison import compile_comparison, split_negation
 from muster_core.rules.condition import Attribute, RowAll, RowAny, RowCondition, RowNot
 from muster_core.rules.instant import to_micros
@@ -17,6 +17,10 @@ from muster_core.rules.scope import Scope, ScopeColumn
 from muster_core.rules.value import ColumnValue, Window
 from muster_core.rules.window import Bounds, column_bounds, window_bounds
 
+#: What people write for true and false.
+_FLAGS = dict.fromkeys(("yes", "y", "t", "on"), "true") | dict.fromkeys(
+    ("no", "n", "f", "off"), "false"
+)
 _RELATIONS = ("eq", "gt", "gte", "lt", "lte")
 
 
@@ -67,7 +71,11 @@ class RowResolver:
         """
         column = scope.find(node.column)
         if isinstance(node.value, ColumnValue):
-            other = scope.find(node.value.column, "/value/column")
+            try:
+                other = scope.find(node.value.column, "/value/column")
+            except Misfit as exc:
+                hint = literal_hint(node.value.column, column.kind) or exc.hint
+                raise Misfit(str(exc), exc.pointer, hint) from None
             relation = column_relation(node, column, other, self.frame.zone.key)
             return ColumnTest(pointer=pointer, column=column, predicate=relation, other=other)
         predicate = compile_comparison(
@@ -135,6 +143,17 @@ class RowResolver:
         _, high = column_bounds((None, to_micros(self.frame.as_of)), scope.time_kind, self.frame)
         assert high is not None
         return high
+
+
+def literal_hint(name: str, kind: ColumnType) -> str | None:
+    """Return what was meant by a word that is no column, held against a value of a type."""
+    word = name.casefold()
+    if word in ("null", "none", "nothing", "empty"):
+        return "say is not set"
+    of = (kind.element or kind).kind
+    if of is Kind.BOOLEAN and word in _FLAGS:
+        return f"say {_FLAGS[word]}"
+    return f"a text stands in quotes: '{name[:100]}'" if of is Kind.TEXT else None
 
 
 def both(one: Resolved | None, other: Resolved | None, pointer: str) -> Resolved | None:

@@ -62,6 +62,8 @@ class Scope:
     profile_columns: Mapping[str, ColumnType] = field(default_factory=dict)
     #: Names of the last relationships to the tables on the way, and what stands before their columns.
     ways: Mapping[str, str] = field(default_factory=dict)
+    #: For the profile: the related tables that have a column, by its name.
+    elsewhere: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @property
     def time_kind(self) -> ColumnType | None:
@@ -135,7 +137,18 @@ class Scope:
         return names
 
     def _unknown(self, name: str, wanted: str, pointer: str, known: Iterable[str]) -> Misfit:
-        return Misfit(f"{self.place} has no column {name[:100]!r}", pointer, nearest(wanted, known))
+        hint = nearest(wanted, known)
+        if owners := self.elsewhere.get(name):
+            hint = f"{' and '.join(owners)} has it: {ask_rows(owners[0], name)}"
+        return Misfit(f"{self.place} has no column {name[:100]!r}", pointer, hint)
+
+
+def ask_rows(table: str, column: str) -> str:
+    """Return how a column of a related table is asked for."""
+    column = column[:100]
+    return (
+        f"ask exists({table} where {column} ...), or an aggregate such as max({column} of {table})"
+    )
 
 
 def _unclear(
@@ -166,7 +179,18 @@ class Scopes:
             stored=profile.name,
             columns=_types(profile.columns),
             reached=tuple(("profile", r) for r in profile_references(self.catalog)),
+            elsewhere=self._owners,
         )
+
+    @cached_property
+    def _owners(self) -> dict[str, list[str]]:
+        """Return the related tables that have a column, by its name."""
+        owners: dict[str, list[str]] = {}
+        for name, table in sorted(self.catalog.tables.items()):
+            if paths_to_profile(self.catalog, name):
+                for column in table.columns:
+                    owners.setdefault(column, []).append(name)
+        return owners
 
     def table(self, table: str, via: tuple[str, ...] = ()) -> Scope:
         """Return the columns of a related table's rows, reached by `via` where several ways exist.
@@ -215,8 +239,15 @@ class Scopes:
             return known
         if name == self.catalog.profile.name:
             raise Misfit(f"{name} is the profile", "/table", "use a condition of kind attribute")
-        message = f"there is no table {name[:100]!r}"
-        raise Misfit(message, "/table", nearest(name, self.catalog.tables))
+        first, dot, column = name.partition(".")
+        table = self.catalog.tables.get(first)
+        if dot and table is not None and column in table.columns:
+            hint = f"say the column of the table: sum({column} of {first})"
+            raise Misfit(f"{name[:100]} is a column, not a table", "/table", hint)
+        message, hint = f"there is no table {name[:100]!r}", nearest(name, self.catalog.tables)
+        if owners := self._owners.get(name):
+            hint = f"{owners[0]} has such a column: say sum({name} of {owners[0]})"
+        raise Misfit(message, "/table", hint)
 
     def _path(self, name: str, via: tuple[str, ...]) -> Path:
         try:

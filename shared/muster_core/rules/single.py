@@ -11,7 +11,7 @@ from muster_core.rules.condition import Attribute, ProfileColumn
 from muster_core.rules.misfit import Misfit
 from muster_core.rules.resolution import AggregateFold, Group, RowsTest
 from muster_core.rules.row import RowResolver
-from muster_core.rules.scope import Scope, ScopeColumn, Scopes
+from muster_core.rules.scope import Scope, ScopeColumn, Scopes, ask_rows
 from muster_core.rules.value import ColumnValue
 
 
@@ -50,7 +50,7 @@ class SingleResolver:
         if self.scopes.one_to_one(prefix):
             return prefix
         if prefix in self.scopes.catalog.tables:
-            hint = "ask for rows with a condition of kind rows"
+            hint = ask_rows(prefix, column)
             raise Misfit(f"a customer may have several rows in {prefix}", pointer, hint)
         if prefix == scope.place:
             hint = f"write {column[:100]}"

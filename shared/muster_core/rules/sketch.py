@@ -256,7 +256,9 @@ class Sketcher:
         said = _said(compare, node.value, resolved.predicate, dates)
         # without a value nothing matches, negative or not
         fact = Fact(key=key, inside=not negate, missing=False, **said)
-        formula = Literal_(fact=fact, negative=negate)
+        # so only what always has a value lets in everybody else
+        always = fold.function in (*_COUNTS, "sum")
+        formula = Literal_(fact=fact, negative=negate and always)
         return Part(pointer=pointer, join="leaf", formula=formula, rows=rows)
 
     def _learn(self, key: str, fold: AggregateFold, *, empty: bool) -> None:

@@ -145,13 +145,20 @@ def _days(begin: date, end: date, frame: Frame, pointer: str) -> tuple[int, int]
     return to_micros(edges[0]), to_micros(edges[1]) - 1
 
 
+#: Days of a month, a quarter and a year, by their months.
+_SHORTEST = {1: 28, 3: 90, 12: 365}
+_LONGEST = {1: 31, 3: 92, 12: 366}
+
+
 def _check_far_exceeds_near(far: str, near: str) -> None:
-    shortest = _seconds(far, {1: 28, 3: 90, 12: 365})
-    longest = _seconds(near, {1: 31, 3: 92, 12: 366})
+    shortest, longest = _seconds(far, _SHORTEST), _seconds(near, _LONGEST)
     if parse_duration(far).months and parse_duration(near).months:
         shortest, longest = parse_duration(far).months, parse_duration(near).months
     if shortest <= longest:
-        raise Misfit("the far end must surely lie before the near one", "/between_ago")
+        longer_first = _seconds(near, _SHORTEST) > _seconds(far, _LONGEST)
+        hint = f"write the far end first: {near}, then {far}" if longer_first else None
+        message = "the far end must surely lie before the near one"
+        raise Misfit(message, "/between_ago", hint)
 
 
 def _seconds(text: str, days: dict[int, int]) -> int:

@@ -88,8 +88,8 @@ def test_every_problem_has_its_file_line_and_pointer() -> None:
         ("name: a\nrules: country = 'GB'", "expression"),
         ("name: a\nrules: [{where: a >}]", "expected a value"),
         ("name: a\nmanual: {add: [.nan]}", "finite"),
-        ("name: a\nmanual: {add: [true]}", "valid"),
-        ("name: a\nmanual: {add: [1.5]}", "valid"),
+        ("name: a\nmanual: {add: [true]}", "a whole number"),
+        ("name: a\nmanual: {add: [1.5]}", "a whole number"),
         ("[" * 10_000, "nested"),
         ("{a: " * 10_000, "nested"),
         ("name: a\nx: " + "1" * 5_000, "digits"),
@@ -97,7 +97,7 @@ def test_every_problem_has_its_file_line_and_pointer() -> None:
         ("name: a\nrules: [{where: {kind: everyone}, combine: union}]", "first rule"),
         ("name: a\nrules: [{where: {kind: everyone}}, {where: {kind: everyone}}]", "first rule"),
         ("name: a\nrules: [{where: {kind: not}}]", "required"),
-        ("name: a\nrules: [{where: {kind: all, of: {}}}]", "tuple"),
+        ("name: a\nrules: [{where: {kind: all, of: {}}}]", "a list"),
     ],
 )
 def test_hostile_and_broken_text_is_refused(text: str, part: str) -> None:

@@ -246,6 +246,8 @@ def test_a_condition_that_is_never_false_is_named(
             _count("gt", 5, aggregate={"function": "max", "column": "total"}),
             _count("lte", 5, aggregate={"function": "max", "column": "total"}),
         ),
+        # without a row there is no value, and who has none does not belong
+        _count("ne", 5, aggregate={"function": "min", "column": "total"}),
     ],
 )
 def test_there_is_no_false_alarm(condition: dict[str, Any]) -> None:
@@ -257,6 +259,8 @@ def test_there_is_no_false_alarm(condition: dict[str, Any]) -> None:
     [
         _is("country", "ne", "GB"),
         _not(BOUGHT),
+        _count("ne", 5),
+        _not(_count("ne", 5, aggregate={"function": "min", "column": "total"})),
         _all(_is("country", "ne", "GB"), _not(BOUGHT)),
         _not(_any(BOUGHT, _is("age", "gt", 3))),
         _is("country", "is_not_set"),

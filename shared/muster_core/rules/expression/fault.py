@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from difflib import SequenceMatcher
 
 from lark import Lark
 from lark.exceptions import UnexpectedCharacters, UnexpectedEOF, UnexpectedInput, UnexpectedToken
 
+from muster_core.rules.expression.advice import Stop, advice
 from muster_core.rules.expression.word import DATE_PARTS, FUNCTIONS
-from muster_core.spelling import nearest_names
 
 #: What may come next, told as one thing: all of the group's first terminals are expected.
 _GROUPS: tuple[tuple[frozenset[str], str], ...] = (
@@ -77,20 +76,8 @@ _SPELLINGS = {
     "UNTIL": ("until", "to"),
     **dict.fromkeys(("NAME", "TEXT", "NUMBER", "DURATION", "COMPARE"), ()),
 }
-_CALLED = (*FUNCTIONS, *DATE_PARTS.values(), "all", "any", "measure", "sequence", "row")
 _PIECE = re.compile(r"\w+|\s*\Z|.", re.DOTALL)
 _LONGEST = 40
-#: How alike a word must be to be what was meant.
-_ALIKE = 0.65
-#: What other languages say.
-_HABITS = {
-    "like": "contains, starts with, ends with or matches",
-    "equals": "=",
-    "equal": "=",
-    "isnull": "is not set",
-    "within": "in last 30 days",
-    "having": "a comparison after the aggregate, such as count(orders) >= 3",
-}
 
 
 def offset_of(text: str, exc: UnexpectedInput) -> int:
@@ -106,7 +93,7 @@ def offset_of(text: str, exc: UnexpectedInput) -> int:
 def fault_of(text: str, offset: int, exc: UnexpectedInput, parser: Lark) -> tuple[str, str | None]:
     """Return message and hint."""
     found = _found(text, offset)
-    if found[:1] in ("'", '"', "`"):
+    if found[:1] in ("'", '"', "`") and text.count(found, offset) % 2:
         return f"the {'name' if found == '`' else 'text'} that begins here does not end", (
             "a quote inside is written twice" if found != "`" else None
         )
@@ -163,20 +150,11 @@ def _found(text: str, offset: int) -> str:
 
 
 def _hint(text: str, offset: int, found: str, terminals: set[str]) -> str | None:
-    if found == "(":
-        # an unknown function was read as the name of a column
-        before = re.search(r"(\w+)\s*\Z", text[max(0, offset - _LONGEST) : offset])
-        return _near(before[1], _CALLED) if before else None
-    if not found or not found[0].isalpha():
-        return None
+    stop = Stop(
+        before=text[:offset],
+        found=found,
+        after=text[offset + len(found) :],
+        terminals=frozenset(terminals),
+    )
     words = (word for name in terminals for word in _SPELLINGS.get(name, (_plain(name),)))
-    return _near(found, sorted({word for w in words for word in w.split()}))
-
-
-def _near(written: str, words: Iterable[str]) -> str | None:
-    habit = _HABITS.get(written.casefold())
-    if habit is not None:
-        return f"say {habit}"
-    close = nearest_names(written, [w for w in words if w != written.casefold()], count=1)
-    alike = SequenceMatcher(None, written.casefold(), close[0]).ratio() if close else 0
-    return f"did you mean {close[0]}?" if alike >= _ALIKE else None
+    return advice(stop, {word for several in words for word in several.split()})

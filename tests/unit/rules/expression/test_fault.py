@@ -47,9 +47,9 @@ def _problem(text: str) -> Problem:
         ("month(a) > 3", (1, 10), "in a list"),
         ("a > 3 for at least 3 days", (1, 3), "one value"),
         ("count(o, last 200 years) > 1", (1, 15), "100 years"),
-        ("top 0 by a", (1, 5), "greater than or equal to 1"),
+        ("top 0 by a", (1, 5), "at least 1"),
         ("count(o) > 1 in at least 3 of last 2000 days", (1, 36), "1000"),
-        ("x on day 1.5", (1, 10), "integer"),
+        ("x on day 1.5", (1, 10), "whole number"),
         (
             "sequence(v: a = 1 then b = 2 then c = 3 then d = 4 then e = 5 then f = 6, within 1 day, today)",
             (1, 13),
@@ -85,6 +85,46 @@ def test_a_misspelled_word_is_recognised(text: str, meant: str) -> None:
     problem = _problem(text)
     assert problem.hint is not None
     assert meant in problem.hint
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("no orders", "say not exists(orders)"),
+        ("has orders", "say exists(orders)"),
+        ("count orders > 3", "write count(orders)"),
+        ("country ne 'GB'", "say !="),
+        ("country eq 'GB'", "say ="),
+        ("age => 3", "say >="),
+        ("age is greater than 3", "say >"),
+        ("count(orders) at least 3", "say >="),
+        ("a = 1 && b = 2", "say and"),
+        ("exists(orders last 30 days)", "write a comma before the window"),
+        ("count(orders in last 30 days) > 1", "write a comma instead of in"),
+        ("count(orders) > 1 last 30 days", "inside the parentheses"),
+        ("count(orders, where a = 1) > 1", "no comma"),
+        ("measure spend >= 100", "write measure(spend)"),
+        ("country in ['GB']", "round brackets"),
+        ("country in 'GB'", "round brackets"),
+        ("country in (GB)", "'GB'"),
+        ("opted_in", "opted_in is true"),
+        ("opted_in and age > 3", "opted_in is true"),
+        ("a between 1 to 2", "say and"),
+        ("a is 3 or 4", "say the column again"),
+        ("a in last 30 dayz", "second, minute, hour"),
+        ("top 10 customers by a", "top 10 by"),
+    ],
+)
+def test_what_people_bring_along_is_answered_with_what_to_write(text: str, hint: str) -> None:
+    assert hint in str(_problem(text).hint)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a zebra 'GB'", "a = 1 spend", "exists(orders zebra)", "a = 1 b = 2", "a = ", "a = 1 ;"],
+)
+def test_where_nothing_is_near_nothing_is_suggested(text: str) -> None:
+    assert _problem(text).hint is None
 
 
 def test_no_terminal_of_the_grammar_is_ever_told() -> None:
