@@ -107,3 +107,18 @@ def test_measures_are_warned_about_and_kept_in_a_new_catalog_though_nobody_uses_
     assert "measure spent: " in raised.value.problems[0].message
     assert "amount" in show_catalog(workspace).tables["orders"].columns
     assert [measure.name for measure in list_measures(workspace)] == ["spent"]
+
+
+def test_a_reference_to_what_never_publishes_is_warned_of(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    apply_catalog(workspace, tmp_path / "catalog.yaml")
+    file = tmp_path / "draft.yaml"
+    file.write_text(
+        "name: unfinished\nstate: draft\nrules: [{where: everyone}]\n---\n"
+        "name: user\nrules: [{where: in segment unfinished}]\n"
+    )
+    warned = {segment.name: segment.warnings for segment in apply_segments(workspace, file)}
+    (warning,) = warned["user"]
+    assert (warning.line, "never published" in warning.message) == (6, True)
+    assert warned["unfinished"] == []
