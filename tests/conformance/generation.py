@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from hypothesis import strategies as st
 from tests.conformance.generation_catalog import ZONES, Schema, schemas
@@ -86,7 +87,9 @@ def examples(draw: st.DrawFn, *, documents: int = 3) -> Example:
 def _measures(draw: st.DrawFn, schema: Schema, around: Pools) -> dict[str, Node]:
     if draw(st.integers(0, 2)):
         return {}
-    writer = Writer(draw=draw, schema=schema, pools=around)
+    # a measure's windows are of the workspace's zone, whichever the segment has
+    clock = replace(around.clock, zone=ZoneInfo(schema.catalog["timezone"]))
+    writer = Writer(draw=draw, schema=schema, pools=replace(around, clock=clock))
     return {
         "value": writer.measurable(
             functions=("count", "sum", "avg", "min", "max"),
