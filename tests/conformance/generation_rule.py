@@ -138,7 +138,11 @@ class Writer:
         return node | ({"descending": False} if self.maybe() else {})
 
     def _sample(self) -> Node:
-        return {"kind": "sample", "percent": self.pick(0, 50, "12.5", 99), "salt": self.pick("x", "ß")}
+        return {
+            "kind": "sample",
+            "percent": self.pick(0, 50, "12.5", 99),
+            "salt": self.pick("x", "ß"),
+        }
 
     # what is measured
 
