@@ -144,7 +144,10 @@ def _skipped(run: ClaimedRun, blocked: Sequence[UsedSegment], inputs: Inputs) ->
     message = f"The segment {run.name} refers to {first.segment}, which {why}."
     error: MusterError
     if first.reason in UNUSABLE:
-        hint = f"Refresh it first: `muster segment refresh {first.segment}`; then this one."
+        hint = (
+            f"Refresh it first: `muster segment refresh {first.segment}`; then this one."
+            " A draft or an inactive segment must be made active before."
+        )
         error = ReferenceNeverPublished(message, hint=hint)
     else:
         hint = (
