@@ -98,13 +98,12 @@ def parse_segment(
     """
     if problem := hostile_problem(data, limits):
         raise InvalidInput([replace(problem, file=file)])
+    whole = unfold(data, limits=limits)
+    problems = list(whole.problems)
     try:
-        whole = unfold(data, limits=limits)
-    except InvalidInput as exc:
-        raise InvalidInput([replace(p, file=file) for p in exc.problems]) from None
-    try:
-        return SegmentDocument.model_validate(whole.data)
+        document = SegmentDocument.model_validate(whole.data)
     except ValidationError as exc:
-        problems = shape_problems(whole.data, exc, file)
-        problems = [replace(whole.place(problem), file=file) for problem in problems]
-        raise InvalidInput(problems) from None
+        problems += [whole.place(problem) for problem in shape_problems(whole.data, exc)]
+    if problems:
+        raise InvalidInput([replace(problem, file=file) for problem in problems])
+    return document

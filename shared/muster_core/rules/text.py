@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from muster_core.documents.text import Written, read_text
 from muster_core.errors import InvalidInput, Problem
@@ -80,35 +79,38 @@ def _read(text: str, file: str, limits: Limits, *, measures: bool) -> ReadRules:
     documents = read_text(text, file=file, nesting=limits.nesting, nodes=limits.nodes)
     for plain in documents:
         is_one = measures and is_measure(plain.data)
-        written = plain
-        try:
-            data, written = _unfolded(plain, limits)
-            if is_one:
-                measure = parse_measure(data, limits=limits)
-                found.measures.append(WrittenMeasure(document=measure, written=written))
-            else:
-                document = parse_segment(data, limits=limits)
-                found.segments.append(WrittenSegment(document=document, written=written))
-        except InvalidInput as exc:
-            found.problems.extend(written.place(problem) for problem in exc.problems)
-            name = plain.data.get("name") if isinstance(plain.data, dict) else None
-            if isinstance(name, str):
-                (found.unread_measures if is_one else found.unread_segments).add(name)
+        problems = _read_one(plain, found, is_one, limits)
+        if not problems:
+            continue
+        found.problems.extend(problems)
+        name = plain.data.get("name") if isinstance(plain.data, dict) else None
+        if isinstance(name, str):
+            (found.unread_measures if is_one else found.unread_segments).add(name)
     if not documents:
         found.problems.append(Problem(message="the file holds no segment", file=file))
     return found
 
 
-def _unfolded(written: Written, limits: Limits) -> tuple[Any, Written]:
-    """Return the data without expressions, and with `written` knowing the places inside them.
-
-    Raises:
-        InvalidInput: the data is hostile, or an expression is none.
-    """
-    if problem := hostile_problem(written.data, limits):
-        raise InvalidInput([problem])
-    whole = unfold(written.data, limits=limits)
-    return whole.data, replace(written, refine=whole.place)
+def _read_one(plain: Written, found: ReadRules, is_one: bool, limits: Limits) -> list[Problem]:
+    """Add a document to what was found, or return what is wrong with it."""
+    if problem := hostile_problem(plain.data, limits):
+        return [plain.place(problem)]
+    whole = unfold(plain.data, limits=limits)
+    # from here on the places inside expressions are known
+    written = replace(plain, refine=whole.place)
+    problems = [plain.place(problem) for problem in whole.problems]
+    try:
+        if is_one:
+            measure = parse_measure(whole.data, limits=limits)
+            if not problems:
+                found.measures.append(WrittenMeasure(document=measure, written=written))
+        else:
+            document = parse_segment(whole.data, limits=limits)
+            if not problems:
+                found.segments.append(WrittenSegment(document=document, written=written))
+    except InvalidInput as exc:
+        problems += [written.place(problem) for problem in exc.problems]
+    return problems
 
 
 def read_documents(

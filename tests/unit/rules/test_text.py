@@ -169,3 +169,13 @@ def test_a_document_that_cannot_be_read_hides_no_other() -> None:
     assert found.unread_segments == {"wrong", "spelled"}
     assert found.unread_measures == {"unread"}
     assert len(read_what_can_be_read("a: [", file="s.yaml").problems) == 1
+
+
+def test_a_text_that_is_no_expression_hides_nothing_else_of_its_document() -> None:
+    problems = _problems("name: Two\nrules: [{where: a =}, {where: {kind: rowz}}]\nowner: me")
+    assert [(problem.line, problem.pointer) for problem in problems] == [
+        (2, "/rules/0/where"),
+        (1, "/name"),
+        (2, "/rules/1/where"),
+        (3, "/owner"),
+    ]

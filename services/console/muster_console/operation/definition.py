@@ -137,6 +137,16 @@ def measure_problems(
     return broken(saved, catalog, known, limits)
 
 
+def refuse(problems: Sequence[Problem]) -> None:
+    """Refuse what has problems, in the order in which they stand in the files.
+
+    Raises:
+        InvalidInput: there are problems.
+    """
+    if problems:
+        raise InvalidInput(sorted(problems, key=lambda p: (not p.file, p.file or "", p.line or 0)))
+
+
 def broken(
     saved: Sequence[SegmentDocument], catalog: Catalog, known: Known, limits: Limits
 ) -> list[Problem]:

@@ -14,6 +14,7 @@ from muster_console.operation.definition import (
     known_with,
     measure_problems,
     read_definitions,
+    refuse,
 )
 from muster_console.operation.warning import rule_warnings
 from muster_console.operation.workspace import Workspace
@@ -42,8 +43,7 @@ def read_rule_files(paths: Iterable[Path], limits: Limits = DEFAULT_LIMITS) -> D
         InvalidInput: with every problem of form of every file.
     """
     found = _read(paths, limits)
-    if found.problems:
-        raise InvalidInput(found.problems)
+    refuse(found.problems)
     return found
 
 
@@ -78,8 +78,7 @@ def check_rule_files(
         wrong = check_folder(found.documents, catalog, limits=limits, known=known)
         for segment, own in zip(found.segments, wrong, strict=True):
             problems += [segment.written.place(problem) for problem in own]
-        if problems:
-            raise InvalidInput(problems)
+        refuse(problems)
         warned = rule_warnings(workspace, connection, found, catalog, known)
     lists = (*warned.measures.values(), *warned.segments.values())
     return found, [warning for warnings in lists for warning in warnings]

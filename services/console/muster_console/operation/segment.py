@@ -15,11 +15,12 @@ from muster_console.operation.definition import (
     known_with,
     measure_problems,
     read_definitions,
+    refuse,
 )
 from muster_console.operation.run import run_json
 from muster_console.operation.warning import rule_warnings
 from muster_console.operation.workspace import Workspace
-from muster_core.errors import InvalidInput, Problem, UnreadableSegment
+from muster_core.errors import Problem, UnreadableSegment
 from muster_core.rules.check import check_folder
 from muster_core.rules.document import SegmentDocument
 from muster_core.rules.expression.render import render_expression
@@ -129,8 +130,7 @@ def apply_segments(workspace: Workspace, path: Path) -> list[AppliedSegment]:
         )
         drafts = {document.name for document in documents if document.state == "draft"}
         problems += [p for name, own in checked.items() if name not in drafts for p in own]
-        if problems:
-            raise InvalidInput(problems)
+        refuse(problems)
         warned = rule_warnings(workspace, connection, found, catalog, known)
         measures = apply_measures(connection, list(found.named_measures.values()))
         changes = storage.apply_segments(connection, documents)

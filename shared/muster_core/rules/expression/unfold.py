@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,10 +16,14 @@ _ROW_FIELDS = ("where", "having")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unfolded:
-    """A document without expressions, and every expression it had, by the pointer where it stood."""
+    """A document without expressions, and every expression it had, by the pointer where it stood.
+
+    What is no expression is a problem, and stands in `data` as a condition that holds for nobody.
+    """
 
     data: Any
     expressions: Mapping[str, Written] = field(default_factory=dict)
+    problems: Sequence[Problem] = ()
 
     def place(self, problem: Problem) -> Problem:
         """Return `problem` with line, column and excerpt where it lies inside an expression."""
@@ -35,9 +39,7 @@ def unfold(data: Any, *, limits: Limits = DEFAULT_LIMITS) -> Unfolded:
     """Return a segment or measure document without expressions.
 
     `data` has passed `hostile_problem`. An expression stands where a document has `where` (and `having`).
-
-    Raises:
-        InvalidInput: the problems of all expressions, with pointer, line and column.
+    Problems have pointer, line and column.
     """
     if not isinstance(data, dict):
         return Unfolded(data=data)
@@ -49,7 +51,7 @@ def unfold(data: Any, *, limits: Limits = DEFAULT_LIMITS) -> Unfolded:
             expressions[pointer] = read_expression(text, row=row, limits=limits)
         except InvalidInput as exc:
             problems.extend(replace(p, pointer=pointer + p.pointer) for p in exc.problems)
-            return text
+            return {"kind": "any", "of": []}
         return expressions[pointer].data
 
     found = dict(data)
@@ -61,9 +63,7 @@ def unfold(data: Any, *, limits: Limits = DEFAULT_LIMITS) -> Unfolded:
             ]
     if "by" in found:
         found["by"] = _unfolded(found["by"], "/by", True, read)
-    if problems:
-        raise InvalidInput(problems)
-    return Unfolded(data=found, expressions=expressions)
+    return Unfolded(data=found, expressions=expressions, problems=problems)
 
 
 def _unfolded(node: Any, pointer: str, row: bool, read: Callable[[str, str, bool], Any]) -> Any:
