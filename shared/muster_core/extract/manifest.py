@@ -78,7 +78,9 @@ class ExtractManifest(Node):
     compared_at: str
     columns: dict[str, str]
     key: list[str]
-    #: The highest watermark seen, in its column's own whole numbers (microseconds, days or itself).
+    #: The column that is followed, and the highest value seen of it in its own whole numbers: microseconds,
+    #: days or itself.
+    followed: str | None = None
     watermark: int | None = None
     files: list[PartFile]
     pieces: list[PieceState] = []

@@ -154,7 +154,7 @@ class _Work:
         head, source = self.head, self.session.source
         if head is None or source.watermark is None or head.watermark is None:
             return True
-        if head.lineage != self.lineage:
+        if head.lineage != self.lineage or head.followed != source.watermark:
             return True
         known = {(s.piece.relation, s.piece.filenode) for s in head.pieces if s.piece.relation}
         if not known <= {(leaf.relation, leaf.filenode) for leaf in leaves or []}:
@@ -312,7 +312,9 @@ class _Work:
         next_piece: int,
     ) -> ExtractManifest:
         source, head = self.session.source, self.head
-        seen = [f.watermark for f in staged] + [head.watermark if head else None]
+        # numbers of another column mean nothing; of no more than the rows just read they are only low
+        same = head is not None and head.followed == source.watermark
+        seen = [f.watermark for f in staged] + [head.watermark if head and same else None]
         highest = max((v for v in seen if v is not None), default=None)
         if source.watermark is not None:
             highest = capped(highest, self.description.columns[source.watermark], self.moment.now)
@@ -325,6 +327,7 @@ class _Work:
             compared_at=compared.isoformat(),
             columns={c.name: str(c.kind) for c in self.columns},
             key=self.description.key,
+            followed=source.watermark,
             watermark=highest,
             files=made.files,
             pieces=pieces,
