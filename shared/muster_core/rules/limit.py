@@ -35,6 +35,8 @@ def hostile_problem(data: object, limits: Limits) -> Problem | None:
     seen = 0
     while open_nodes:
         node, depth, pointer = open_nodes.pop()
+        if isinstance(node, str) and (message := _unfit(node)):
+            return Problem(message=message, pointer=pointer)
         if not isinstance(node, dict | list | tuple):
             continue
         seen += len(node)
@@ -46,7 +48,20 @@ def hostile_problem(data: object, limits: Limits) -> Problem | None:
             for key, inner in node.items():
                 if not isinstance(key, str):
                     return Problem(message="field names are texts", pointer=pointer)
+                if _unfit(key):
+                    return Problem(message="a field name has a strange character", pointer=pointer)
                 open_nodes.append((inner, depth + 1, f"{pointer}/{key[:64]}"))
-        elif any(isinstance(inner, dict | list | tuple) for inner in node):
+        elif any(isinstance(inner, dict | list | tuple | str) for inner in node):
             open_nodes += [(inner, depth + 1, f"{pointer}/{i}") for i, inner in enumerate(node)]
+    return None
+
+
+def _unfit(text: str) -> str | None:
+    """Return why a text can be neither stored nor compared."""
+    if "\0" in text:
+        return "a text cannot hold the character U+0000"
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return "the text is not valid Unicode"
     return None

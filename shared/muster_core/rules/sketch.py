@@ -39,7 +39,7 @@ from muster_core.rules.formula import (
     opposite,
 )
 from muster_core.rules.literal import Frame
-from muster_core.rules.predicate import IsSet, Predicate, WholeRanges
+from muster_core.rules.predicate import FloatRanges, IsSet, Predicate, WholeRanges
 from muster_core.rules.resolution import (
     AggregateFold,
     ColumnTest,
@@ -256,9 +256,8 @@ class Sketcher:
         said = _said(compare, node.value, resolved.predicate, dates)
         # without a value nothing matches, negative or not
         fact = Fact(key=key, inside=not negate, missing=False, **said)
-        # so only what always has a value lets in everybody else
-        always = fold.function in (*_COUNTS, "sum")
-        formula = Literal_(fact=fact, negative=negate and always)
+        # so everybody else belongs only where the value without rows passes
+        formula = Literal_(fact=fact, negative=negate and _nothing_passes(fold, resolved))
         return Part(pointer=pointer, join="leaf", formula=formula, rows=rows)
 
     def _learn(self, key: str, fold: AggregateFold, *, empty: bool) -> None:
@@ -357,6 +356,18 @@ def _said(compare: str, value: Any, predicate: Predicate, dates: bool) -> dict[s
     elif compare == "in_window":
         span = window_span(value)
     return {"symbol": f"{compare} {value.model_dump_json()}", "span": span}
+
+
+def _nothing_passes(fold: AggregateFold, resolved: RowsTest) -> bool:
+    """Whether a negated comparison holds for the count or the sum of no rows, which is 0."""
+    if fold.function not in (*_COUNTS, "sum"):
+        return False
+    predicate = resolved.predicate
+    if not isinstance(predicate, WholeRanges | FloatRanges):
+        return True
+    return not any(
+        (low is None or low <= 0) and (high is None or high >= 0) for low, high in predicate.ranges
+    )
 
 
 def _leaf(fact: Fact, pointer: str, *, negative: bool) -> Part:

@@ -72,8 +72,28 @@ LITERALS = [
     "${spark.hadoop.fs.s3a.secret.key}",  # H9
     "{{ env.SECRET }}",
     "*a*a*a*a*a*a*b",  # H12
-    "\x00\x1b[2J\n",
+    "\x1b[2J\n",
 ]
+
+
+@pytest.mark.parametrize(
+    ("document", "pointer"),
+    [
+        ({"rules": [{"where": _is("name", "eq", "a\0b")}]}, "/rules/0/where/value"),
+        ({"rules": [{"where": _is("name", "in", ["a", "b\0"])}]}, "/rules/0/where/value/1"),
+        ({"rules": [{"where": "name = 'a\0b'"}]}, "/rules/0/where"),
+        ({"display_name": "\0"}, "/display_name"),
+        ({"tags": ["x", "\0"]}, "/tags/1"),
+        ({"manual": {"add": ["\0"]}}, "/manual/add/0"),
+        ({"description": "\ud800"}, "/description"),
+    ],
+)
+def test_what_no_database_can_hold_is_refused_at_its_place(
+    document: dict[str, Any], pointer: str
+) -> None:
+    with pytest.raises(InvalidInput) as raised:
+        parse_segment({"name": "s"} | document)
+    assert [problem.pointer for problem in raised.value.problems] == [pointer]
 
 
 @pytest.mark.parametrize("text", LITERALS)

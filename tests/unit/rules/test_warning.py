@@ -248,6 +248,10 @@ def test_a_condition_that_is_never_false_is_named(
         ),
         # without a row there is no value, and who has none does not belong
         _count("ne", 5, aggregate={"function": "min", "column": "total"}),
+        # nothing counts 0, which does not pass
+        _count("ne", 0),
+        _count("not_in", [0, 3]),
+        _count("not_between", [0, 3], aggregate={"function": "sum", "column": "total"}),
     ],
 )
 def test_there_is_no_false_alarm(condition: dict[str, Any]) -> None:
