@@ -81,6 +81,26 @@ def muster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Muster]:
 
 
 @pytest.fixture(scope="session")
+def workbench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Muster]:
+    """One running home for worlds that bring their own catalog, and are `retired` when they are done."""
+    running = started(tmp_path_factory.mktemp("workbench"))
+    try:
+        yield running
+    finally:
+        running("down")
+
+
+def retired(muster: Muster, folder: Path) -> None:
+    """Leave nothing in use, so that any catalog can be applied next; the engine stays warm."""
+    names = [segment["name"] for segment in muster.json("segment", "list")]
+    file = folder / "retired.yaml"
+    file.write_text("---\n".join(f"name: {name}\nstate: inactive\n" for name in names))
+    muster.ok("segment", "apply", file)
+    for measure in muster.json("measure", "list"):
+        muster.ok("measure", "delete", measure["name"])
+
+
+@pytest.fixture(scope="session")
 def real_data() -> Path:
     """The folder of real customer data handed in beside the checkout."""
     if not SHARED.is_dir():

@@ -84,7 +84,15 @@ def refreshed(
     }
     (folder / "export.yaml").write_text(yaml.safe_dump(export))
     muster.ok("export", "apply", folder / "export.yaml")
-    words = ("segment", "refresh", "--all", "--as-of", as_of, "--wait", "--deliveries")
+    words = (
+        "segment",
+        "refresh",
+        *sorted(cases.expected),
+        "--as-of",
+        as_of,
+        "--wait",
+        "--deliveries",
+    )
     answer = muster.json(*words, timeout=300)
     runs = {run["segment"]: run["state"] for run in answer["runs"]}
     assert runs == dict.fromkeys(cases.expected, "published")

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from tests.acceptance.conftest import Muster, started
+from tests.acceptance.conftest import Muster, retired
 from tests.conformance.case import Case, all_cases
 from tests.conformance.gathering import Gathered, gather
 from tests.conformance.preparation import arrow_type
@@ -43,17 +43,16 @@ def gathered() -> Gathered:
 
 
 @pytest.fixture(scope="module")
-def muster(tmp_path_factory: pytest.TempPathFactory, gathered: Gathered) -> Iterator[Muster]:
+def muster(
+    workbench: Muster, tmp_path_factory: pytest.TempPathFactory, gathered: Gathered
+) -> Iterator[Muster]:
     folder = tmp_path_factory.mktemp("conformance")
     _write_world(gathered, folder)
-    running = started(folder)
-    try:
-        running.ok("catalog", "apply", folder / "catalog.yaml")
-        running.ok("segment", "apply", folder / "segments")
-        running.ok("export", "apply", folder / "export.yaml")
-        yield running
-    finally:
-        running("down")
+    workbench.ok("catalog", "apply", folder / "catalog.yaml")
+    workbench.ok("segment", "apply", folder / "segments")
+    workbench.ok("export", "apply", folder / "export.yaml")
+    yield workbench
+    retired(workbench, folder)
 
 
 @pytest.mark.timeout(600)

@@ -11,7 +11,7 @@ from types import ModuleType
 import pyarrow.parquet as pq
 import pytest
 from tests.acceptance import chinook_case, complete_journey_case, northwind_case, online_retail_case
-from tests.acceptance.conftest import started
+from tests.acceptance.conftest import Muster, retired
 from tests.acceptance.rule import Cases, Keys, refreshed
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.spark]
@@ -36,15 +36,16 @@ def expected(name: str, real_data: Path) -> Cases:
 
 @pytest.fixture(scope="module")
 def found(
-    name: str, tmp_path_factory: pytest.TempPathFactory, real_data: Path, expected: Cases
+    name: str,
+    workbench: Muster,
+    tmp_path_factory: pytest.TempPathFactory,
+    real_data: Path,
+    expected: Cases,
 ) -> Iterator[dict[str, Keys]]:
     folder = tmp_path_factory.mktemp(name)
-    muster = started(folder)
-    try:
-        entries = SETS[name].catalog(real_data / name, folder / "work")
-        yield refreshed(muster, folder / "work", entries, expected, SETS[name].AS_OF)
-    finally:
-        muster("down")
+    entries = SETS[name].catalog(real_data / name, folder)
+    yield refreshed(workbench, folder, entries, expected, SETS[name].AS_OF)
+    retired(workbench, folder)
 
 
 def test_every_segment_has_exactly_the_expected_members(
