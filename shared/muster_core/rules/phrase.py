@@ -52,7 +52,7 @@ _PARTS = {"day_of": "is on day", "month_of": "is in month", "year_of": "is in ye
 def name_phrase(name: str) -> str:
     """Return a name of the catalog; one that is no plain word stands in quotes."""
     plain = re.fullmatch(r"[^\W\d]\w*(\.[^\W\d]\w*)*", name)
-    return name if plain else f"`{name}`"
+    return name if plain else "`" + name.replace("`", "``") + "`"
 
 
 def value_phrase(value: Any) -> str:
@@ -74,12 +74,18 @@ def value_phrase(value: Any) -> str:
             return _literal(value)
 
 
+def quoted(text: str) -> str:
+    """Return a text in quotes; a quote inside is written twice, so that it ends nothing."""
+    doubled = text.replace('"', '""')
+    return f'"{doubled}"'
+
+
 def _literal(value: Scalar) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
         plain = _WORD.fullmatch(value) or _DATE.fullmatch(value)
-        return value if plain and value.casefold() not in _TAKEN else f'"{value}"'
+        return value if plain and value.casefold() not in _TAKEN else quoted(value)
     return format(value, "f") if isinstance(value, Decimal) else str(value)
 
 

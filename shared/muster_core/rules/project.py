@@ -60,7 +60,14 @@ def _resolved(
         for name, given in (("via", node.via), ("where", node.where)):
             if given:
                 raise Misfit(f"{name} belongs to a column of a related table", f"/{name}")
-        column = scopes.profile.find(node.column)
+        try:
+            column = scopes.profile.find(node.column)
+        except Misfit as exc:
+            table, dot, name = node.column.partition(".")
+            if not dot or table not in scopes.catalog.tables:
+                raise
+            hint = f"say {{table: {table}, column: {name[:100]}, as: ...}}"
+            raise Misfit(str(exc), exc.pointer, hint) from None
         if node.as_ is None and column.outside:
             raise Misfit("name the output column", "/as", "columns of other tables need as")
         return Projected(name=node.as_ or node.column, column=column)

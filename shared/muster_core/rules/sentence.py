@@ -34,6 +34,7 @@ from muster_core.rules.document import Rule, SegmentDocument
 from muster_core.rules.phrase import (
     comparison_phrase,
     name_phrase,
+    quoted,
     value_phrase,
     window_phrase,
 )
@@ -135,7 +136,7 @@ def _rarer(node: Condition) -> str:
             return _top(node)
         case Sample():
             percent = f"{value_phrase(node.percent)}%"
-            return f'who are in the stable {percent} sample with the salt "{node.salt}"'
+            return f"who are in the stable {percent} sample with the salt {quoted(node.salt)}"
     raise AssertionError(f"an unknown kind {node.kind}")
 
 

@@ -8,6 +8,8 @@ from tests.unit.rules.test_check import CATALOG
 from muster_core.errors import InvalidInput, Problem
 from muster_core.rules.check import check_segment
 from muster_core.rules.document import parse_segment
+from muster_core.rules.expression.parse import parse_expression
+from muster_core.rules.sentence import sentence
 
 
 def _problem(where: object) -> Problem:
@@ -61,3 +63,14 @@ def test_what_has_the_wrong_shape_is_told_in_plain_words(
     assert problem.pointer == f"/rules/0/where{pointer}"
     assert message in problem.message
     assert problem.hint == hint
+
+
+def test_an_output_column_of_a_related_table_is_told_how_to_be_written() -> None:
+    document = parse_segment({"name": "s", "project": [{"column": "orders.age", "as": "ages"}]})
+    (problem,) = check_segment(document, CATALOG)
+    assert problem.hint == "say {table: orders, column: age, as: ...}"
+
+
+def test_a_quote_inside_a_text_ends_nothing_in_a_sentence() -> None:
+    condition = parse_expression("country = 'x\" or whose age is \"y'")
+    assert sentence(condition) == 'Customers whose country is "x"" or whose age is ""y".'
