@@ -174,10 +174,15 @@ class _Warnings:
                 self.problems += self.evidence.window(rows)
             return False
         if len(self.problems) == before:
-            self._note(self._unseen(rows, whom), rows.pointer)
+            pointer = rows.pointer
+            if rows.window is None and rows.part is not None:
+                pointer = rows.part.pointer
+            self._note(self._unseen(rows, whom), pointer)
         return True
 
     def _unseen(self, rows: RowPart, whom: str) -> str:
+        if rows.window is None:
+            return f"no visible {whom} can ever pass this"
         if rows.window is not None and self._never(rows.window):
             return (
                 f"no {whom} can ever lie in this window: those later than the evaluation time are "

@@ -164,6 +164,11 @@ def test_conditions_that_contradict_each_other_are_named(
         ({"kind": "top", "by": {"column": "age"}, "percent": "0"}, "", "no customer can ever pass"),
         (_rows(where=_is("total", "eq", "0.001")), "/where", "no row of orders"),
         (
+            {"kind": "last_row", "table": "orders", "having": _is("at", "is_not_set")},
+            "/having",
+            "no visible row of orders",
+        ),
+        (
             _rows(
                 where=_is("at", "in_window", {"before_ago": "60 days"}), window={"last": "9 days"}
             ),
