@@ -101,6 +101,8 @@ class Settings(BaseSettings):
     backoff_max_seconds: Seconds = 3600.0
     #: Hash partitions of a new store generation: a power of two; None = chosen from cores and customers.
     partitions: int | None = Field(default=None, ge=1)
+    #: Files of one table in one partition; beyond that some are rewritten as one.
+    partition_files: int = Field(default=16, ge=2, le=1_000)
     #: Upper bounds of one document, see `muster_core.rules.limit`.
     limit_rules: int = Field(default=20, ge=1, le=1_000)
     limit_conditions: int = Field(default=500, ge=1, le=100_000)

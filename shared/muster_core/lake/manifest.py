@@ -34,7 +34,8 @@ class Node(BaseModel):
 class SourceFile(Node):
     """One source file as it was when it was read; `number` is what `_source_file` holds.
 
-    All prepared files of a table share one numbering, in the order of paths: it is part of their order.
+    All prepared files of a table share one numbering, in the order of paths: it is part of their order. It
+    leaves gaps, so that a file that comes later finds a number at its place and the others keep theirs.
     """
 
     number: int
@@ -70,13 +71,21 @@ class KeyRange(Node):
     alive: int
 
 
+class LeftOut(Node):
+    """Rows of one source file that stand nowhere in the store."""
+
+    without_customer: int = 0
+    without_time: int = 0
+
+
 class PreparedTable(Node):
-    """One related table of a snapshot."""
+    """One related table of a snapshot; its counts are of live rows."""
 
     columns: dict[str, str]
     #: SHA-256 over the table's catalog entry, path and source files: equal means nothing to do.
     fingerprint: str
     sources: list[SourceFile]
+    #: Numbers of source files that were rewritten or removed while rows of theirs are still in `files`.
     dead_sources: list[int] = []
     files: list[StoreFile]
     #: Rows whose customer or parent is not known yet, with their key; resolved when keys are added.
@@ -85,6 +94,10 @@ class PreparedTable(Node):
     orphan_rows: int = 0
     rows_without_customer: int = 0
     rows_without_time: int = 0
+    #: Where these rows are, by number of the source file; None in snapshots from before there were increments.
+    left_out: dict[int, LeftOut] | None = None
+    #: The sources of the tables along the path, as they were joined; None as above.
+    parents: dict[str, list[SourceFile]] | None = None
 
 
 class DimensionTable(Node):

@@ -36,7 +36,12 @@ class RowScan:
         self, files: Sequence[StoreFile], columns: Sequence[str], oldest: datetime | None
     ) -> Iterator[pa.RecordBatch]:
         """Yield `_ordinal` and `columns` of the live rows of `files`, newest first over all of them."""
-        names = [ORDINAL, *columns]
+        yield from self.columns(files, [ORDINAL, *columns], oldest)
+
+    def columns(
+        self, files: Sequence[StoreFile], names: Sequence[str], oldest: datetime | None = None
+    ) -> Iterator[pa.RecordBatch]:
+        """Yield exactly the columns `names` of the live rows, in the same order."""
         for group in self._groups(files):
             if len(group) == 1:
                 yield from self._file(group[0], names, oldest, CHUNK_ROWS)

@@ -120,8 +120,9 @@ def test_rows_of_nobody_are_counted_and_make_no_file(lake):
         "file": None,
         "orphans": None,
         "duplicates": 0,
-        "without_customer": 2,
-        "without_time": 0,
+        # by number of the source file
+        "without_customer": {"0": 2},
+        "without_time": {},
     }
 
 

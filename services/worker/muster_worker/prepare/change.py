@@ -81,6 +81,21 @@ def look(catalog: Catalog, lake: Lake) -> Present:
     )
 
 
+def shape(catalog: Catalog, part: str) -> str | None:
+    """Return the fingerprint of a related table without its source files; None: the catalog has no such part.
+
+    Where it stays the same, only files made the difference, and what is prepared of the others still holds.
+    """
+    name = part.partition("@")[0]
+    if name not in catalog.tables:
+        return None
+    for path in paths_to_profile(catalog, name):
+        if prepared_name(catalog, name, path) == part:
+            involved = [catalog.tables[name], *tables_along(catalog, path)]
+            return _fingerprint(involved, path, {table.name: [] for table in involved})
+    return None
+
+
 def is_unchanged(catalog: Catalog, present: Present, manifest: SnapshotManifest) -> bool:
     """Whether a preparation would give the snapshot `manifest` again."""
     return (

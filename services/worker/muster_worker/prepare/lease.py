@@ -139,6 +139,7 @@ def _prepare_held(
                 catalog,
                 parent=(parent.manifest, parent.manifest_sha256) if parent else None,
                 partitions=settings.partitions,
+                most_files=settings.partition_files,
                 progress=progress,
                 # fences repeat after a restore of the database: the random part keeps directories apart
                 directory=f"store/{fence:08d}-{uuid.uuid4().hex}",

@@ -27,7 +27,13 @@ def resolve_orphans(
     """Return `tables` with the orphans of the customers that are new in the partitions `added` resolved."""
     keys = {f.partition: f for f in profile}
     waiting = [
-        Waiting(table=name, columns=table.columns, file=file, profile=keys[file.partition])
+        Waiting(
+            table=name,
+            columns=table.columns,
+            file=file,
+            profile=keys[file.partition],
+            dead=tuple(table.dead_sources),
+        )
         for name, table in tables.items()
         for file in table.orphans
         if file.partition in added

@@ -12,24 +12,26 @@ from pyspark.sql import SparkSession
 from pyspark.sql.connect import functions as F
 
 from muster_core.catalog.document import Catalog
-from muster_core.catalog.path import personal_columns, prepared_columns
+from muster_core.catalog.path import personal_columns
 from muster_core.catalog.statistic import Statistics, TableStatistic
 from muster_core.errors import TerminalError, TransientError
 from muster_core.lake.location import Lake
-from muster_core.lake.manifest import DimensionTable, PreparedTable, SnapshotManifest, StoreFile
+from muster_core.lake.manifest import DimensionTable, PreparedTable, SnapshotManifest
 from muster_core.lake.statistic import read_statistics, write_statistics
 from muster_core.lake.store import Store, write_snapshot
 from muster_worker.engine.session import engine_errors
-from muster_worker.prepare.change import Part, Present, is_unchanged, look
+from muster_worker.prepare.change import Present, is_unchanged, look
 from muster_worker.prepare.dimension import prepare_dimensions
-from muster_worker.prepare.orphan import resolve_orphans
 from muster_worker.prepare.profile import PreparedProfile, prepare_profile
 from muster_worker.prepare.read import checked_layout
+from muster_worker.prepare.related import RelatedTables, RelatedWork
 from muster_worker.prepare.statistic import hidden, merged
-from muster_worker.prepare.table import prepare_table
 
 #: About as many customers as one partition should hold.
 PARTITION_CUSTOMERS = 250_000
+
+#: So many files of a table a partition may have, unless the settings say otherwise.
+MOST_FILES = 16
 
 #: Called with what is being prepared, how many tables are done, and how many there are.
 Progress = Callable[[str, int, int], None]
@@ -55,9 +57,11 @@ def prepare(
     partitions: int | None = None,
     progress: Progress | None = None,
     directory: str | None = None,
+    most_files: int = MOST_FILES,
 ) -> Preparation:
     """Prepare the sources of `catalog` on top of the snapshot `parent` (manifest path and SHA-256).
 
+    Where a partition has more than `most_files` files of a table, some are rewritten as one.
     Files go to `directory` under names of their own; the manifest, written last, names those that count.
 
     Raises:
@@ -81,6 +85,7 @@ def prepare(
         before=before if before and _continues(before, catalog) else None,
         directory=directory or f"store/{uuid.uuid4().hex}",
         progress=progress or (lambda *_: None),
+        most_files=most_files,
     )
     generation = 1 if before is None else before.generation + (0 if work.before else 1)
     count = work.before.partitions if work.before else _partition_count(work, partitions)
@@ -128,6 +133,7 @@ class _Work:
     before: SnapshotManifest | None
     directory: str
     progress: Progress
+    most_files: int
     #: (table, key column) found to repeat no key: each is looked at once, on however many ways it lies.
     unique: set[tuple[str, str]] = field(default_factory=set)
 
@@ -143,7 +149,9 @@ class _Work:
         profile = self._profile(partitions, counted, report)
         # before the tables: they are the longer work, which a repeated key would waste
         dimensions, looked_up = self._dimensions(report)
-        tables = self._tables(partitions, profile, counted, report)
+        related = self._tables(partitions, profile)
+        counted |= related.counted
+        report["tables"] = related.report
         if look(self.catalog, self.lake) != self.present:
             raise TransientError("A source changed while it was read; it will be read again.")
         self.progress("prepared", self._stages, self._stages)
@@ -151,7 +159,7 @@ class _Work:
         statistics = write_statistics(
             self.lake, self.directory, self._statistics(counted, looked_up)
         )
-        manifest = self._manifest(generation, partitions, parent, profile, tables)
+        manifest = self._manifest(generation, partitions, parent, profile, related.tables)
         added = {"dimensions": dimensions, "statistics": statistics}
         return manifest.model_copy(update=added), report
 
@@ -223,42 +231,24 @@ class _Work:
         }
         return profile
 
-    def _tables(
-        self,
-        partitions: int,
-        profile: PreparedProfile,
-        counted: dict[str, TableStatistic],
-        report: dict[str, Any],
-    ) -> dict[str, PreparedTable]:
-        tables = self._taken_over(profile)
-        report["tables"] = {name: _account(table, 0.0, True) for name, table in tables.items()}
-        parts = self.present.parts
-        for done, part in enumerate(parts.values(), self._stages - len(parts)):
-            self.progress(part.name, done, self._stages)
-            if part.name not in tables:
-                began = time.monotonic()
-                table, counted[part.name] = self._table(part, partitions, profile.files)
-                tables[part.name] = table
-                report["tables"][part.name] = _account(table, time.monotonic() - began, False)
-        return tables
-
-    def _taken_over(self, profile: PreparedProfile) -> dict[str, PreparedTable]:
-        """Return the tables whose sources are as they were, orphans of new customers resolved."""
-        known = self.before.tables if self.before else {}
-        same = {
-            name: known[name]
-            for name, part in self.present.parts.items()
-            if name in known and known[name].fingerprint == part.fingerprint
-        }
-        return resolve_orphans(
-            self.spark,
-            self.lake,
-            same,
+    def _tables(self, partitions: int, profile: PreparedProfile) -> RelatedTables:
+        parts = list(self.present.parts)
+        return RelatedWork(
+            spark=self.spark,
+            lake=self.lake,
+            catalog=self.catalog,
+            present=self.present,
+            before=self.before,
+            known_statistics=self._known_statistics().tables,
             directory=self.directory,
-            key=self.catalog.key,
-            added=set(profile.added),
-            profile=profile.files,
-        )
+            partitions=partitions,
+            profile=profile,
+            most_files=self.most_files,
+            unique=self.unique,
+            begins=lambda name: self.progress(
+                name, self._stages - len(parts) + parts.index(name), self._stages
+            ),
+        ).run()
 
     def _dimensions(
         self, report: dict[str, Any]
@@ -298,11 +288,14 @@ class _Work:
         }
         return found, counted
 
+    def _known_statistics(self) -> Statistics:
+        return read_statistics(self.lake, self.before) if self.before else Statistics()
+
     def _statistics(
         self, tables: dict[str, TableStatistic], dimensions: dict[str, TableStatistic]
     ) -> Statistics:
         """Return new statistics beside those of what was taken over."""
-        known = read_statistics(self.lake, self.before) if self.before else Statistics()
+        known = self._known_statistics()
         personal = {self.catalog.profile.name: frozenset(self.catalog.profile.personal)} | {
             name: personal_columns(self.catalog, part.table, part.path)
             for name, part in self.present.parts.items()
@@ -315,36 +308,6 @@ class _Work:
             dimensions=_beside(dimensions, known.dimensions, looked_up),
         )
 
-    def _table(
-        self, part: Part, partitions: int, profile: list[StoreFile]
-    ) -> tuple[PreparedTable, TableStatistic]:
-        found = prepare_table(
-            self.spark,
-            self.lake,
-            self.catalog,
-            part.table,
-            part.path,
-            self.present.listing,
-            directory=self.directory,
-            partitions=partitions,
-            profile=profile,
-            unique=self.unique,
-        )
-        columns = prepared_columns(self.catalog, part.table, part.path)
-        personal = personal_columns(self.catalog, part.table, part.path)
-        table = PreparedTable(
-            columns=columns,
-            fingerprint=part.fingerprint,
-            sources=self.present.listing[part.table],
-            files=found.files,
-            orphans=found.orphans,
-            rows=sum(f.rows for f in found.files),
-            orphan_rows=sum(f.rows for f in found.orphans),
-            rows_without_customer=found.rows_without_customer,
-            rows_without_time=found.rows_without_time,
-        )
-        return table, merged(columns, found.counted, personal)
-
 
 def _beside(
     made: dict[str, TableStatistic],
@@ -355,15 +318,4 @@ def _beside(
     found = known | made
     return {
         name: hidden(found[name], columns) for name, columns in personal.items() if name in found
-    }
-
-
-def _account(table: PreparedTable, seconds: float, taken_over: bool) -> dict[str, Any]:
-    return {
-        "rows": table.rows,
-        "orphans": table.orphan_rows,
-        "without_customer": table.rows_without_customer,
-        "without_time": table.rows_without_time,
-        "taken_over": taken_over,
-        "seconds": round(seconds, 3),
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
@@ -13,13 +14,16 @@ from muster_core.catalog.document import Table
 from muster_core.catalog.type import parse_type
 from muster_core.errors import SourceUnreadable
 from muster_core.lake.conversion import wider_type
+from muster_core.lake.location import Lake
 from muster_core.lake.manifest import SourceFile
 from muster_core.lake.source import Layout, SourceReader, read_layout
 from muster_worker.prepare.interchange import FILE, ROW, ddl_columns
-from muster_worker.prepare.task.reading import ReadUnits
+from muster_worker.prepare.task.reading import ReadUnits, ReadWaiting, Waiting
 
 #: Rows one reading task takes at a time: whole row groups up to about this many.
 UNIT_ROWS = 500_000
+
+_UNIT = "task int, number int, path string, dead string, groups array<int>, first bigint"
 
 
 def checked_layout(table: Table, files: Sequence[SourceFile]) -> Layout:
@@ -29,15 +33,52 @@ def checked_layout(table: Table, files: Sequence[SourceFile]) -> Layout:
         SourceUnreadable: a column has gone or has another type than the catalog says.
     """
     layout = read_layout(table.source, files)
+    for name in _misfits(table, layout):
+        found = layout.columns.get(name)
+        raise SourceUnreadable(
+            f"The source of {table.name} has column {name} as {found or 'nothing usable'}, "
+            f"the catalog as {parse_type(table.columns[name])}.",
+            hint="Apply the catalog again, or correct the source.",
+        )
+    return layout
+
+
+def added_layout(table: Table, added: Sequence[SourceFile], files: Sequence[SourceFile]) -> Layout:
+    """Return the layout of the files `added` to the source's `files`.
+
+    The other files are opened only where a column is not found in the new ones as the catalog has it: one
+    file may lack a column that others have, and few folder names do not tell a column's type.
+
+    Raises:
+        SourceUnreadable: the source as a whole no longer has the catalog's columns.
+    """
+    layout = read_layout(table.source, added)
+    if not added or not _misfits(table, layout):
+        return layout
+    whole = checked_layout(table, files)
+    return replace(whole, rows=layout.rows, groups=layout.groups)
+
+
+def _misfits(table: Table, layout: Layout) -> list[str]:
+    misfits = []
     for name, text in table.columns.items():
         kind, found = parse_type(text), layout.columns.get(name)
         if found is None or wider_type(kind, found) != kind:
-            raise SourceUnreadable(
-                f"The source of {table.name} has column {name} as {found or 'nothing usable'}, "
-                f"the catalog as {kind}.",
-                hint="Apply the catalog again, or correct the source.",
-            )
-    return layout
+            misfits.append(name)
+    return misfits
+
+
+def read_waiting(
+    spark: SparkSession, lake: Lake, table: Table, waiting: Waiting, *, keys: Sequence[str]
+) -> DataFrame:
+    """Return rows that wait in orphan files as `read_frame` returns those of a source."""
+    columns = table.columns
+    schema = [f"j{i} string" for i in range(len(keys))]
+    schema += ddl_columns(list(columns.values()))
+    schema += [f"{FILE} int", f"{ROW} bigint"]
+    task = ReadWaiting(lake=lake, waiting=waiting, columns=dict(columns), keys=tuple(keys))
+    numbers = spark.range(0, len(waiting.files), 1, len(waiting.files))
+    return numbers.mapInArrow(task, ", ".join(schema))
 
 
 def read_frame(
@@ -62,7 +103,9 @@ def read_frame(
     schema += ddl_columns(list(columns.values()), start)
     schema += [f"{FILE} int", f"{ROW} bigint"]
     count = max(1, min(tasks, units.num_rows))
-    listed = spark.createDataFrame(units).repartitionById(count, F.col("task"))
+    # a table of no rows is refused unless its types are told beside it
+    listed = spark.createDataFrame(units) if units.num_rows else spark.createDataFrame([], _UNIT)
+    listed = listed.repartitionById(count, F.col("task"))
     read = ReadUnits(reader=reader, keys=tuple(keys), start=start)
     return listed.mapInArrow(read, ", ".join(schema))
 

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from muster_core.catalog.statistic import MOST_VALUES, ColumnStatistic, TableStatistic
-from muster_worker.prepare.task.counting import TableCount
+from muster_core.catalog.type import parse_type
+from muster_worker.prepare.task.counting import MOST_BYTES, TableCount, listed_bytes
 
 #: The statistics of some columns as a task returns them: fields of `ColumnStatistic` by column.
 Counted = dict[str, Any]
@@ -47,6 +48,9 @@ def _values(pieces: Sequence[ColumnStatistic]) -> dict[str, int] | None:
             values[value] = values.get(value, 0) + count
         if len(values) > MOST_VALUES:
             return None
+    # as a single count would have decided: what is kept must not depend on how the rows were divided
+    if listed_bytes(values, parse_type(pieces[0].kind)) > MOST_BYTES:
+        return None
     return dict(sorted(values.items()))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -22,7 +23,7 @@ from muster_core.catalog.path import (
 from muster_core.catalog.type import Kind, parse_type
 from muster_core.errors import DuplicateKeys, TerminalError
 from muster_core.lake.location import Lake
-from muster_core.lake.manifest import SourceFile, StoreFile
+from muster_core.lake.manifest import LeftOut, SourceFile, StoreFile
 from muster_worker.engine.session import engine_errors
 from muster_worker.prepare.interchange import (
     FATE,
@@ -35,11 +36,16 @@ from muster_worker.prepare.interchange import (
     WITHOUT_CUSTOMER,
     position,
 )
-from muster_worker.prepare.read import checked_layout, read_frame
+from muster_worker.prepare.read import added_layout, checked_layout, read_frame, read_waiting
+from muster_worker.prepare.revision import refuse_repeated
 from muster_worker.prepare.statistic import Counted
+from muster_worker.prepare.task.reading import NOTHING, Waiting
 from muster_worker.prepare.task.writing import WriteRows
 
 Listing = dict[str, list[SourceFile]]
+
+#: So many new rows are few: what they refer to is made known to every task.
+FEW_ROWS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,8 +54,10 @@ class TableFiles:
 
     files: list[StoreFile]
     orphans: list[StoreFile]
-    rows_without_customer: int
-    rows_without_time: int
+    #: Rows that are left out, by number of the source file.
+    left_out: dict[int, LeftOut]
+    #: Rows that were read from the sources.
+    read: int
     #: Statistics of the columns, one entry per partition.
     counted: list[Counted]
 
@@ -66,10 +74,15 @@ def prepare_table(
     partitions: int,
     profile: Sequence[StoreFile],
     unique: set[tuple[str, str]],
+    added: Sequence[SourceFile],
+    increment: bool = False,
+    waiting: Waiting = NOTHING,
+    waiting_rows: int = 0,
 ) -> TableFiles:
     """Write the rows of table `name`, reached by `path`, beside the customers of `profile`.
 
-    `unique` are the (table, key column) known to repeat no key; those found here are added.
+    Read are the files `added`, which with an `increment` are not all there are, and the rows in the orphan
+    files `waiting`. `unique` are the (table, key column) known to repeat no key; those found here are added.
 
     Raises:
         DuplicateKeys: a table along the path repeats a key that rows refer to, or a customer has several
@@ -78,7 +91,10 @@ def prepare_table(
     """
     table = catalog.table(name)
     assert table is not None
-    layout = checked_layout(table, listing[name])
+    layout = (
+        added_layout(table, added, listing[name]) if increment else checked_layout(table, added)
+    )
+    expected = layout.rows + waiting_rows
     columns = prepared_columns(catalog, name, path)
     task = WriteRows(
         lake=lake,
@@ -91,34 +107,35 @@ def prepare_table(
         unique=is_one_to_one(path),
     )
     with engine_errors():
-        first = read_frame(
-            spark,
-            table,
-            listing[name],
-            layout,
-            keys=[path[0].child[1]],
-            start=0,
-            tasks=partitions,
-        ).withColumn(FATE, F.lit(ORDINARY))
+        keys = [path[0].child[1]]
+        first = read_frame(spark, table, added, layout, keys=keys, start=0, tasks=partitions)
+        if waiting.files:
+            first = first.unionByName(read_waiting(spark, lake, table, waiting, keys=keys))
+        first = first.withColumn(FATE, F.lit(ORDINARY))
         joined = _joined(
-            spark, catalog, first, path, listing, len(table.columns), partitions, unique
+            spark,
+            catalog,
+            first,
+            path,
+            listing,
+            len(table.columns),
+            partitions,
+            unique,
+            few=increment and expected <= FEW_ROWS,
         )
         ordered = joined.transform(lambda frame: _ordered(frame, table, partitions))
+        if not expected:  # but the keys on the way were looked at
+            return _gather([], 0)
         answers = [
             json.loads(row["result"]) for row in ordered.mapInArrow(task, "result string").collect()
         ]
-    if repeated := sum(a["duplicates"] for a in answers):
-        raise DuplicateKeys(
-            f"{repeated:,} rows of {name} belong to a customer who has one already; "
-            "its relationship is one-to-one.",
-            hint="Remove the repeated rows from the source, or make the relationship many_to_one.",
-        )
-    files = _gather(answers)
+    refuse_repeated(name, sum(a["duplicates"] for a in answers))
+    files = _gather(answers, layout.rows)
     seen = sum(f.rows for f in (*files.files, *files.orphans))
-    seen += files.rows_without_customer + files.rows_without_time
-    if seen != layout.rows:
+    seen += sum(lost.without_customer + lost.without_time for lost in files.left_out.values())
+    if seen != expected:
         raise TerminalError(
-            f"The sources of {name} hold {layout.rows:,} rows but {seen:,} came through.",
+            f"The sources of {name} hold {expected:,} rows but {seen:,} came through.",
             hint="Sources must not change while they are read; try again.",
         )
     return files
@@ -133,8 +150,13 @@ def _joined(
     start: int,
     partitions: int,
     unique: set[tuple[str, str]],
+    *,
+    few: bool,
 ) -> DataFrame:
-    """Carry the columns of every table along the path; what is unknown on the way becomes an orphan."""
+    """Carry the columns of every table along the path; what is unknown on the way becomes an orphan.
+
+    Of the tables on the way of `few` rows only the rows these refer to are shuffled.
+    """
     carried = start
     reference = F.col("j0")
     partner = reference
@@ -148,6 +170,9 @@ def _joined(
             unique.add((table.name, target))
         parents = read(keys=[target, onward]).drop(FILE, ROW)
         parents = parents.withColumnsRenamed({"j0": f"t{hop}", "j1": f"o{hop}"})
+        if few:
+            wanted = rows.select(reference.alias("w")).distinct()
+            parents = parents.join(F.broadcast(wanted), F.col(f"t{hop}") == F.col("w"), "left_semi")
         rows = rows.join(parents, reference == F.col(f"t{hop}"), "left")
         lost = reference.isNotNull() & F.col(f"t{hop}").isNull()
         # remember what the row refers to: it says in which partition the orphan waits
@@ -212,12 +237,17 @@ def _sortable(column: Column, kind: str) -> Column:
     return column
 
 
-def _gather(answers: list[dict[str, Any]]) -> TableFiles:
+def _gather(answers: list[dict[str, Any]], read: int) -> TableFiles:
     answers.sort(key=lambda a: int(a["partition"]))
+    lost: dict[int, Counter[str]] = {}
+    for answer in answers:
+        for reason in ("without_customer", "without_time"):
+            for number, count in answer[reason].items():
+                lost.setdefault(int(number), Counter())[reason] += count
     return TableFiles(
         files=[StoreFile(**a["file"]) for a in answers if a["file"]],
         orphans=[StoreFile(**a["orphans"]) for a in answers if a["orphans"]],
-        rows_without_customer=sum(a["without_customer"] for a in answers),
-        rows_without_time=sum(a["without_time"] for a in answers),
+        left_out={number: LeftOut(**lost[number]) for number in sorted(lost)},
+        read=read,
         counted=[a["columns"] for a in answers],
     )

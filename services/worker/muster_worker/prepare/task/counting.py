@@ -17,7 +17,7 @@ from muster_core.catalog.type import ColumnType, Kind, parse_type
 _SAMPLE_ROWS = 4_096
 
 #: A list whose texts are longer than this, all together, is not kept: statistics stay a small file.
-_MOST_BYTES = 65_536
+MOST_BYTES = 65_536
 
 _WITHOUT_RANGE = frozenset({Kind.TEXT, Kind.BOOLEAN, Kind.ARRAY})
 _WITHOUT_LIST = frozenset({Kind.FLOAT, Kind.TIMESTAMP})
@@ -119,7 +119,7 @@ class ColumnCount:
                 known[value] = 0
                 self._bytes += len(value) if isinstance(value, str) else 8
             known[value] += count
-        if len(known) > MOST_VALUES or self._bytes > _MOST_BYTES:
+        if len(known) > MOST_VALUES or self._bytes > MOST_BYTES:
             self._values = None
 
 
@@ -176,3 +176,9 @@ def _text(value: Any, kind: ColumnType) -> str:
     if element.kind is Kind.BOOLEAN:
         return "true" if value else "false"
     return str(value)
+
+
+def listed_bytes(values: Iterable[str], kind: ColumnType) -> int:
+    """Return the size of a list of values, written as in `ColumnStatistic.values`, that `MOST_BYTES` limits."""
+    is_text = (kind.element or kind).kind is Kind.TEXT
+    return sum(len(value) if is_text else 8 for value in values)

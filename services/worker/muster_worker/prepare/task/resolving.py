@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from muster_core.errors import StoreDamaged
 from muster_core.lake.location import Lake
-from muster_core.lake.manifest import ORDINAL, StoreFile
+from muster_core.lake.manifest import ORDINAL, SOURCE_FILE, StoreFile
 from muster_worker.prepare.keyfile import read_keys
 from muster_worker.prepare.task.writing import split_rows
 from muster_worker.prepare.writer import (
@@ -33,6 +33,8 @@ class Waiting:
     columns: dict[str, str]
     file: StoreFile
     profile: StoreFile
+    #: Source files whose rows no longer count.
+    dead: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +62,9 @@ class ResolveFile:
         ):
             for batch in self._rows(entry.file):
                 rows: Any = pa.Table.from_batches([batch])
+                if entry.dead:
+                    killed = pc.is_in(rows.column(SOURCE_FILE), pa.array(entry.dead, pa.int32()))
+                    rows = rows.filter(pc.invert(killed))
                 place = pc.index_in(rows.column(ORPHAN_KEY), keys, skip_nulls=True)
                 split_rows(rows.append_column(ORDINAL, place), kept, rest)
             file, left = kept.close(), rest.close()

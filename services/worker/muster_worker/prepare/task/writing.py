@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -34,6 +36,9 @@ from muster_worker.prepare.writer import (
     table_schema,
 )
 
+#: Rows that are left out, by reason and number of the source file.
+Lost = dict[str, Counter[int]]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WriteRows:
@@ -50,7 +55,7 @@ class WriteRows:
     unique: bool = False
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """Yield one JSON answer: the files and how many rows belong to nobody or have no time."""
+        """Yield one JSON answer: the files and how many rows of which source belong to nobody or have no time."""
         batches = iter(batches)
         first = next(batches, None)
         while first is not None and not first.num_rows:
@@ -60,14 +65,14 @@ class WriteRows:
         partition = first.column(PARTITION)[0].as_py()
         keys = read_keys(self.lake, self.profile.get(partition), self.key)
         schemas = table_schema(self.columns), orphan_schema(self.columns)
-        lost = {"without_customer": 0, "without_time": 0}
+        lost: Lost = {"without_customer": Counter(), "without_time": Counter()}
         count = TableCount(self.columns, self.personal)
         owners = OwnerCount(len(keys)) if self.unique else None
         with (
             StoreWriter(self.lake, self.directory, partition, schemas[0]) as kept,
             StoreWriter(self.lake, self.directory, partition, schemas[1]) as orphans,
         ):
-            for rows in _grouped(first, batches):
+            for rows in grouped(chain([first], batches)):
                 placed = self._place(rows, keys, lost)
                 count.add(placed)
                 if owners is not None:
@@ -84,15 +89,16 @@ class WriteRows:
         }
         yield pa.RecordBatch.from_pydict({"result": [json.dumps(answer)]})
 
-    def _place(self, rows: Any, keys: Any, lost: dict[str, int]) -> Any:
+    def _place(self, rows: Any, keys: Any, lost: Lost) -> Any:
         """Return the rows somebody may own as the store holds them, with ordinal and key."""
-        nobody = pc.equal(rows.column(FATE), WITHOUT_CUSTOMER)
-        lost["without_customer"] += pc.sum(nobody).as_py() or 0
-        rows = rows.filter(pc.invert(nobody))
+        # the time first: it tells no matter what is known of the tables on the way
         if self.time is not None:
             at = rows.column(position(list(self.columns).index(self.time)))
-            lost["without_time"] += at.null_count
+            _count(lost["without_time"], rows.filter(at.is_null()))
             rows = rows.filter(at.is_valid())
+        nobody = pc.equal(rows.column(FATE), WITHOUT_CUSTOMER)
+        _count(lost["without_customer"], rows.filter(nobody))
+        rows = rows.filter(pc.invert(nobody))
         columns = {
             ORDINAL: pc.index_in(rows.column(KEY), keys, skip_nulls=True),
             ORPHAN_KEY: rows.column(KEY),
@@ -133,13 +139,21 @@ def split_rows(placed: Any, kept: StoreWriter, orphans: StoreWriter) -> None:
     orphans.write(placed.filter(pc.invert(known)))
 
 
-def _grouped(first: Any, rest: Iterator[Any]) -> Iterator[Any]:
+def grouped(batches: Iterable[Any]) -> Iterator[Any]:
     """Join small batches into tables of about one row group, so that lookups and files stay efficient."""
-    waiting, size = [first], first.num_rows
-    for batch in rest:
+    waiting: list[Any] = []
+    size = 0
+    for batch in batches:
         if size >= GROUP_ROWS:
             yield pa.Table.from_batches(waiting)
             waiting, size = [], 0
         waiting.append(batch)
         size += batch.num_rows
-    yield pa.Table.from_batches(waiting)
+    if waiting:
+        yield pa.Table.from_batches(waiting)
+
+
+def _count(lost: Counter[int], rows: Any) -> None:
+    if rows.num_rows:
+        for entry in pc.value_counts(rows.column(FILE)).to_pylist():
+            lost[entry["values"]] += entry["counts"]
