@@ -82,7 +82,7 @@ def muster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Muster]:
 
 @pytest.fixture(scope="session")
 def workbench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Muster]:
-    """One running home for worlds that bring their own catalog, and are `retired` when they are done."""
+    """One running home for worlds that bring their own catalog; each begins with `cleared`."""
     running = started(tmp_path_factory.mktemp("workbench"))
     try:
         yield running
@@ -90,10 +90,12 @@ def workbench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Muster]:
         running("down")
 
 
-def retired(muster: Muster, folder: Path) -> None:
-    """Leave nothing in use, so that any catalog can be applied next; the engine stays warm."""
+def cleared(muster: Muster, folder: Path) -> None:
+    """Leave nothing in use of the world before, however it ended, so that any catalog can be applied."""
     names = [segment["name"] for segment in muster.json("segment", "list")]
-    file = folder / "retired.yaml"
+    if not names:
+        return
+    file = folder / "cleared.yaml"
     file.write_text("---\n".join(f"name: {name}\nstate: inactive\n" for name in names))
     muster.ok("segment", "apply", file)
     for measure in muster.json("measure", "list"):

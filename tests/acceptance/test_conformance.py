@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from tests.acceptance.conftest import Muster, retired
+from tests.acceptance.conftest import Muster, cleared
 from tests.conformance.case import Case, all_cases
 from tests.conformance.gathering import Gathered, gather
 from tests.conformance.preparation import arrow_type
@@ -45,14 +44,14 @@ def gathered() -> Gathered:
 @pytest.fixture(scope="module")
 def muster(
     workbench: Muster, tmp_path_factory: pytest.TempPathFactory, gathered: Gathered
-) -> Iterator[Muster]:
+) -> Muster:
     folder = tmp_path_factory.mktemp("conformance")
     _write_world(gathered, folder)
+    cleared(workbench, folder)
     workbench.ok("catalog", "apply", folder / "catalog.yaml")
     workbench.ok("segment", "apply", folder / "segments")
     workbench.ok("export", "apply", folder / "export.yaml")
-    yield workbench
-    retired(workbench, folder)
+    return workbench
 
 
 @pytest.mark.timeout(600)

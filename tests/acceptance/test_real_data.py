@@ -4,14 +4,13 @@ Each data set is prepared once and all of its segments are refreshed in one batc
 by pandas from the same files.
 """
 
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
 import pyarrow.parquet as pq
 import pytest
 from tests.acceptance import chinook_case, complete_journey_case, northwind_case, online_retail_case
-from tests.acceptance.conftest import Muster, retired
+from tests.acceptance.conftest import Muster, cleared
 from tests.acceptance.rule import Cases, Keys, refreshed
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.spark]
@@ -41,11 +40,11 @@ def found(
     tmp_path_factory: pytest.TempPathFactory,
     real_data: Path,
     expected: Cases,
-) -> Iterator[dict[str, Keys]]:
+) -> dict[str, Keys]:
     folder = tmp_path_factory.mktemp(name)
+    cleared(workbench, folder)
     entries = SETS[name].catalog(real_data / name, folder)
-    yield refreshed(workbench, folder, entries, expected, SETS[name].AS_OF)
-    retired(workbench, folder)
+    return refreshed(workbench, folder, entries, expected, SETS[name].AS_OF)
 
 
 def test_every_segment_has_exactly_the_expected_members(
