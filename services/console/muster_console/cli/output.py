@@ -177,5 +177,6 @@ def _plain(value: object) -> object:
 
 def run_note(state: str, reason: str | None, error: str | None) -> str | None:
     """Return why a run stands where it does: its error only while that is still the cause."""
-    told = (RunState.FAILED, RunState.PENDING, RunState.SKIPPED)
-    return error or reason if state in told else reason
+    # a run skipped for another one keeps the error of an earlier attempt, one skipped for a reference its own
+    own = state == RunState.SKIPPED and reason is not None and reason.startswith("reference_")
+    return error or reason if own or state in (RunState.FAILED, RunState.PENDING) else reason

@@ -74,7 +74,9 @@ def follow(
 
 def all_well(runs: list[RunProgress], deliveries: list[DeliveryProgress]) -> bool:
     """Return whether everything ended as it should."""
-    return all(r.state in _WELL and r.reason not in _UNDONE for r in runs) and all(d.state == "delivered" for d in deliveries)
+    return all(r.state in _WELL and r.reason not in _UNDONE for r in runs) and all(
+        d.state == "delivered" for d in deliveries
+    )
 
 
 def watch_runs(
