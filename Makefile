@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-rules mutate check bench tpc format lock clean help
+.PHONY: demo test test-long test-rules mutate check bench tpc format lock clean help
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -20,10 +20,13 @@ $(READY): requirements.txt pyproject.toml
 demo: $(READY) ## a shop of 100,000 customers, 12 segments, a scheduled refresh and exports (CUSTOMERS=N)
 	$(BIN)/muster demo $(if $(CUSTOMERS),--customers $(CUSTOMERS))
 
-test: $(READY) ## every test: kernels, integration, acceptance, chaos smoke
+test: $(READY) ## the tests: kernels, integration, acceptance, chaos smoke
 	$(BIN)/python -m pytest
 
 # MUSTER_RULE_SEED=N starts elsewhere; a failure names the seed of its slice and the case file it was cut down to.
+test-long: $(READY) ## the tests that take minutes each: large real data sets, long sequences of changes
+	$(BIN)/python -m pytest -m long
+
 test-rules: $(READY) ## hold the kernels against the reference evaluator on 100,000 random examples (EXAMPLES=N)
 	MUSTER_RULE_EXAMPLES=$(or $(EXAMPLES),100000) $(BIN)/python -m pytest tests/conformance/test_property.py -k agree
 

@@ -22,7 +22,16 @@ SETS: dict[str, ModuleType] = {
 }
 
 
-@pytest.fixture(scope="module", params=SETS)
+#: The large sets take minutes; `make test-long` has them.
+_LARGE = ("complete_journey", "online_retail")
+
+
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(name, marks=[pytest.mark.long] if name in _LARGE else []) for name in SETS
+    ],
+)
 def name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 

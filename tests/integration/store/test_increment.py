@@ -178,7 +178,7 @@ def change(rng, world, files, everybody):
     world.write_changed(table, known)
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.long)])
 def test_any_sequence_of_increments_equals_one_preparation(spark, world, tmp_path, seed):
     rng = random.Random(seed)
     everybody = [f"c{i}" for i in range(10)]
