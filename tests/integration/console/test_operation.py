@@ -198,7 +198,7 @@ def test_a_draft_is_saved_with_its_problems_and_never_runs(
     file.write_text(wrong)
     with pytest.raises(InvalidInput) as raised:
         apply_segments(workspace, file)
-    assert [problem.line for problem in raised.value.problems] == [3, 2]
+    assert [problem.line for problem in raised.value.problems] == [2, 3]
     file.write_text(SEGMENT)
     (applied,) = apply_segments(workspace, file)
     assert (applied.change, applied.warnings) == ("changed", [])
