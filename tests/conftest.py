@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     import sqlalchemy
     from pyspark.sql import SparkSession
 
+# Tests start processes after the Spark client's gRPC is up; its handlers at a fork abort the child before exec.
+os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
+
 TEMPLATE = "muster_template"
 
 
