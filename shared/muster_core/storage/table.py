@@ -248,6 +248,8 @@ refresh_run = Table(
     Column("inputs", JSONB),
     # pins them beside rule_rev and rule_hash; null where the rules use neither
     Column("inputs_sha256", Text),
+    # the most runs it may be claimed together with, after batches with it were lost
+    Column("batch_cap", Integer),
     UniqueConstraint("segment_id", "due_at"),
     CheckConstraint(
         "(state IN ('running', 'evaluated')) = (lease_expires_at IS NOT NULL)", name="leased"
@@ -265,6 +267,7 @@ refresh_run = Table(
         "segment_id",
         postgresql_where=text("state IN ('pending', 'running', 'evaluated')"),
     ),
+    Index("held", "segment_id", postgresql_where=text("state = 'held'")),
 )
 
 run_event = Table(
@@ -393,4 +396,40 @@ process = Table(
     Column("seen_at", Instant, nullable=False, server_default=NOW),
     Column("doing", Text),
     Column("load", Double),
+)
+
+#: The outbox of what people are told; triggers on the events of runs and deliveries write most of it.
+alert = Table(
+    "alert",
+    metadata,
+    _identity(),
+    Column("kind", Text, nullable=False),  # run_failed, run_held, delivery_failed, stale, limit
+    Column("key", Text, nullable=False, unique=True),  # what is told once
+    Column("run_id", BigInteger, ForeignKey("refresh_run.id")),
+    Column("delivery_id", BigInteger, ForeignKey("delivery.id")),
+    Column("facts", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
+    Column("state", Text, nullable=False, server_default=text("'waiting'")),  # sent, dropped
+    Column("attempt", Integer, nullable=False, server_default=text("0")),
+    Column("available_at", Instant, nullable=False, server_default=NOW),
+    Column("created_at", Instant, nullable=False, server_default=NOW),
+    Column("ended_at", Instant),
+    Column("error", Text),
+    Index("alert_waiting", "id", postgresql_where=text("state = 'waiting'")),
+)
+
+#: One row: the epoch in the upper bits of every fence, and the PostgreSQL it was chosen for.
+cluster = Table(
+    "cluster",
+    metadata,
+    Column(
+        "id",
+        Integer,
+        CheckConstraint("id = 1", name="single"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    Column("epoch", BigInteger, nullable=False, server_default=text("0")),
+    Column("timeline", BigInteger),
+    Column("system", Text),
+    Column("changed_at", Instant, nullable=False, server_default=NOW),
 )
