@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-long test-rules mutate check bench tpc format lock clean help
+.PHONY: demo test test-long test-rules mutate lint check bench tpc format lock clean help
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -20,8 +20,10 @@ $(READY): requirements.txt pyproject.toml
 demo: $(READY) ## a shop of 100,000 customers, 12 segments, a scheduled refresh and exports (CUSTOMERS=N)
 	$(BIN)/muster demo $(if $(CUSTOMERS),--customers $(CUSTOMERS))
 
-test: $(READY) ## the tests: kernels, integration, acceptance, chaos smoke
-	$(BIN)/python -m pytest
+# Most integration tests wait for processes, so three share two cores well. Chaos has deadlines: it runs alone.
+test: $(READY) ## the tests: kernels, integration, acceptance, chaos smoke (PROCESSES=3 side by side)
+	$(BIN)/python -m pytest -n $(or $(PROCESSES),3) --dist loadfile -m "not long and not chaos"
+	$(BIN)/python -m pytest -m "chaos and not long"
 
 # MUSTER_RULE_SEED=N starts elsewhere; a failure names the seed of its slice and the case file it was cut down to.
 test-long: $(READY) ## the tests that take minutes each: large real data sets, long sequences of changes
@@ -33,11 +35,13 @@ test-rules: $(READY) ## hold the kernels against the reference evaluator on 100,
 mutate: $(READY) ## break rules and kernels on purpose, one way at a time; the conformance tests must notice
 	$(BIN)/python -m tests.mutation
 
-check: $(READY) ## format, lint, types, import contracts, unit tests
+lint: $(READY) ## format, lint, types, import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+check: lint ## lint and unit tests: what to run before every commit
 	$(BIN)/python -m pytest tests/unit
 
 bench: $(READY) ## time many segments, and every kind of rule against a plain count

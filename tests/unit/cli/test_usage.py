@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.metadata import version
 
 import pytest
 
@@ -45,3 +46,8 @@ def test_what_went_well_ends_with_0_for_programs(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("MUSTER_HOME", str(tmp_path))
     assert _end(monkeypatch, "status", "--json") in (0, None)
     assert json.loads(capsys.readouterr().out)
+
+
+def test_the_version_is_that_of_the_installed_package(monkeypatch, capsys):
+    assert _end(monkeypatch, "--version") == 0
+    assert capsys.readouterr().out == f"muster {version('muster')}\n"

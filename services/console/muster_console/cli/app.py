@@ -2,17 +2,38 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
+from typing import Annotated
+
 import typer
 
 from muster_console.cli import catalog, demo, export, measure, rule, run, segment, system, up
 
 app = typer.Typer(
     name="muster",
-    help="Keep customer segments fresh, and deliver them.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"muster {version('muster')}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version_: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Show the version and exit.", callback=_print_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    """Keep customer segments fresh, and deliver them."""
+
 
 app.command("up")(up.up)
 app.command("down")(up.down)
