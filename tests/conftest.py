@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 # Tests start processes after the Spark client's gRPC is up; its handlers at a fork abort the child before exec.
 os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
+# Processes of tests side by side inherit the width of a terminal they do not have; tables would break in it.
+os.environ.pop("COLUMNS", None)
 
 TEMPLATE = "muster_template"
 
