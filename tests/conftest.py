@@ -25,6 +25,7 @@ from muster_core.storage.migrate import migrate
 if TYPE_CHECKING:
     import sqlalchemy
     from pyspark.sql import SparkSession
+    from tests.object_store import AzureServer, S3Server
 
 # Tests start processes after the Spark client's gRPC is up; its handlers at a fork abort the child before exec.
 os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
@@ -88,6 +89,28 @@ def spark(engine_url: str) -> Iterator[SparkSession]:
 
 
 @pytest.fixture(scope="session")
+def s3_server() -> Iterator[S3Server]:
+    """An S3-compatible server that checks signatures; `bucket()` makes one of the test's own."""
+    # only tests that need it pay for importing moto
+    from tests.object_store import running_s3
+
+    with running_s3() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def azure_server() -> Iterator[AzureServer]:
+    """An Azure Blob server; `container()` makes one of the test's own."""
+    from tests.object_store import install_azurite, running_azure
+
+    azurite, reason = install_azurite()
+    if azurite is None:
+        pytest.skip(reason)
+    with running_azure(azurite) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
 def _template(postgres_url: str) -> str:
     """Make a migrated database that others are copied from, and return the server's URL."""
     _execute(postgres_url, f"DROP DATABASE IF EXISTS {TEMPLATE}", f"CREATE DATABASE {TEMPLATE}")
@@ -131,6 +154,8 @@ def parts(tmp_path: Path) -> Iterator[Parts]:
 def _no_addresses_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep a developer's own servers and home out of the tests."""
     for name in [n for n in os.environ if n.startswith("MUSTER_")]:
+        monkeypatch.delenv(name)
+    for name in [n for n in os.environ if n.startswith(("AWS_", "AZURE_"))]:
         monkeypatch.delenv(name)
     for name in ("DATABASE_URL", "REDIS_URL", "ENGINE", "LAKE_URL"):
         monkeypatch.delenv(name, raising=False)
