@@ -45,7 +45,7 @@ def test_the_scheduler_triggered_it_and_the_schedule_is_off_again(
     assert {run["trigger"] for run in runs} == {"system"}
     assert {run["state"] for run in runs} == {"published"}
     assert len({run["batch_id"] for run in runs}) == 1
-    assert muster.json("system", "schedule")["schedule"] == "off"
+    assert muster.json("system", "schedule", "show")["schedule"] == "off"
 
 
 def test_every_export_of_the_demo_is_delivered(shop: tuple[Muster, Answer]) -> None:

@@ -180,7 +180,7 @@ def test_a_wrong_input_is_explained_and_changes_nothing(
         (("segment", "members", "never_ordered", "--columns", "contry"), 2),
         (("run", "show", "999999"), 3),
         (("export", "show", "nobody"), 3),
-        (("system", "schedule", "61 * * * *"), 2),
+        (("system", "schedule", "set", "61 * * * *"), 2),
         (("segment", "refresh", "never_ordered", "--as-of", "yesterday"), 2),
     ],
 )

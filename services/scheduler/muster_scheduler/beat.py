@@ -29,6 +29,7 @@ from muster_core.storage.process import (
     record_process,
     remove_process,
 )
+from muster_core.storage.refresh import close_refreshes
 from muster_core.storage.run import reap
 from muster_core.telemetry import get_logger
 
@@ -140,6 +141,10 @@ class DueScheduler(Scheduler):  # type: ignore[misc]
             _LOG.warning(
                 "deliveries taken back", returned=deliveries.returned, failed=deliveries.failed
             )
+        with transaction(database) as connection:
+            ended = close_refreshes(connection)
+        if ended:
+            _LOG.info("system refreshes ended", refreshes=ended)
         with transaction(database) as connection:
             record_process(connection, name=self._name, kind="scheduler")
             forget_processes(connection, _FORGET_AFTER)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from itertools import islice, takewhile
+from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
@@ -24,6 +25,13 @@ _LONGEST = 200
 _FIELDS = 5
 #: The widest change of a zone's clocks on record is a whole day (Samoa, 2011).
 _WIDEST_SHIFT = timedelta(hours=26)
+
+
+class Recurrence(Protocol):
+    """Whatever gives due instants: a cron, or several times of a timetable."""
+
+    def after(self, instant: datetime) -> Iterator[datetime]:
+        """Yield the due instants later than `instant`, ascending, in UTC."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,17 +117,17 @@ def parse_cron(expression: str, timezone: str) -> Cron:
     return _parse(" ".join(fields), zone)
 
 
-def next_due(cron: Cron, after: datetime) -> datetime | None:
+def next_due(cron: Recurrence, after: datetime) -> datetime | None:
     """Return the first due instant later than `after`, in UTC; None where it never comes."""
     return next(cron.after(after), None)
 
 
-def next_times(cron: Cron, after: datetime, count: int = 5) -> list[datetime]:
+def next_times(cron: Recurrence, after: datetime, count: int = 5) -> list[datetime]:
     """Return the next `count` due instants later than `after`, in UTC."""
     return list(islice(cron.after(after), count))
 
 
-def missed(cron: Cron, first: datetime, now: datetime, *, limit: int) -> list[datetime]:
+def missed(cron: Recurrence, first: datetime, now: datetime, *, limit: int) -> list[datetime]:
     """Return the newest `limit` due instants from `first` (itself due) to `now`, ascending.
 
     It looks back in widening steps, so that an every-minute schedule of a database that slept for years costs

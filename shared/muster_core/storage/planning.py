@@ -91,9 +91,16 @@ SELECT value, clock_timestamp() AS now FROM setting
 """)
 
 _OPEN_REFRESH = text("""
-INSERT INTO system_refresh (due_at, trigger)
-VALUES (coalesce(CAST(:due AS timestamptz), clock_timestamp()), :trigger)
+INSERT INTO system_refresh (due_at, trigger, actor)
+VALUES (coalesce(CAST(:due AS timestamptz), clock_timestamp()), :trigger, :actor)
 ON CONFLICT (due_at) DO NOTHING RETURNING id, due_at
+""")
+
+_MISS_REFRESHES = text("""
+INSERT INTO system_refresh (due_at, trigger, actor, state, reason, finished_at)
+SELECT due, 'schedule', :actor, 'skipped', 'misfire', clock_timestamp()
+  FROM unnest(CAST(:due AS timestamptz[])) AS due ORDER BY due
+ON CONFLICT (due_at) DO NOTHING
 """)
 
 _SYSTEM_RUNS = text("""
@@ -144,7 +151,9 @@ def request_system_refresh(
     connection: Connection, *, actor: str, max_attempts: int = 5
 ) -> SystemRefresh:
     """Queue a refresh now of every segment that follows the system schedule, over one snapshot."""
-    opened = connection.execute(_OPEN_REFRESH, {"due": None, "trigger": "manual"}).one()
+    opened = connection.execute(
+        _OPEN_REFRESH, {"due": None, "trigger": "manual", "actor": actor}
+    ).one()
     runs = _system_runs(connection, opened, actor, max_attempts)
     return SystemRefresh(id=opened.id, due_at=opened.due_at, runs=runs)
 
@@ -217,9 +226,13 @@ def _schedule_system(connection: Connection, scheduler: str, max_attempts: int) 
         put_system_schedule(connection, stored, None)
         return 0
     first = datetime.fromisoformat(row.value["next_due_at"])
-    newest = missed(cron, first, row.now, limit=1)[-1]
+    *older, newest = missed(cron, first, row.now, limit=MISFIRES_KEPT + 1)
     put_system_schedule(connection, stored, next_due(cron, row.now))
-    opened = connection.execute(_OPEN_REFRESH, {"due": newest, "trigger": "schedule"}).one_or_none()
+    if older:
+        connection.execute(_MISS_REFRESHES, {"due": older, "actor": scheduler})
+    opened = connection.execute(
+        _OPEN_REFRESH, {"due": newest, "trigger": "schedule", "actor": scheduler}
+    ).one_or_none()
     return 0 if opened is None else _system_runs(connection, opened, scheduler, max_attempts)
 
 

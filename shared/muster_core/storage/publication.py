@@ -42,7 +42,8 @@ UPDATE batch SET snapshot_id = :snapshot WHERE id = :batch AND fence = :fence
 """)
 
 _PIN_REFRESH = text("""
-UPDATE system_refresh SET snapshot_id = coalesce(snapshot_id, :snapshot)
+UPDATE system_refresh SET snapshot_id = coalesce(snapshot_id, :snapshot),
+       pinned_at = coalesce(pinned_at, clock_timestamp())
  WHERE id = :id RETURNING snapshot_id
 """)
 

@@ -49,7 +49,12 @@ def set_system_schedule(connection: Connection, schedule: Schedule) -> SystemSch
     """
     if schedule.kind is ScheduleKind.SYSTEM:
         raise InvalidInput(
-            [Problem(message="the system refresh needs a cron, or off", pointer="/schedule")]
+            [
+                Problem(
+                    message="the system refresh needs times of day, a cron, or off",
+                    pointer="/schedule",
+                )
+            ]
         )
     cron = schedule.times()
     now: datetime = connection.scalar(sa.text("SELECT clock_timestamp()"))

@@ -125,8 +125,7 @@ measure = Table(
     _identity(),
     Column("name", Text, nullable=False, unique=True),
     Column("document", JSONB, nullable=False),
-    # SHA-256 of what it means: its name and description do not count
-    Column("digest", Text, nullable=False),
+    Column("digest", Text, nullable=False),  # SHA-256 of what it means, without its name
     Column("rev", Integer, nullable=False, server_default=text("1")),
     Column("created_at", Instant, nullable=False, server_default=NOW),
     Column("updated_at", Instant, nullable=False, server_default=NOW),
@@ -154,8 +153,7 @@ snapshot = Table(
     Column("catalog_id", BigInteger, ForeignKey("catalog_version.id"), nullable=False),
     Column("customers", BigInteger, nullable=False),
     Column("created_at", Instant, nullable=False, server_default=NOW),
-    # what the preparation did: seconds and rows per table, tables taken over unchanged
-    Column("report", JSONB, nullable=False),
+    Column("report", JSONB, nullable=False),  # what the preparation did, per table
 )
 
 #: One row: the lease of the preparation in progress and the snapshot now in use.
@@ -181,6 +179,13 @@ system_refresh = Table(
     Column("as_of", Instant),
     Column("snapshot_id", BigInteger, ForeignKey("snapshot.id")),
     Column("created_at", Instant, nullable=False, server_default=NOW),
+    Column("state", Text, nullable=False, server_default=text("'running'")),
+    Column("reason", Text),
+    Column("actor", Text),
+    Column("pinned_at", Instant),
+    Column("finished_at", Instant),
+    Column("stages", JSONB),  # null until its end
+    Index("running", "id", postgresql_where=text("state = 'running'")),
 )
 
 #: One claim of many runs under one fence, and the one engine job that evaluates them.
@@ -203,8 +208,7 @@ batch = Table(
     Column("manifest_sha256", Text),
     Column("tasks", Integer),
     Column("tasks_done", Integer, nullable=False, server_default=text("0")),
-    # prepare, plan, evaluate, publish
-    Column("seconds", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
+    Column("seconds", JSONB, nullable=False, server_default=text("'{}'::jsonb")),  # per stage
     Column("started_at", Instant, nullable=False, server_default=NOW),
     Column("finished_at", Instant),
     Column("error_class", Text),

@@ -173,7 +173,7 @@ def test_the_system_schedule_is_off_until_it_is_set(workspace: Workspace, folder
     assert get_system_schedule(workspace) == found
     assert set_system_schedule(workspace, cron=None).next_due_at is None
     assert latest_system_refresh(workspace) == 0
-    assert len(refresh_system(workspace)) == 1
+    assert len(refresh_system(workspace).run_ids) == 1
     assert latest_system_refresh(workspace) == 1
 
 

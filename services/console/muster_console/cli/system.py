@@ -1,44 +1,88 @@
-"""``muster system``: the schedule of everything, and refreshing everything now."""
+"""``muster system``: the schedule of everything, refreshing everything now, and what came of it."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import typer
 
-from muster_console.cli.output import JsonOption, console, print_json, times_text
+from muster_console.cli.output import (
+    JsonOption,
+    console,
+    print_facts,
+    print_json,
+    print_table,
+    times_text,
+)
 from muster_console.cli.waiting import TimeoutOption, follow
-from muster_console.operation.segment import schedule_text
 from muster_console.operation.system import (
+    cancel_system_refresh,
     get_system_schedule,
+    list_system_refreshes,
+    look_at_system_refresh,
     migrate_database,
+    refresh_json,
     refresh_system,
     set_system_schedule,
 )
 from muster_console.operation.workspace import open_workspace
+from muster_core.storage.refresh import RefreshRecord
 from muster_core.storage.setting import SystemSchedule
 
 app = typer.Typer(help="The refresh of everything, and its schedule.", no_args_is_help=True)
+schedule_app = typer.Typer(help="When everything is refreshed.", no_args_is_help=True)
+app.add_typer(schedule_app, name="schedule")
+
+RefreshArgument = Annotated[int, typer.Argument(help="The refresh's number.", metavar="ID")]
 
 
-@app.command()
-def schedule(
+@schedule_app.command("show")
+def show_schedule(*, json: JsonOption = False) -> None:
+    """Show when everything is refreshed, with the next five times."""
+    with open_workspace() as workspace:
+        found = get_system_schedule(workspace)
+    _print_schedule(found, json=json)
+
+
+@schedule_app.command("set")
+def set_schedule(
     cron: Annotated[
         str | None,
-        typer.Argument(help="Five cron fields in quotes, or `off`; absent: show.", metavar="CRON"),
+        typer.Argument(help="Five cron fields in quotes, instead of times.", metavar="CRON"),
     ] = None,
     *,
-    timezone: Annotated[str, typer.Option(help="The cron's IANA zone.")] = "UTC",
+    at: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--at", help="A time of day such as 06:00; repeat it for more.", metavar="TIME"
+        ),
+    ] = None,
+    on: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--on", help="A weekday such as mon; repeat it; absent: daily.", metavar="DAY"
+        ),
+    ] = None,
+    timezone: Annotated[str, typer.Option(help="The IANA zone of the times.")] = "UTC",
     json: JsonOption = False,
 ) -> None:
-    """Show or set when every segment that follows the system is refreshed."""
+    """Refresh everything daily or weekly at these times, or at those of a cron."""
+    if cron is None and not at:
+        raise typer.BadParameter("Give times with --at, or a cron.")
     with open_workspace() as workspace:
-        if cron is None:
-            found = get_system_schedule(workspace)
-        else:
-            wanted = None if cron == "off" else cron
-            found = set_system_schedule(workspace, cron=wanted, timezone=timezone)
-    _print(found, json=json)
+        found = set_system_schedule(
+            workspace, cron=cron, times=at or (), weekdays=on or (), timezone=timezone
+        )
+    _print_schedule(found, json=json)
+
+
+@schedule_app.command("off")
+def end_schedule(*, json: JsonOption = False) -> None:
+    """Refresh nothing by itself any more."""
+    with open_workspace() as workspace:
+        found = set_system_schedule(workspace)
+    _print_schedule(found, json=json)
 
 
 @app.command()
@@ -53,8 +97,76 @@ def refresh(
 ) -> None:
     """Refresh every segment that follows the system schedule, now, over one snapshot."""
     with open_workspace() as workspace:
-        run_ids = refresh_system(workspace)
-        follow(workspace, run_ids, wait=wait, deliveries=deliveries, timeout=timeout, json=json)
+        started = refresh_system(workspace)
+        if not json:
+            console.print(f"System refresh {started.id}: {len(started.run_ids):,} segments")
+        follow(
+            workspace,
+            started.run_ids,
+            wait=wait,
+            deliveries=deliveries,
+            timeout=timeout,
+            json=json,
+            extra={"system_refresh_id": started.id},
+        )
+
+
+@app.command("list")
+def list_(
+    *,
+    limit: Annotated[int, typer.Option(help="Show so many.", min=1, max=1_000)] = 20,
+    json: JsonOption = False,
+) -> None:
+    """List system refreshes, the newest first, with the seconds of each stage."""
+    with open_workspace() as workspace:
+        found = list_system_refreshes(workspace, limit=limit)
+    if json:
+        print_json([refresh_json(one) for one in found])
+        return
+    stages = ("ingest", "measures", "segments", "exports")
+    columns = ("refresh", "trigger", "due", "state", "reason", "seconds", "change", *stages)
+    print_table("", columns, [_line(one, stages) for one in found])
+
+
+@app.command()
+def show(refresh_id: RefreshArgument, *, json: JsonOption = False) -> None:
+    """Show one system refresh: its stages, and everything it left out with the reason."""
+    with open_workspace() as workspace:
+        view = look_at_system_refresh(workspace, refresh_id)
+    if json:
+        print_json(refresh_json(view))
+        return
+    one = view.refresh
+    print_facts(
+        f"system refresh {one.id}",
+        [
+            ("state", f"{one.state} ({one.reason})" if one.reason else str(one.state)),
+            ("trigger", one.trigger),
+            ("asked for by", one.actor),
+            ("due", one.due_at),
+            ("as of", one.as_of),
+            ("snapshot", None if one.snapshot_id is None else str(one.snapshot_id)),
+            ("seconds", one.seconds),
+            ("against the one before", _signed(one.change_seconds)),
+            ("ended", one.finished_at),
+        ],
+    )
+    columns = ("stage", "state", "reason", "done", "failed", "skipped", "of", "seconds", "change")
+    print_table("stages", columns, [_stage(stage) for stage in one.stages])
+    if view.skips:
+        rows = [(str(skip.stage), skip.name, skip.reason) for skip in view.skips]
+        print_table("left out", ("stage", "what", "reason"), rows)
+
+
+@app.command()
+def cancel(refresh_id: RefreshArgument, *, json: JsonOption = False) -> None:
+    """Cancel what a system refresh has not published yet; what it published is delivered."""
+    with open_workspace() as workspace:
+        runs = cancel_system_refresh(workspace, refresh_id)
+    if json:
+        print_json({"system_refresh_id": refresh_id, "cancelled": runs})
+    else:
+        console.print(f"System refresh {refresh_id} stops; {runs:,} runs are cancelled.")
 
 
 @app.command()
@@ -68,13 +180,48 @@ def migrate(*, json: JsonOption = False) -> None:
         console.print("The control database has the schema of this version.")
 
 
-def _print(found: SystemSchedule, *, json: bool) -> None:
-    text = schedule_text(found.schedule)
+def _print_schedule(found: SystemSchedule, *, json: bool) -> None:
     coming = found.schedule.coming(found.next_due_at)
     if json:
-        shown = {"schedule": text, "next_due_at": found.next_due_at, "next_times": coming}
+        shown = {
+            "schedule": found.schedule.text(),
+            "next_due_at": found.next_due_at,
+            "next_times": coming,
+        }
         print_json(shown)
         return
-    console.print(f"System schedule: {text}")
+    console.print(f"System schedule: {found.schedule.text()}")
     if coming:
         console.print(f"Next at {times_text(coming)}")
+
+
+def _line(one: RefreshRecord, stages: tuple[str, ...]) -> tuple[object, ...]:
+    seconds = {stage["stage"]: stage["seconds"] for stage in one.stages}
+    return (
+        str(one.id),
+        one.trigger,
+        one.due_at,
+        str(one.state),
+        one.reason,
+        one.seconds,
+        _signed(one.change_seconds),
+        *(seconds.get(stage) for stage in stages),
+    )
+
+
+def _stage(stage: Mapping[str, Any]) -> tuple[object, ...]:
+    return (
+        stage["stage"],
+        stage["state"],
+        stage["reason"],
+        stage["succeeded"],
+        stage["failed"],
+        stage["skipped"],
+        stage["total"],
+        stage["seconds"],
+        _signed(stage["change_seconds"]),
+    )
+
+
+def _signed(seconds: float | None) -> str | None:
+    return None if seconds is None else f"{seconds:+.1f}"

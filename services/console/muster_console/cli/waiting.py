@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Annotated
@@ -49,21 +49,25 @@ def follow(
     deliveries: bool,
     timeout: float | None,
     json: bool,
+    extra: Mapping[str, object] | None = None,
 ) -> None:
     """Print the runs that were asked for, or wait for them and print what they came to.
+
+    `extra` goes into the JSON as it is.
 
     Raises:
         typer.Exit: with code 1 where a run or a delivery that was waited for failed.
         PartUnavailable: they have not ended after `timeout` seconds; None waits for ever.
     """
     if not wait:
-        _print_requested(look_at_progress(workspace, run_ids), json=json)
+        _print_requested(look_at_progress(workspace, run_ids), dict(extra or {}), json=json)
         return
     until = math.inf if timeout is None else time.monotonic() + timeout
     ended = watch_runs(workspace, run_ids, until=until)
     delivered = watch_deliveries(workspace, run_ids, until=until) if deliveries else []
     if json:
-        print_json({"runs": [_run(r) for r in ended], "deliveries": [asdict(d) for d in delivered]})
+        sent = [asdict(d) for d in delivered]
+        print_json({**(extra or {}), "runs": [_run(r) for r in ended], "deliveries": sent})
     else:
         print_runs(ended)
         if delivered:
@@ -167,9 +171,9 @@ def _show_runs(progress: Progress, bar: TaskID, runs: list[RunProgress]) -> None
         progress.update(bar, description="Preparing the data")
 
 
-def _print_requested(runs: list[RunProgress], *, json: bool) -> None:
+def _print_requested(runs: list[RunProgress], extra: dict[str, object], *, json: bool) -> None:
     if json:
-        print_json({"runs": [{"run_id": r.run_id, "segment": r.segment} for r in runs]})
+        print_json(extra | {"runs": [{"run_id": r.run_id, "segment": r.segment} for r in runs]})
         return
     print_table("", ("run", "segment"), [(str(r.run_id), r.segment) for r in runs])
     console.print("Follow them with `muster run list`.")

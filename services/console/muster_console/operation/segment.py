@@ -257,4 +257,4 @@ def _problem(record: SegmentRecord) -> str | None:
 
 def schedule_text(schedule: Schedule) -> str:
     """Return a schedule in words: ``system``, ``off`` or its cron and zone."""
-    return str(schedule.kind) if schedule.cron is None else f"{schedule.cron} {schedule.timezone}"
+    return schedule.text()

@@ -3,22 +3,42 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from muster_console.operation.workspace import Workspace
-from muster_core.errors import PartUnavailable
+from muster_core.errors import InvalidInput, PartUnavailable, Problem
 from muster_core.queue.app import Hint
 from muster_core.queue.hint import send_hint
-from muster_core.schedules.schedule import OFF, read_schedule
+from muster_core.schedules.schedule import OFF, Schedule, daily, read_schedule
+from muster_core.storage import refresh as record
 from muster_core.storage import setting
 from muster_core.storage.database import transaction
 from muster_core.storage.migrate import migrate
 from muster_core.storage.planning import request_system_refresh
 from muster_core.storage.progress import latest_system_refresh_id, runs_of_system_refresh
+from muster_core.storage.refresh import RefreshRecord, Skip
 from muster_core.storage.setting import SystemSchedule
 
 _LOOK = 0.25
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartedRefresh:
+    """A system refresh that was asked for, and its runs."""
+
+    id: int
+    run_ids: list[int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefreshView:
+    """One system refresh with everything it left out."""
+
+    refresh: RefreshRecord
+    skips: list[Skip]
 
 
 def migrate_database(workspace: Workspace) -> None:
@@ -33,14 +53,28 @@ def get_system_schedule(workspace: Workspace) -> SystemSchedule:
 
 
 def set_system_schedule(
-    workspace: Workspace, *, cron: str | None, timezone: str = "UTC"
+    workspace: Workspace,
+    *,
+    cron: str | None = None,
+    times: Sequence[str] = (),
+    weekdays: Sequence[str] = (),
+    timezone: str = "UTC",
 ) -> SystemSchedule:
-    """Refresh everything at the times of `cron`, or with None never by itself.
+    """Refresh everything at the times of day (on the weekdays), or of `cron`; with neither never by itself.
 
     Raises:
-        InvalidInput: cron or zone is not one.
+        InvalidInput: cron, a time, a weekday or the zone is not one, or both cron and times are given.
     """
-    schedule = OFF if cron is None else read_schedule({"cron": cron, "timezone": timezone})
+    if cron is not None and (times or weekdays):
+        raise InvalidInput([Problem(message="give a cron, or times of day, not both")])
+    if cron is not None:
+        return _put(workspace, read_schedule({"cron": cron, "timezone": timezone}))
+    if times or weekdays:
+        return _put(workspace, daily(times, weekdays=weekdays, timezone=timezone))
+    return _put(workspace, OFF)
+
+
+def _put(workspace: Workspace, schedule: Schedule) -> SystemSchedule:
     with transaction(workspace.database) as connection:
         return setting.set_system_schedule(connection, schedule)
 
@@ -53,18 +87,55 @@ def borrowed_system_schedule(workspace: Workspace, *, cron: str) -> Iterator[Non
     try:
         yield
     finally:
-        set_system_schedule(workspace, cron=before.cron, timezone=before.timezone or "UTC")
+        _put(workspace, before)
 
 
-def refresh_system(workspace: Workspace) -> list[int]:
-    """Ask for a refresh of everything that follows the system schedule; return the runs' numbers."""
+def refresh_system(workspace: Workspace) -> StartedRefresh:
+    """Ask for a refresh of everything that follows the system schedule."""
     with transaction(workspace.database) as connection:
         refresh = request_system_refresh(
             connection, actor=workspace.actor, max_attempts=workspace.settings.max_attempts
         )
         run_ids = runs_of_system_refresh(connection, refresh.id)
     send_hint(workspace.settings, Hint.REFRESH)
-    return run_ids
+    return StartedRefresh(id=refresh.id, run_ids=run_ids)
+
+
+def list_system_refreshes(workspace: Workspace, *, limit: int = 20) -> list[RefreshRecord]:
+    """Return the latest system refreshes, the newest first."""
+    with transaction(workspace.database) as connection:
+        return record.list_refreshes(connection, limit=limit)
+
+
+def look_at_system_refresh(workspace: Workspace, refresh_id: int) -> RefreshView:
+    """Return one system refresh: how far it is, and what it left out.
+
+    Raises:
+        NotFound: there is none of this number.
+    """
+    with transaction(workspace.database) as connection:
+        return RefreshView(
+            refresh=record.get_refresh(connection, refresh_id),
+            skips=record.refresh_skips(connection, refresh_id),
+        )
+
+
+def cancel_system_refresh(workspace: Workspace, refresh_id: int) -> int:
+    """Cancel what a system refresh has not published; return how many runs that were.
+
+    Raises:
+        NotFound: there is none of this number.
+        Conflict: it has ended.
+    """
+    with transaction(workspace.database) as connection:
+        return record.cancel_refresh(connection, refresh_id, actor=workspace.actor)
+
+
+def refresh_json(view: RefreshView | RefreshRecord) -> dict[str, Any]:
+    """Return a system refresh as programs read it."""
+    if isinstance(view, RefreshRecord):
+        return asdict(view) | {"seconds": view.seconds}
+    return refresh_json(view.refresh) | {"skips": [asdict(skip) for skip in view.skips]}
 
 
 def latest_system_refresh(workspace: Workspace) -> int:
