@@ -147,6 +147,12 @@ class ReferenceNeverPublished(TerminalError):
     code = "reference_never_published"
 
 
+class InputNotFresh(TerminalError):
+    """A table a segment reads is older or smaller than its freshness contract allows."""
+
+    code = "input_not_fresh"
+
+
 class NoSpace(TransientError):
     """There is no space left on the disk of the lake or of the data directory."""
 

@@ -19,6 +19,7 @@ from pydantic import (
     model_validator,
 )
 
+from muster_core.catalog.freshness import Freshness
 from muster_core.extract.document import PostgresSource
 
 NAME_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]{0,62}$"
@@ -90,6 +91,8 @@ class TableDocument(Frozen):
     #: Columns to take; empty means all.
     only: list[str] = []
     columns: dict[str, ColumnNote] = {}
+    #: How old it may be and how many rows it has at least; else what reads it is not refreshed.
+    freshness: Freshness | None = None
 
 
 class ProfileDocument(TableDocument):
@@ -158,6 +161,15 @@ class Catalog(Frozen):
     relationships: list[Relationship] = []
     #: Profile column -> where its past values are.
     histories: dict[str, History] = {}
+    #: Table -> what it promises.
+    contracts: dict[str, Freshness] = {}
+
+    @model_serializer(mode="wrap")
+    def _without_empty_contracts(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # the digests of catalogs without contracts stay as they were
+        return {
+            name: value for name, value in handler(self).items() if name != "contracts" or value
+        }
 
     def table(self, name: str) -> Table | None:
         """Return the profile or related table called `name`, or None."""

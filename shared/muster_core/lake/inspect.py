@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from muster_core.catalog.document import Catalog, CatalogDocument, Source, Table, TableDocument
+from muster_core.catalog.freshness import Freshness
 from muster_core.catalog.path import PathError, paths_to_profile
 from muster_core.catalog.reference import dimension_keys
 from muster_core.errors import (
@@ -101,10 +102,16 @@ def resolve_catalog(
         tables=tables,
         relationships=document.relationships,
         histories=written_histories(document),
+        contracts=_contracts(document),
     )
     warnings += _check_reach(catalog, file)
     reports = _survey(catalog, found, file, warnings, progress or (lambda *_: None))
     return Inspection(catalog=catalog, tables=reports, warnings=warnings)
+
+
+def _contracts(document: CatalogDocument) -> dict[str, Freshness]:
+    written = {document.profile.table: document.profile, **document.tables}
+    return {name: table.freshness for name, table in written.items() if table.freshness}
 
 
 def _find_tables(

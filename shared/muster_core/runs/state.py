@@ -41,6 +41,7 @@ class Reason(StrEnum):
     GATE = "gate"
     REFERENCE_NOT_FRESH = "reference_not_fresh"
     REFERENCE_NEVER_PUBLISHED = "reference_never_published"
+    INPUT_NOT_FRESH = "input_not_fresh"
 
 
 #: States that hold a lease; at most one run of a segment is in one of them.

@@ -107,6 +107,13 @@ TABLE: tuple[Row, ...] = (
         "A segment it refers to has no members yet; refresh that one first.",
     ),
     _row(
+        _P.SKIPPED,
+        _R.INPUT_NOT_FRESH,
+        _S.SKIPPED,
+        "input not fresh",
+        "A table it reads is older or smaller than its freshness contract allows; the last members stay.",
+    ),
+    _row(
         _P.FAILED,
         _R.ERROR,
         _S.FAILED,

@@ -178,5 +178,9 @@ def _plain(value: object) -> object:
 def run_note(state: str, reason: str | None, error: str | None) -> str | None:
     """Return why a run stands where it does: its error only while that is still the cause."""
     # a run skipped for another one keeps the error of an earlier attempt, one skipped for a reference its own
-    own = state == RunState.SKIPPED and reason is not None and reason.startswith("reference_")
+    own = (
+        state == RunState.SKIPPED
+        and reason is not None
+        and reason.endswith(("_not_fresh", "_never_published"))
+    )
     return error or reason if own or state in (RunState.FAILED, RunState.PENDING) else reason

@@ -38,7 +38,9 @@ _NO_WORKER = (
 #: What a run that was waited for may end as without the command failing.
 _WELL = frozenset({"published", "superseded", "skipped"})
 #: A run skipped for these reasons did not do what was asked for, nor did another one in its place.
-_UNDONE = frozenset({Reason.REFERENCE_NOT_FRESH, Reason.REFERENCE_NEVER_PUBLISHED})
+_UNDONE = frozenset(
+    {Reason.REFERENCE_NOT_FRESH, Reason.REFERENCE_NEVER_PUBLISHED, Reason.INPUT_NOT_FRESH}
+)
 
 
 def follow(

@@ -25,6 +25,7 @@ from muster_core.runs.input import Inputs
 from muster_core.storage.claim import ClaimedRun
 from muster_core.telemetry import get_logger
 from muster_worker.evaluate.combine import combine
+from muster_worker.evaluate.contract import broken_contracts, leave_out_unfit
 from muster_worker.evaluate.failure import only_muster_errors
 from muster_worker.evaluate.job import (
     Evaluation,
@@ -131,6 +132,16 @@ class Evaluator:
             runs, store.manifest.catalog, measures=self._measures(), limits=self.limits
         )
         references.lost |= {run.name: NotFresh.FAILED for run, _ in guilty}
+        broken = broken_contracts(self.lake, store.manifest, self.basis.as_of)
+        sound = leave_out_unfit(
+            sound,
+            broken,
+            store.manifest.catalog,
+            references,
+            self.basis.as_of,
+            measures=self._measures(),
+            limits=self.limits,
+        )
         staged = evaluate_stages(
             sound, references, lambda part, support: self._evaluate_part(store, part, support)
         )
