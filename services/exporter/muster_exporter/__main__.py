@@ -29,7 +29,13 @@ def main() -> None:
         redis_url=None if direct else settings.redis(),
         sweep_seconds=settings.sweep_seconds,
     )
-    exporter = Exporter(database, settings, name=name, stopping=lambda: loop.stopping)
+    exporter = Exporter(
+        database,
+        settings,
+        name=name,
+        stopping=lambda: loop.stopping,
+        hints=lambda: loop.hints,
+    )
     loop.stop_on_signals()
     get_logger().info("exporter.ready", name=name)
     loop.run()

@@ -41,15 +41,19 @@ class Exporter:
         *,
         name: str,
         stopping: Callable[[], bool] = lambda: False,
+        hints: Callable[[], int] = lambda: 0,
     ) -> None:
         """Deliver from the lake of `settings` under the process name `name`.
 
         When `stopping` says so, the delivery in hand goes back to the queue, its attempt not counted.
+        `hints` says how many hints came.
         """
         self._database = database
         self._settings = settings
         self._name = name
         self._stopping = stopping
+        self._hints = hints
+        self._known_hints = 0
         self._backoff = Backoff(
             first=timedelta(seconds=settings.backoff_seconds),
             longest=timedelta(seconds=settings.backoff_max_seconds),
@@ -57,8 +61,12 @@ class Exporter:
 
     def sign_on(self) -> None:
         """Tell the others that this process is there."""
+        hints = self._hints()
         with transaction(self._database) as connection:
-            record_process(connection, name=self._name, kind="exporter")
+            record_process(
+                connection, name=self._name, kind="exporter", hinted=hints > self._known_hints
+            )
+        self._known_hints = hints
 
     def sign_off(self) -> None:
         """Tell the others that this process ends in order."""

@@ -22,6 +22,7 @@ from muster_core.runs.backoff import Backoff
 from muster_core.settings import Settings
 from muster_core.storage.database import open_database, transaction
 from muster_core.storage.delivery import reap_deliveries
+from muster_core.storage.health import CANARY_SECONDS
 from muster_core.storage.planning import WaitingWork, schedule_due, waiting_work
 from muster_core.storage.process import (
     forget_processes,
@@ -48,7 +49,7 @@ class DueScheduler(Scheduler):  # type: ignore[misc]
         self._settings = Settings()
         self._name = process_name("scheduler")
         self._database: Engine | None = None
-        self._swept_at = -float("inf")
+        self._swept_at = self._canary_at = -float("inf")
         super().__init__(*args, **kwargs)
 
     def setup_schedule(self) -> None:
@@ -98,9 +99,13 @@ class DueScheduler(Scheduler):  # type: ignore[misc]
             self._swept_at = time.monotonic()
         with transaction(database) as connection:
             waiting = waiting_work(connection)
-        if planned or waiting.runs:
+        # a hint now and then although nothing waits: that it is consumed shows that the way is open
+        canary = time.monotonic() - self._canary_at >= CANARY_SECONDS
+        if canary:
+            self._canary_at = time.monotonic()
+        if planned or waiting.runs or canary:
             send_hint(self._settings, Hint.REFRESH)
-        if waiting.deliveries:
+        if waiting.deliveries or canary:
             send_hint(self._settings, Hint.DELIVER)
         return waiting
 

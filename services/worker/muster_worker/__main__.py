@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import signal
+import time
 
 from muster_core.errors import MusterError
 from muster_core.queue.app import Hint
@@ -51,7 +52,9 @@ def _run(settings: Settings, *, direct: bool) -> None:
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     try:
-        with Presence(database, name=name, doing=lambda: worker.doing):
+        # one that only looks by itself misses no hints
+        hints = time.monotonic_ns if direct else lambda: loop.hints
+        with Presence(database, name=name, doing=lambda: worker.doing, hints=hints):
             get_logger().info("worker ready", name=name, direct=direct)
             loop.run()
     finally:

@@ -73,6 +73,12 @@ class HintedLoop:
         self._failures = 0
         self._starts = 0
         self._stopping = False
+        self._hints = 0
+
+    @property
+    def hints(self) -> int:
+        """Return how often hints came: while it grows, Redis and the consumer work."""
+        return self._hints
 
     @property
     def stopping(self) -> bool:
@@ -145,6 +151,7 @@ class HintedLoop:
             self._socket.recv(16)
         except TimeoutError:
             return False
+        self._hints += 1
         # All hints that came meanwhile mean one look.
         self._socket.setblocking(False)
         with contextlib.suppress(BlockingIOError):

@@ -26,6 +26,8 @@ class ProcessRecord:
     seen_at: datetime
     silent: timedelta
     doing: str | None
+    #: How long ago it last received a hint through Redis; None where it never did.
+    unhinted: timedelta | None = None
 
 
 def process_name(kind: str) -> str:
@@ -34,18 +36,22 @@ def process_name(kind: str) -> str:
 
 
 def record_process(
-    connection: Connection, *, name: str, kind: str, doing: str | None = None
+    connection: Connection, *, name: str, kind: str, doing: str | None = None, hinted: bool = False
 ) -> None:
-    """Note that the process `name` lives, and what it does."""
+    """Note that the process `name` lives, what it does, and whether a hint has come since the last time."""
+    now = sa.text("clock_timestamp()")
     statement = insert(process).values(
-        name=name, kind=kind, host=socket.gethostname(), pid=os.getpid(), doing=doing
+        name=name,
+        kind=kind,
+        host=socket.gethostname(),
+        pid=os.getpid(),
+        doing=doing,
+        hinted_at=now if hinted else None,
     )
-    connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=["name"],
-            set_={"seen_at": sa.text("clock_timestamp()"), "doing": statement.excluded.doing},
-        )
-    )
+    news = {"seen_at": now, "doing": statement.excluded.doing}
+    if hinted:
+        news["hinted_at"] = now
+    connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_=news))
 
 
 def remove_process(connection: Connection, name: str) -> None:
@@ -72,6 +78,7 @@ def list_processes(connection: Connection) -> list[ProcessRecord]:
             process.c.seen_at,
             (sa.func.clock_timestamp() - process.c.seen_at).label("silent"),
             process.c.doing,
+            (sa.func.clock_timestamp() - process.c.hinted_at).label("unhinted"),
         ).order_by(process.c.kind, process.c.started_at)
     )
     return [ProcessRecord(**row) for row in rows.mappings()]

@@ -400,6 +400,7 @@ process = Table(
     Column("seen_at", Instant, nullable=False, server_default=NOW),
     Column("doing", Text),
     Column("load", Double),
+    Column("hinted_at", Instant),  # when it last received a hint
 )
 
 #: The outbox of what people are told; triggers on the events of runs and deliveries write most of it.

@@ -7,7 +7,18 @@ from typing import Annotated
 
 import typer
 
-from muster_console.cli import catalog, demo, export, measure, rule, run, segment, system, up
+from muster_console.cli import (
+    catalog,
+    demo,
+    doctor,
+    export,
+    measure,
+    rule,
+    run,
+    segment,
+    system,
+    up,
+)
 
 app = typer.Typer(
     name="muster",
@@ -38,6 +49,7 @@ def main(
 app.command("up")(up.up)
 app.command("down")(up.down)
 app.command("status")(up.status)
+app.command("doctor")(doctor.doctor)
 app.command("demo")(demo.demo)
 app.command("runs")(run.list_)
 

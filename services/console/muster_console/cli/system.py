@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Annotated, Any
 
 import typer
@@ -10,12 +11,14 @@ import typer
 from muster_console.cli.output import (
     JsonOption,
     console,
+    error_console,
     print_facts,
     print_json,
     print_table,
     times_text,
 )
 from muster_console.cli.waiting import TimeoutOption, follow
+from muster_console.operation.health import health_json, look_at_health, require_alive
 from muster_console.operation.system import (
     cancel_system_refresh,
     get_system_schedule,
@@ -27,6 +30,7 @@ from muster_console.operation.system import (
     set_system_schedule,
 )
 from muster_console.operation.workspace import open_workspace
+from muster_core.storage.health import Health
 from muster_core.storage.refresh import RefreshRecord
 from muster_core.storage.setting import SystemSchedule
 
@@ -167,6 +171,61 @@ def cancel(refresh_id: RefreshArgument, *, json: JsonOption = False) -> None:
         print_json({"system_refresh_id": refresh_id, "cancelled": runs})
     else:
         console.print(f"System refresh {refresh_id} stops; {runs:,} runs are cancelled.")
+
+
+@app.command()
+def status(
+    *,
+    of: Annotated[
+        str | None,
+        typer.Option(
+            help="Only whether a process of this kind on this host lives.", metavar="KIND"
+        ),
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Show how the work goes; ends with code 1 where something is wrong, 5 where nobody of KIND lives."""
+    with open_workspace() as workspace:
+        if of is not None:
+            require_alive(workspace, of)
+        health = look_at_health(workspace)
+    if of is not None:
+        if json:
+            print_json({"alive": True})
+        return
+    if json:
+        print_json(health_json(health))
+    else:
+        print_facts("", [(name.replace("_", " "), _age(v)) for name, v in _figures(health)])
+        rows = [
+            (p.kind, p.name, _age(p.silent), _age(p.unhinted), p.doing) for p in health.processes
+        ]
+        print_table("", ("kind", "process", "heard of", "last hint", "doing"), rows)
+        for problem in health.problems:
+            error_console.print(f"[red]Problem:[/red] {problem}", soft_wrap=True)
+    if not health.healthy:
+        raise typer.Exit(1)
+
+
+def _figures(health: Health) -> list[tuple[str, object]]:
+    return [
+        (name, getattr(health, name))
+        for name in (
+            "pending_runs",
+            "oldest_pending",
+            "pending_deliveries",
+            "oldest_pending_delivery",
+            "running",
+            "oldest_heartbeat",
+            "stale_segments",
+            "failed_runs_24h",
+            "failed_deliveries_24h",
+        )
+    ]
+
+
+def _age(value: object) -> object:
+    return f"{value.total_seconds():,.1f} s" if isinstance(value, timedelta) else value
 
 
 @app.command()

@@ -11,3 +11,6 @@ ALTER TABLE system_refresh ADD COLUMN stages JSONB;
 
 -- Looked through by every sweep, for those whose work has ended.
 CREATE INDEX running ON system_refresh (id) WHERE state = 'running';
+
+-- hinted_at: when the process last received a hint through Redis; null where it never did.
+ALTER TABLE process ADD COLUMN hinted_at TIMESTAMP WITH TIME ZONE;
