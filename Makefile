@@ -4,11 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-long test-rules mutate lint check bench tpc format lock clean help
+.PHONY: demo test test-long test-rules mutate lint check bench bench-10m bench-kinds tpc format lock clean help
 .DEFAULT_GOAL := help
 
 help: ## show this list
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
 
 # The stamp is newer than the lists it was made from, so a second call installs and downloads nothing.
 $(READY): requirements.txt pyproject.toml
@@ -44,8 +44,20 @@ lint: $(READY) ## format, lint, types, import contracts
 check: lint ## lint and unit tests: what to run before every commit
 	$(BIN)/python -m pytest tests/unit
 
-bench: $(READY) ## time many segments, and every kind of rule against a plain count
-	$(BIN)/python -m benchmarks
+# The other contenders and the picture's library; nothing else needs them, so only these targets install them.
+# More of what `python -m benchmarks refresh --help` offers goes into BENCH, such as BENCH="--contenders muster,duckdb".
+BENCH_READY = $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.txt
+
+bench: $(READY) ## every way to count the same segments, 50,000 customers (FULL=1: a million, and docs/performance.md)
+	$(BENCH_READY)
+	$(BIN)/python -m benchmarks refresh $(if $(FULL),--full --report docs/performance.md) $(BENCH)
+
+bench-10m: $(READY) ## 10 M customers, 400 M rows; needs 50 GB of disk
+	$(BENCH_READY)
+	$(BIN)/python -m benchmarks refresh --ten-million $(BENCH)
+
+bench-kinds: $(READY) ## every kind of rule against a plain count of the same rows
+	$(BIN)/python -m benchmarks kinds
 
 # DuckDB makes the data and the answers; nothing else needs it, so only this target installs it.
 tpc: $(READY) ## members against the published answers of TPC-H and TPC-DS (SCALE=1)

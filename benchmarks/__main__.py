@@ -1,39 +1,58 @@
-"""Measure Muster against itself: ratios of one run, so that a busy machine does not matter much.
+"""Measure Muster: against other ways to count the same members, and against itself.
 
-    python -m benchmarks [sharing | kinds] [--customers N] [--segments N ...] [--json FILE]
+    python -m benchmarks [refresh | report | sharing | kinds] ...
 
+``refresh``, the default, runs every contender on the same files: see `benchmarks.refreshing` for what may be
+chosen. ``report`` writes the report anew from the figures of earlier runs.
 ``sharing`` times more and more segments on one partition in memory against reading the data once.
 ``kinds`` prepares a shop with the real services, times each kind of condition against a plain count of the same
-rows, and refreshes 500 segments of all kinds in one batch. Without a name both run.
+rows, and refreshes 500 segments of all kinds in one batch.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
-from benchmarks import kinds, sharing
+from benchmarks import kinds, refreshing, report, sharing
 
 
-def main() -> None:
-    """Run what is asked for and print it; write the figures as JSON where a file is named."""
+def main() -> int:
+    """Run what is asked for and print it; return the exit code."""
+    words = sys.argv[1:]
+    if not words or words[0].startswith("--"):
+        words = ["refresh", *words]
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks", description=(__doc__ or "").splitlines()[0]
     )
-    parser.add_argument("part", nargs="?", choices=["sharing", "kinds"])
-    parser.add_argument("--customers", type=int, default=100_000)
-    parser.add_argument("--segments", type=int, nargs="+", default=[12, 120, 1_200])
-    parser.add_argument("--json", type=Path, metavar="FILE", help="Write the figures there, too.")
-    chosen = parser.parse_args()
-    found = {}
-    if chosen.part in (None, "sharing"):
-        found["sharing"] = sharing.measure(chosen.customers, chosen.segments)
-    if chosen.part in (None, "kinds"):
-        found["kinds"] = kinds.measure(chosen.customers)
+    parts = parser.add_subparsers(dest="part", required=True)
+    refreshing.add_arguments(parts.add_parser("refresh", help=refreshing.help_text()))
+    again = parts.add_parser("report", help="the report of figures that were taken before")
+    again.add_argument("--folder", type=Path, default=refreshing.DEFAULT_FOLDER)
+    again.add_argument("--report", type=Path, metavar="FILE")
+    for name in ("sharing", "kinds"):
+        part = parts.add_parser(name)
+        part.add_argument("--customers", type=int, default=100_000)
+        part.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
+        if name == "sharing":
+            part.add_argument("--segments", type=int, nargs="+", default=[12, 120, 1_200])
+    chosen = parser.parse_args(words)
+    if chosen.part == "refresh":
+        return refreshing.measure(chosen)
+    if chosen.part == "report":
+        print(report.write(chosen.folder.absolute(), chosen.report))
+        return 0
+    found = (
+        sharing.measure(chosen.customers, chosen.segments)
+        if chosen.part == "sharing"
+        else kinds.measure(chosen.customers)
+    )
     if chosen.json:
-        chosen.json.write_text(json.dumps(found, indent=2) + "\n")
+        chosen.json.write_text(json.dumps({chosen.part: found}, indent=2) + "\n")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
