@@ -25,7 +25,5 @@ def write_dead(lake: Lake, path: str, rows: Rows) -> None:
 def dead_rows(lake: Lake, manifest: ExtractManifest) -> dict[int, Rows]:
     """Return the dead rows of every file of a manifest that has any, by its number."""
     return {
-        f.number: DeadRows(str(lake.locate(f.dead))).rows
-        for f in manifest.files
-        if f.dead is not None
+        f.number: DeadRows(lake.address(f.dead)).rows for f in manifest.files if f.dead is not None
     }

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
-import uuid
 from dataclasses import dataclass
 
 from pydantic import ValidationError
 
 from muster_core.errors import SnapshotMoved, StoreDamaged
 from muster_core.extract.manifest import EXTRACT_FORMAT, ExtractManifest
-from muster_core.lake.location import Lake, lake_errors
+from muster_core.lake.location import Lake
 
 _NAME = re.compile(r"manifest-(\d{8})\.json")
 
@@ -31,10 +29,8 @@ class Ledger:
 
     def numbers(self) -> list[int]:
         """Return the numbers of all manifests, ascending."""
-        directory = self.lake.locate(self.directory)
-        if not directory.is_dir():
-            return []
-        found = (_NAME.fullmatch(entry.name) for entry in directory.iterdir())
+        listed = self.lake.entries(self.directory, deep=False)
+        found = (_NAME.fullmatch(entry.path.rpartition("/")[2]) for entry in listed)
         return sorted(int(match[1]) for match in found if match)
 
     def read(self, number: int) -> ExtractManifest:
@@ -63,23 +59,12 @@ class Ledger:
         Raises:
             SnapshotMoved: another extraction took its number first.
         """
-        path = self.path(manifest.number)
-        target = self.lake.locate(path)
-        written = f"{path}.{uuid.uuid4().hex}.tmp"
-        with self.lake.open_output(written) as output:
-            output.write(manifest.model_dump_json().encode())
-        source = self.lake.locate(written)
         try:
-            with lake_errors(path):
-                # a link fails where a rename would overwrite
-                os.link(source, target)
-                self.lake.sync(target.parent)
+            self.lake.create(self.path(manifest.number), manifest.model_dump_json().encode())
         except FileExistsError as exc:
             raise SnapshotMoved(
                 f"Another extraction of {self.table} finished first; this one is tried again."
             ) from exc
-        finally:
-            source.unlink(missing_ok=True)
 
     def path(self, number: int) -> str:
         """Return where the manifest of a number is."""

@@ -33,10 +33,10 @@ def list_table(lake: Lake, table: Table) -> list[SourceFile]:
     return [
         SourceFile(
             number=file.number,
-            path=str(lake.locate(file.path)),
+            path=lake.address(file.path),
             size=file.size,
             etag=file.sha256,
-            dead=None if file.dead is None else str(lake.locate(file.dead)),
+            dead=None if file.dead is None else lake.address(file.dead),
             dead_rows=file.dead_rows,
         )
         for file in head.files

@@ -9,6 +9,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from muster_core.errors import SourceMissing, SourceUnreadable
+from muster_core.lake.origin import open_file
 
 Rows = NDArray[np.int64]
 
@@ -37,9 +38,9 @@ class DeadRows:
 
 def _read(path: str) -> Rows:
     try:
-        with pa.OSFile(path) as file:
+        with open_file(path) as file:
             return np.array(pa.ipc.open_file(file).read_all()["row"], dtype=np.int64)
-    except FileNotFoundError as exc:
+    except SourceMissing as exc:
         raise SourceMissing(f"The file {path} of dead rows has gone.") from exc
     except (pa.ArrowException, OSError, KeyError) as exc:
         raise SourceUnreadable(f"The file {path} of dead rows is damaged.") from exc

@@ -32,6 +32,7 @@ from muster_core.lake.coverage import KeyReport, ReferenceReport, Survey
 from muster_core.lake.fit import check_relationships, check_table, check_zone
 from muster_core.lake.history import check_histories, check_ways, written_histories
 from muster_core.lake.manifest import SourceFile
+from muster_core.lake.origin import whole_address
 from muster_core.lake.source import Layout, list_source, read_layout
 
 Progress = Callable[[str, int, int], None]
@@ -128,19 +129,17 @@ def _find_tables(
     written += [(name, f"/tables/{name}", table) for name, table in document.tables.items()]
     failures: list[TerminalError] = []
     for name, pointer, table in written:
-        source = _absolute(table.source, base)
+        place = f"{pointer}/source/{'postgres' if table.source.postgres else 'parquet'}"
+        try:
+            source = _absolute(table.source, base)
+        except TerminalError as exc:  # it is in the document, not at the source
+            problems.append(_problem(exc, place, file))
+            continue
         try:
             files, layout = _look(name, source)
         except (SourceMissing, SourceUnreadable, SourceDenied) as exc:
             failures.append(exc)
-            problems.append(
-                Problem(
-                    message=exc.message,
-                    pointer=f"{pointer}/source/{'postgres' if source.postgres else 'parquet'}",
-                    file=file,
-                    hint=exc.hint,
-                )
-            )
+            problems.append(_problem(exc, place, file))
             continue
         resolved = check_table(
             name,
@@ -161,10 +160,14 @@ def _find_tables(
     return found
 
 
+def _problem(exc: TerminalError, pointer: str, file: str | None) -> Problem:
+    return Problem(message=exc.message, pointer=pointer, file=file, hint=exc.hint)
+
+
 def _absolute(source: Source, base: Path) -> Source:
-    if source.parquet is None or "://" in source.parquet:
+    if source.parquet is None:
         return source
-    return Source(parquet=str((base / source.parquet).absolute()))
+    return Source(parquet=whole_address(source.parquet, base))
 
 
 def _look(name: str, source: Source) -> tuple[list[SourceFile], Layout]:

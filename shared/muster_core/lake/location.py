@@ -1,146 +1,43 @@
-"""The lake: one directory tree of immutable files, addressed by paths relative to its root.
+"""The lake: one tree of immutable files, addressed by paths relative to its root.
 
-A `Lake` is its URL and nothing else, so it travels to engine tasks as a string.
-Every operating-system error is translated here: a missing file is damage, the rest is worth a retry.
+A `Lake` is its URL and nothing else, so it travels to engine tasks as a string; credentials of an object store
+are read from the environment where it is used.
 """
 
 from __future__ import annotations
 
-import errno
-import hashlib
-import io
-import os
-import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-import pyarrow as pa
+from muster_core.errors import StoreDamaged, TerminalError
+from muster_core.lake.address import is_remote, read_remote, scheme_of
+from muster_core.lake.bucket import Bucket
+from muster_core.lake.disk import Disk
+from muster_core.lake.disk import Output as DiskOutput
+from muster_core.lake.failure import LakeOutput, lake_errors
+from muster_core.lake.object import Entry
 
-from muster_core.errors import NoSpace, StoreDamaged, TerminalError, TransientError
-
-#: EFBIG is what a file-size limit of the process answers: for the operator it is the same trouble.
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-
-
-@contextmanager
-def lake_errors(path: str) -> Iterator[None]:
-    """Translate operating-system errors about `path` (relative to the lake).
-
-    Raises:
-        NoSpace: the disk, the quota or the file-size limit is exhausted.
-        StoreDamaged: the file does not exist.
-        TerminalError: permission is missing.
-        TransientError: anything else: the disk or mount may be well again at the next try.
-    """
-    try:
-        yield
-    except FileNotFoundError as exc:
-        raise StoreDamaged(
-            f"The lake has no file {path}.", hint="Restore it or prepare the store again."
-        ) from exc
-    except PermissionError as exc:
-        raise TerminalError(
-            f"The lake does not allow access to {path}.",
-            hint="Give this process's user the right to read and write there.",
-        ) from exc
-    except OSError as exc:
-        if exc.errno in _FULL:
-            raise NoSpace(
-                f"No space is left for {path}.", hint="Free space, or move the lake (LAKE_URL)."
-            ) from exc
-        if isinstance(exc, FileExistsError):  # a name given twice is a mistake of the program
-            raise
-        raise TransientError(
-            f"The lake failed at {path}: {os.strerror(exc.errno) if exc.errno else 'no reason given'}.",
-            hint="Look at the disk or mount it lies on; the work is tried again.",
-        ) from exc
-
-
-class Output(io.RawIOBase):
-    """A new file of the lake: hashed while it is written, durable once closed.
-
-    Used as a context manager; leaving it with an exception removes the file.
-    """
-
-    def __init__(self, file: Path, path: str) -> None:
-        super().__init__()
-        self._file = file
-        self._path = path
-        self._digest = hashlib.sha256()
-        self._abandoned = False
-        self.size = 0
-        with lake_errors(path):
-            file.parent.mkdir(parents=True, exist_ok=True)
-            self._fd = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
-
-    @property
-    def sha256(self) -> str:
-        """Return the SHA-256 of what was written so far, in hex."""
-        return self._digest.hexdigest()
-
-    def writable(self) -> bool:
-        """Return True."""
-        return True
-
-    def write(self, data: Any) -> int:
-        """Write all of `data`.
-
-        Raises:
-            NoSpace: the disk is full.
-        """
-        view = memoryview(data).cast("B")
-        if self._abandoned:
-            return len(view)
-        if self.closed:  # the descriptor's number may belong to another file by now
-            raise ValueError("write to a closed file")
-        self._digest.update(view)
-        written = 0
-        with lake_errors(self._path):
-            while written < len(view):
-                written += os.write(self._fd, view[written:])
-        self.size += written
-        return written
-
-    def abandon(self) -> None:
-        """Take further writes without keeping them: a Parquet writer ends with a footer nobody wants."""
-        self._abandoned = True
-
-    def close(self) -> None:
-        """Make the file durable and close it."""
-        if self.closed:
-            return
-        try:
-            with lake_errors(self._path):
-                if not self._abandoned:
-                    os.fsync(self._fd)
-        finally:
-            os.close(self._fd)
-            super().close()
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is not None:
-            self._abandoned = True
-        self.close()
-        if kind is not None:
-            self._file.unlink(missing_ok=True)
+#: A new file of the lake, being written.
+Output = DiskOutput | LakeOutput
 
 
 @dataclass(frozen=True, slots=True)
 class Lake:
-    """The files under one URL: an absolute path or ``file://``."""
+    """The files under one URL: an absolute path, ``file://``, ``s3://`` or ``abfs://``."""
 
     url: str
 
     def __post_init__(self) -> None:
-        scheme = urlsplit(self.url).scheme
-        if scheme not in ("", "file"):
+        if is_remote(self.url):
+            read_remote(self.url)
+            return
+        if scheme_of(self.url) not in (None, "file"):
             raise TerminalError(
-                f"A lake at {scheme}:// is not supported yet.",
-                hint="Set LAKE_URL to a local path or file:// address.",
+                f"A lake at {scheme_of(self.url)}:// is not supported.",
+                hint="Set LAKE_URL to a local path, s3://bucket/path or abfs://container@account/path.",
             )
         if not self.root.is_absolute():
             raise TerminalError(
@@ -148,60 +45,101 @@ class Lake:
             )
 
     @property
+    def is_local(self) -> bool:
+        """Whether the files are on a disk or mount of this machine."""
+        return not is_remote(self.url)
+
+    @property
     def root(self) -> Path:
-        """Return the directory that paths are relative to."""
-        parts = urlsplit(self.url)
-        return Path(unquote(parts.path)) if parts.scheme else Path(self.url)
+        """Return the directory that paths are relative to, of a local lake."""
+        if not self.is_local:
+            raise TerminalError("A lake in an object store has no directory.")
+        return Path(unquote(urlsplit(self.url).path)) if scheme_of(self.url) else Path(self.url)
 
     def locate(self, path: str) -> Path:
-        """Return where `path` is.
+        """Return where `path` is in a local lake.
 
         Raises:
             StoreDamaged: `path` leads out of the lake.
         """
-        if path.startswith("/") or ".." in Path(path).parts:
-            raise StoreDamaged("A manifest names a file outside the lake.")
-        return self.root / path
+        return self.root / _inside(path)
+
+    def address(self, path: str) -> str:
+        """Return where a file is, for those who do not know the lake: a path, or an address."""
+        return self._place().address(_inside(path))
 
     def exists(self, path: str) -> bool:
-        """Whether a file or directory stands at `path`."""
-        return self.locate(path).exists()
+        """Whether a file stands at `path`."""
+        with lake_errors(path):
+            return self._place().exists(_inside(path))
 
     def read_bytes(self, path: str) -> bytes:
         """Return a small file's content."""
         with lake_errors(path):
-            return self.locate(path).read_bytes()
+            return self._place().read_bytes(_inside(path))
 
     def write_bytes(self, path: str, data: bytes) -> None:
         """Put `data` at `path` in one step: readers see the old file or the new one, whole."""
-        target = self.locate(path)
-        name = f"{path}.{uuid.uuid4().hex}.tmp"
-        with Output(self.locate(name), name) as output:
-            output.write(data)
         with lake_errors(path):
-            self.locate(name).replace(target)
-            self.sync(target.parent)
+            self._place().write_bytes(_inside(path), data)
+
+    def create(self, path: str, data: bytes) -> None:
+        """Put `data` at `path` in one step, where nothing stands.
+
+        Raises:
+            FileExistsError: something does.
+        """
+        with lake_errors(path):
+            self._place().create(_inside(path), data)
 
     def open_input(self, path: str) -> Any:
-        """Return a memory-mapped Arrow file to read from."""
-        target = self.locate(path)
+        """Return an Arrow file to read from; a local one is mapped into memory."""
         with lake_errors(path):
-            return pa.memory_map(str(target), "r")
+            return self._place().open_input(_inside(path))
+
+    def open_mapped(self, path: str) -> Any:
+        """Return an Arrow file that is mapped into memory, for many small reads all over it."""
+        with lake_errors(path):
+            return self._place().open_mapped(_inside(path))
 
     def open_output(self, path: str) -> Output:
-        """Return a new file to write to; an existing one is never overwritten."""
-        return Output(self.locate(path), path)
+        """Return a new file to write to; its name must not have been given before."""
+        with lake_errors(path):
+            return self._place().open_output(_inside(path))
 
     def digest(self, path: str) -> tuple[int, str]:
         """Return the size in bytes and the SHA-256 of a file, read in pieces."""
-        with lake_errors(path), self.locate(path).open("rb") as file:
-            found = hashlib.file_digest(file, "sha256")
-            return file.tell(), found.hexdigest()
+        with lake_errors(path):
+            return self._place().digest(_inside(path))
 
-    def sync(self, directory: Path) -> None:
-        """Make the names of new files in `directory` durable."""
-        handle = os.open(directory, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+    def entries(self, directory: str, *, deep: bool = True) -> Iterator[Entry]:
+        """Yield the files below `directory` in path order; those of its subfolders where `deep`."""
+        with lake_errors(directory):
+            yield from self._place().entries(_inside(directory), deep=deep)
+
+    def remove(self, paths: Iterable[str], *, below: str) -> None:
+        """Remove files, and the folders below `below` that are empty then; none there is fine."""
+        with lake_errors(below):
+            self._place().remove([_inside(path) for path in paths], _inside(below))
+
+    def check(self) -> None:
+        """Make sure the lake can be written to.
+
+        Raises:
+            OSError: it cannot.
+        """
+        self._place().check()
+
+    def _place(self) -> Disk | Bucket:
+        return Disk(self.root) if self.is_local else Bucket(read_remote(self.url))
+
+
+def _inside(path: str) -> str:
+    """Return `path` if it is one inside the lake.
+
+    Raises:
+        StoreDamaged: it leads out.
+    """
+    if path.startswith("/") or ".." in path.split("/"):
+        raise StoreDamaged("A manifest names a file outside the lake.")
+    return path

@@ -1,16 +1,16 @@
 """Source files as they are found: a Parquet file, a folder of them, or a hive-partitioned folder.
 
 Names starting with ``_`` or ``.`` are left out at every level. Folders named ``key=value`` below the source
-become columns. Local paths only; the catalog holds them absolute.
+become columns. The catalog holds absolute paths, or addresses in object stores.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
@@ -19,9 +19,10 @@ import pyarrow.parquet as pq
 
 from muster_core.catalog.document import Source
 from muster_core.catalog.type import ColumnType, Kind, parse_type
-from muster_core.errors import SourceMissing, SourceUnreadable, TerminalError
+from muster_core.errors import SourceMissing, SourceUnreadable
 from muster_core.lake.conversion import arrow_type, column_type, convert, wider_type
 from muster_core.lake.manifest import SourceFile
+from muster_core.lake.origin import find_files, folders_between, open_file
 
 _HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
 _INTEGER = re.compile(r"-?\d{1,18}")
@@ -33,55 +34,42 @@ def list_source(source: Source) -> list[SourceFile]:
 
     Raises:
         SourceMissing: nothing is there, or the folder holds no Parquet file.
-        TerminalError: the address is not a local path.
+        SourceDenied: this process may not look.
+        SourceUnavailable: the store does not answer.
+        TerminalError: the address cannot be read.
     """
     assert source.parquet is not None
-    if "://" in source.parquet:
-        raise TerminalError(
-            "A source at a URL is not supported yet.", hint="Name a local file or folder."
+    found = find_files(source.parquet)
+    if not found:
+        raise SourceMissing(
+            f"The folder {source.parquet} holds no .parquet file.", hint="Correct its path."
         )
-    root = Path(source.parquet)
-    if not root.exists():
-        raise SourceMissing(f"The source {root} does not exist.", hint="Correct its path.")
-    files = [root] if root.is_file() else sorted(_walk(root))
-    if not files:
-        raise SourceMissing(f"The folder {root} holds no .parquet file.", hint="Correct its path.")
-    return [_describe(number, file) for number, file in enumerate(files)]
+    return [
+        SourceFile(number=number, path=entry.path, size=entry.size, etag=entry.etag)
+        for number, entry in enumerate(found)
+    ]
 
 
-def _walk(root: Path) -> Iterator[Path]:
-    for entry in root.iterdir():
-        if entry.name.startswith(("_", ".")):
-            continue
-        if entry.is_dir():
-            yield from _walk(entry)
-        elif entry.suffix == ".parquet":
-            yield entry
-
-
-def _describe(number: int, file: Path) -> SourceFile:
-    found = file.stat()
-    return SourceFile(
-        number=number, path=str(file), size=found.st_size, etag=str(found.st_mtime_ns)
-    )
-
-
-def open_source(path: str) -> Any:
-    """Return an open `pyarrow.parquet.ParquetFile`.
+@contextmanager
+def open_source(path: str) -> Iterator[Any]:
+    """Open a source file as a `pyarrow.parquet.ParquetFile`.
 
     Raises:
         SourceMissing: the file has gone.
+        SourceDenied: this process may not read it.
+        SourceUnavailable: its store does not answer.
         SourceUnreadable: the file is not Parquet.
     """
-    try:
-        return pq.ParquetFile(path, memory_map=False)
-    except FileNotFoundError as exc:
-        raise SourceMissing(f"The source file {path} has gone.") from exc
-    except (pa.ArrowException, OSError) as exc:
-        raise SourceUnreadable(
-            f"The source file {path} is not readable Parquet.",
-            hint="Replace the file, or name another source.",
-        ) from exc
+    with open_file(path) as opened:
+        try:
+            file = pq.ParquetFile(opened)
+        except (pa.ArrowException, OSError) as exc:
+            raise SourceUnreadable(
+                f"The source file {path} is not readable Parquet.",
+                hint="Replace the file, or name another source.",
+            ) from exc
+        with file:
+            yield file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,10 +135,8 @@ def folder_values(source: Source, path: str) -> dict[str, str | None]:
     """Return the ``key=value`` folders between a source and one of its files."""
     if source.parquet is None:
         return {}
-    between = Path(path).parent
-    root = Path(source.parquet)
-    parts = between.relative_to(root).parts if between.is_relative_to(root) else ()
-    pairs = (part.partition("=") for part in parts if "=" in part)
+    folders = folders_between(source.parquet, path)
+    pairs = (folder.partition("=") for folder in folders if "=" in folder)
     return {unquote(k): None if v == _HIVE_NULL else unquote(v) for k, _, v in pairs}
 
 

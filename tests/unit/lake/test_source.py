@@ -72,8 +72,8 @@ def test_a_missing_source_and_an_empty_folder_are_told_apart(tmp_path):
         list_source(Source(parquet=str(tmp_path / "gone")))
     with pytest.raises(SourceMissing, match=r"holds no \.parquet file"):
         list_source(Source(parquet=str(tmp_path)))
-    with pytest.raises(TerminalError, match="not supported yet"):
-        list_source(Source(parquet="s3://bucket/x"))
+    with pytest.raises(TerminalError, match="not supported"):
+        list_source(Source(parquet="gs://bucket/x"))
 
 
 def test_a_file_that_is_no_parquet_is_named(tmp_path):

@@ -163,7 +163,7 @@ def test_every_part_can_be_replaced_by_the_environment(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("url", "error", "message"),
     [
-        ("s3://bucket/lake", InvalidInput, "not supported yet"),
+        ("gs://bucket/lake", InvalidInput, "not supported"),
         ("lake", InvalidInput, "not absolute"),
         ("{folder}/file/lake", PartUnavailable, "cannot be written: Not a directory"),
         ("/proc/lake", PartUnavailable, "cannot be written"),

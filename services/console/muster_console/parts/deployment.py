@@ -6,7 +6,6 @@ import errno
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from tempfile import TemporaryFile
 
 from pydantic import SecretStr
 
@@ -136,20 +135,20 @@ def read_part_settings() -> PartSettings:
 def _check_lake(url: str) -> None:
     """Refuse a lake the services could not write to, before any of them starts."""
     try:
-        root = Lake(url).root
+        lake = Lake(url)
     except TerminalError as exc:
         raise InvalidInput(
             [Problem(message=f"LAKE_URL: {exc.message}", hint=exc.hint)], "LAKE_URL cannot be used"
         ) from exc
     try:
-        root.mkdir(parents=True, exist_ok=True)
-        with TemporaryFile(dir=root) as probe:
-            probe.write(b"x")
+        lake.check()
     except OSError as exc:
         error = NoSpace if exc.errno in (errno.ENOSPC, errno.EDQUOT) else PartUnavailable
+        hint = "Make it writable for this user, or unset LAKE_URL to keep the lake in the home."
+        if not lake.is_local:
+            hint = "Correct LAKE_URL, or the credentials in the environment (docs/operating.md)."
         raise error(
-            f"LAKE_URL names {root}, which cannot be written: {exc.strerror or exc}.",
-            hint="Make it writable for this user, or unset LAKE_URL to keep the lake in the home.",
+            f"LAKE_URL names {lake.url}, which cannot be written: {exc.strerror or exc}.", hint=hint
         ) from exc
 
 

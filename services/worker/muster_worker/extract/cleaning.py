@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-
 from muster_core.extract.ledger import Ledger
 
 #: Manifests that stay, the newest included: somebody may still read by the one before.
@@ -21,19 +19,16 @@ def remove_unnamed(ledger: Ledger) -> None:
         manifest = ledger.read(number)
         for file in manifest.files:
             named |= {file.path, file.index, file.dead or file.path}
-    root = ledger.lake.locate(ledger.directory)
-    # what is below a directory comes before it
-    for found in sorted(root.rglob("*"), reverse=True):
-        if found.is_dir():
-            if not any(found.iterdir()):
-                found.rmdir()
-        elif f"{ledger.directory}/{found.relative_to(root)}" not in named:
-            found.unlink(missing_ok=True)
+    listed = [entry.path for entry in ledger.lake.entries(ledger.directory)]
+    ledger.lake.remove((path for path in listed if path not in named), below=ledger.directory)
 
 
 def remove_other_definitions(ledger: Ledger) -> None:
     """Remove what was extracted of the same table under other definitions; the caller holds the lease."""
-    mine = ledger.lake.locate(ledger.directory)
-    for other in mine.parent.iterdir():
-        if other != mine:
-            shutil.rmtree(other, ignore_errors=True)
+    table = ledger.directory.rpartition("/")[0]
+    others = [
+        entry.path
+        for entry in ledger.lake.entries(table)
+        if not entry.path.startswith(f"{ledger.directory}/")
+    ]
+    ledger.lake.remove(others, below=table)

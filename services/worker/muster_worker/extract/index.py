@@ -103,7 +103,7 @@ def write_index(lake: Lake, path: str, parts: list[Entries]) -> None:
 @contextmanager
 def open_index(lake: Lake, path: str) -> Iterator[Entries]:
     """Map an index into memory; its arrays are gone with the block (`Entries.take` copies)."""
-    with lake.open_input(path) as file:
+    with lake.open_mapped(path) as file:
         table = pa.ipc.open_file(file).read_all()
         columns = [_column(table, name) for name in _SCHEMA.names]
         yield Entries(

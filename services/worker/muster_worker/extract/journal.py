@@ -7,8 +7,9 @@ snapshots are ever mixed.
 
 from __future__ import annotations
 
+import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -16,6 +17,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from muster_core.extract.ledger import Ledger
 from muster_core.extract.manifest import Piece, PieceState
 from muster_worker.extract.part import StagedFile
+
+_PIECE = re.compile(r"piece-\d+\.json")
 
 
 class Attempt(BaseModel):
@@ -59,37 +62,34 @@ class Journal:
 
     def earlier(self) -> dict[Piece, FinishedPiece]:
         """Return what other attempts with the same start have finished."""
+        listed = {
+            entry.path: entry.size for entry in self.ledger.lake.entries(self.ledger.directory)
+        }
         found: dict[Piece, FinishedPiece] = {}
-        for directory in self._others():
-            for name in sorted(self.ledger.lake.locate(directory).glob("piece-*.json")):
-                finished = self._read(f"{directory}/{name.name}")
-                if finished is not None:
-                    found[finished.state.piece] = finished
+        for directory in self._others(listed):
+            for path in listed:
+                if _PIECE.fullmatch(path.removeprefix(f"{directory}/")):
+                    finished = self._read(path, listed)
+                    if finished is not None:
+                        found[finished.state.piece] = finished
         return found
 
-    def _others(self) -> Iterator[str]:
-        root = self.ledger.lake.locate(self.ledger.directory)
-        for entry in sorted(root.iterdir()):
-            note = f"{self.ledger.directory}/{entry.name}/attempt.json"
-            if entry.name == self.directory.rpartition("/")[2] or not self.ledger.lake.exists(note):
+    def _others(self, listed: Mapping[str, int]) -> Iterator[str]:
+        for path in listed:
+            directory, _, name = path.rpartition("/")
+            if name != "attempt.json" or directory == self.directory:
                 continue
             try:
-                known = Attempt.model_validate_json(self.ledger.lake.read_bytes(note))
+                known = Attempt.model_validate_json(self.ledger.lake.read_bytes(path))
             except ValidationError:  # of another release
                 continue
             if known == self.attempt:
-                yield f"{self.ledger.directory}/{entry.name}"
+                yield directory
 
-    def _read(self, path: str) -> FinishedPiece | None:
-        lake = self.ledger.lake
+    def _read(self, path: str, listed: Mapping[str, int]) -> FinishedPiece | None:
         try:
-            finished = FinishedPiece.model_validate_json(lake.read_bytes(path))
+            finished = FinishedPiece.model_validate_json(self.ledger.lake.read_bytes(path))
         except ValidationError:
             return None
-        whole = all(
-            lake.exists(f.path)
-            and lake.exists(f.index)
-            and lake.locate(f.path).stat().st_size == f.size
-            for f in finished.files
-        )
+        whole = all(listed.get(f.path) == f.size and f.index in listed for f in finished.files)
         return finished if whole else None
