@@ -153,6 +153,24 @@ class InputNotFresh(TerminalError):
     code = "input_not_fresh"
 
 
+class ChangeTooLarge(TerminalError):
+    """The new members differ too much from the last ones to be published unseen."""
+
+    code = "change_too_large"
+
+
+class RunTooLong(TransientError):
+    """The evaluation took longer than a run may take, and was stopped."""
+
+    code = "run_too_long"
+
+
+class EpochOutdated(TerminalError):
+    """PostgreSQL was restored or failed over, and fences given before may be given again."""
+
+    code = "epoch_outdated"
+
+
 class NoSpace(TransientError):
     """There is no space left on the disk of the lake or of the data directory."""
 

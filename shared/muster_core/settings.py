@@ -27,6 +27,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from muster_core.address import read_address
 from muster_core.errors import InvalidInput, PartUnavailable, Problem
 from muster_core.rules.limit import DEFAULT_LIMITS, Limits
+from muster_core.runs.backoff import Backoff
+from muster_core.runs.gate import GatePolicy
 
 #: A duration of a setting: a month is longer than any of them makes sense.
 Seconds = Annotated[float, Field(gt=0, le=31 * 86400)]
@@ -99,6 +101,25 @@ class Settings(BaseSettings):
     max_attempts: int = Field(default=5, ge=1)
     backoff_seconds: Seconds = 30.0
     backoff_max_seconds: Seconds = 3600.0
+    #: Longest evaluation of one batch; one that takes longer is stopped and tried again in smaller ones.
+    run_limit_seconds: Seconds = 1800.0
+    #: Batches evaluated at the same time, over all workers.
+    concurrent_batches: int = Field(default=8, ge=1)
+    #: After so many seconds of waiting a run is one step more urgent.
+    ageing_seconds: Seconds = 600.0
+    #: Lost batches that come back at once in one round of the reaper; the others follow, a round apart.
+    recovery_batches: int = Field(default=8, ge=1)
+    #: Most percent a segment's size may move before its new version waits for a person.
+    gate_change_percent: float = Field(default=50.0, gt=0)
+    #: Published versions of a segment before its changes are compared.
+    gate_versions: int = Field(default=3, ge=1)
+    #: A version that nobody approved for so many days is rejected.
+    held_days: float = Field(default=7.0, gt=0, le=365)
+    #: Where people are told what needs them, and the `whsec_` secret their requests are signed with.
+    alert_url: SecretStr | None = None
+    alert_secret: SecretStr | None = None
+    #: Active segments the deployment is made for; nearing it is told.
+    active_segments: int = Field(default=1000, ge=1)
     #: Hash partitions of a new store generation: a power of two; None = chosen from cores and customers.
     partitions: int | None = Field(default=None, ge=1)
     #: Files of one table in one partition; beyond that some are rewritten as one.
@@ -188,6 +209,19 @@ class Settings(BaseSettings):
     def lease(self) -> timedelta:
         """Return how long a claim lasts without a heartbeat."""
         return timedelta(seconds=self.lease_seconds)
+
+    @property
+    def backoff(self) -> Backoff:
+        """Return how long a run waits before it is tried again."""
+        return Backoff(
+            first=timedelta(seconds=self.backoff_seconds),
+            longest=timedelta(seconds=self.backoff_max_seconds),
+        )
+
+    @property
+    def gate(self) -> GatePolicy:
+        """Return which changes of size wait for a person where a segment says nothing else."""
+        return GatePolicy(change_percent=self.gate_change_percent, versions=self.gate_versions)
 
     def database(self) -> str:
         """Return the SQLAlchemy URL of the control database, driver ``postgresql+psycopg``.

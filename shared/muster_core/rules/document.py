@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from muster_core.errors import InvalidInput
 from muster_core.rules.condition import Condition, RowCondition
 from muster_core.rules.expression.unfold import unfold
+from muster_core.rules.gate import Gate
 from muster_core.rules.limit import DEFAULT_LIMITS, Limits, hostile_problem
 from muster_core.rules.shape import shape_problems
 from muster_core.rules.value import Node
@@ -68,6 +69,7 @@ class SegmentDocument(Node):
     project: tuple[ProjectColumn, ...] = ()
     manual: Manual = Manual()
     auto_cleanup: bool = True
+    gate: Literal["off"] | Gate = Gate()
 
     @field_validator("rules", mode="before")
     @classmethod

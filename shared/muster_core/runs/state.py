@@ -32,10 +32,14 @@ class Reason(StrEnum):
     STATIC = "static"
     DELETED = "deleted"
     REQUESTED = "requested"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
     NEWER_PUBLISHED = "newer_published"
+    NEWER_HELD = "newer_held"
     LEASE_LOST = "lease_lost"
     RETRY = "retry"
     RELEASED = "released"
+    TIMED_OUT = "timed_out"
     ERROR = "error"
     ATTEMPTS_EXHAUSTED = "attempts_exhausted"
     GATE = "gate"
@@ -135,6 +139,45 @@ class RunMachine:
     def release(self, *, fence: int) -> RunMachine:
         """Return the run as a soft stop hands it back: the attempt does not count."""
         return replace(self.move(RunState.PENDING, fence=fence), attempt=self.attempt - 1)
+
+    def skip(self) -> RunMachine:
+        """Return a waiting run that is settled without being evaluated, by whoever claims."""
+        if self.state is not RunState.PENDING:
+            raise IllegalTransition(f"a run that is {self.state} does not wait")
+        return self._moved(RunState.SKIPPED)
+
+    def cancel(self) -> RunMachine:
+        """Return the run after somebody asked to stop it: a held lease is ended by its holder alone."""
+        if self.state in ACTIVE:
+            return self
+        return self._moved(RunState.CANCELLED)
+
+    def approve(self, *, deleted: bool = False, stale: bool = False) -> RunMachine:
+        """Return a held run after a person approved it: what has changed meanwhile is looked at again."""
+        self._must_be_held()
+        if deleted:
+            return self._moved(RunState.CANCELLED)
+        return self._moved(RunState.SUPERSEDED if stale else RunState.PUBLISHED)
+
+    def reject(self) -> RunMachine:
+        """Return a held run that a person rejected, or nobody approved in time."""
+        self._must_be_held()
+        return self._moved(RunState.CANCELLED)
+
+    def supersede(self) -> RunMachine:
+        """Return a held run after a later one of its segment was published, or is held in its place."""
+        self._must_be_held()
+        return self._moved(RunState.SUPERSEDED)
+
+    def retry(self, *, attempts: int = 5) -> RunMachine:
+        """Return a failed run after a person asked for `attempts` more."""
+        if self.state is not RunState.FAILED:
+            raise IllegalTransition(f"a run that is {self.state} has not failed")
+        return replace(self._moved(RunState.PENDING), max_attempts=self.attempt + attempts)
+
+    def _must_be_held(self) -> None:
+        if self.state is not RunState.HELD:
+            raise IllegalTransition(f"a run that is {self.state} waits for nobody")
 
     def _moved(self, state: RunState) -> RunMachine:
         if state not in TRANSITIONS[self.state]:

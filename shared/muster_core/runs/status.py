@@ -63,6 +63,16 @@ TABLE: tuple[Row, ...] = (
         "worker lost",
         "Its worker stopped answering; another one takes it.",
     ),
+    _row(
+        _P.PENDING,
+        _R.TIMED_OUT,
+        _S.FAILED_RETRYING,
+        "took too long",
+        "Its batch took longer than a run may; tried again in a smaller one.",
+    ),
+    _row(
+        _P.PENDING, _R.REQUESTED, _S.QUEUED, None, "It had failed, and somebody asked to try again."
+    ),
     _row(_P.RUNNING, None, _S.REFRESHING, None, "A worker evaluates it."),
     _row(_P.EVALUATED, None, _S.REFRESHING, None, "Its members are known, not yet published."),
     _row(_P.PUBLISHED, None, _S.SUCCESSFUL, None, "Its members are the segment's newest version."),
@@ -72,6 +82,13 @@ TABLE: tuple[Row, ...] = (
         _S.SKIPPED,
         "superseded",
         "A run due later was published first.",
+    ),
+    _row(
+        _P.SUPERSEDED,
+        _R.NEWER_HELD,
+        _S.SKIPPED,
+        "superseded",
+        "It was held, and a run due later is held in its place.",
     ),
     _row(_P.HELD, _R.GATE, _S.HELD, "delivery gate", "The change is too large to publish unseen."),
     _row(
@@ -128,6 +145,20 @@ TABLE: tuple[Row, ...] = (
         "Every attempt failed; the last members stay.",
     ),
     _row(_P.CANCELLED, _R.REQUESTED, _S.CANCELLED, "requested", "Somebody cancelled it."),
+    _row(
+        _P.CANCELLED,
+        _R.REJECTED,
+        _S.CANCELLED,
+        "rejected",
+        "It was held, and somebody rejected it; the last members stay.",
+    ),
+    _row(
+        _P.CANCELLED,
+        _R.EXPIRED,
+        _S.CANCELLED,
+        "expired",
+        "It was held, and nobody approved it in time; the last members stay.",
+    ),
     _row(_P.CANCELLED, _R.DELETED, _S.CANCELLED, "deleted", "The segment was deleted."),
 )
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from muster_core.errors import ReferenceNotFresh
+from muster_core.errors import ChangeTooLarge, MusterError, ReferenceNotFresh
 from muster_core.runs.state import Reason, RunState
 
 
@@ -26,15 +26,17 @@ class EvaluatedRun:
     #: Whether a version due no earlier was published meanwhile.
     stale: bool
     inputs: Mapping[str, Any] | None
+    #: Why its members may not be published unseen.
+    held: ChangeTooLarge | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
-    """Where a run ends; `error` says what to do where it is skipped."""
+    """Where a run ends; `error` says what to do where it is skipped or held."""
 
     state: RunState
     reason: Reason | None = None
-    error: ReferenceNotFresh | None = None
+    error: MusterError | None = None
 
 
 def decide_endings(runs: Iterable[EvaluatedRun], *, published: Iterable[int]) -> dict[int, Ending]:
@@ -56,6 +58,8 @@ def _alone(run: EvaluatedRun) -> Ending:
         return Ending(state=RunState.CANCELLED, reason=Reason.REQUESTED)
     if run.stale:
         return Ending(state=RunState.SUPERSEDED, reason=Reason.NEWER_PUBLISHED)
+    if run.held is not None:
+        return Ending(state=RunState.HELD, reason=Reason.GATE, error=run.held)
     return Ending(state=RunState.PUBLISHED)
 
 

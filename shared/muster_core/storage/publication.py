@@ -10,10 +10,14 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
-from sqlalchemy import Connection, text
+from pydantic import ValidationError
+from sqlalchemy import Connection, Row, text
 
 from muster_core.errors import LeaseLost
+from muster_core.rules.gate import Gate
+from muster_core.runs.gate import Change, GatePolicy, gate_trips
 from muster_core.runs.input import Inputs
 from muster_core.runs.state import RunState
 from muster_core.storage.claim import Claim
@@ -85,8 +89,11 @@ SELECT id FROM segment WHERE id = ANY(:segments) ORDER BY id FOR NO KEY UPDATE
 # Read after the locks are held, and the runs locked too: the reaper cannot take one away half-way.
 _EVALUATED = text("""
 SELECT r.id AS run_id, s.name AS segment, r.cancel_requested, s.deleted_at IS NOT NULL AS deleted,
-       coalesce(s.published_due_at >= r.due_at, false) AS stale, r.inputs
+       coalesce(s.published_due_at >= r.due_at, false) AS stale, r.inputs,
+       s.document->'gate' AS gate, coalesce(s.published_version, 0) AS versions,
+       v.member_count AS before, r.member_count AS after
   FROM refresh_run r JOIN segment s ON s.id = r.segment_id
+  LEFT JOIN membership_version v ON v.segment_id = s.id AND v.version = s.published_version
  WHERE r.id = ANY(:ids) AND r.fence = :fence AND r.state = 'evaluated'
  ORDER BY r.id FOR UPDATE OF r
 """)
@@ -174,6 +181,21 @@ INSERT INTO delivery_event (delivery_id, to_state, actor, reason)
 SELECT id, 'pending', :worker, 'published' FROM queued ORDER BY id
 """)
 
+# Of a segment at most one run waits for a person: the one due last.
+_SUPERSEDE_HELD = text("""
+WITH older AS (
+    UPDATE refresh_run h
+       SET state = 'superseded', finished_at = clock_timestamp(),
+           reason = CASE r.state WHEN 'published' THEN 'newer_published' ELSE 'newer_held' END
+      FROM refresh_run r
+     WHERE r.id = ANY(:ids) AND r.state IN ('published', 'held')
+       AND h.segment_id = r.segment_id AND h.state = 'held' AND h.due_at < r.due_at
+ RETURNING h.id, h.fence, h.reason
+)
+INSERT INTO run_event (run_id, from_state, to_state, fence, actor, reason)
+SELECT id, 'held', 'superseded', fence, :actor, reason FROM older ORDER BY id
+""")
+
 _SETTLED = text("""
 SELECT id, state FROM refresh_run
  WHERE id = ANY(:ids) AND fence = :fence
@@ -238,8 +260,12 @@ def record_evaluated(
     return frozenset(recorded)
 
 
-def publish(connection: Connection, claim: Claim) -> dict[int, str]:
+def publish(
+    connection: Connection, claim: Claim, *, policy: GatePolicy | None = None
+) -> dict[int, str]:
     """Settle every evaluated run of `claim`; return the state of each of its runs that is settled.
+
+    A version that differs too much from the one before, by `policy` and the segment's own gate, is held.
 
     Safe to repeat after a commit whose answer was lost: what is published under this fence stays and is
     reported again.
@@ -252,12 +278,13 @@ def publish(connection: Connection, claim: Claim) -> dict[int, str]:
     if rows:
         before = connection.scalars(_PUBLISHED, {"ids": claim.run_ids, "fence": claim.fence}).all()
         endings = decide_endings(
-            [EvaluatedRun(**row._mapping) for row in rows],
+            [_evaluated(row, policy or GatePolicy()) for row in rows],
             published=before,
         )
         _settle(connection, claim, endings)
         published = [i for i, end in endings.items() if end.state is RunState.PUBLISHED]
-        _make_versions(connection, published, claim.worker)
+        make_versions(connection, published, claim.worker)
+        supersede_held(connection, list(endings), claim.worker)
         connection.execute(_NAME_VERSIONS, {"ids": claim.run_ids})
         close_batch(connection, claim)
     known = connection.execute(_SETTLED, {"ids": claim.run_ids, "fence": claim.fence}).all()
@@ -285,7 +312,36 @@ def _settle(connection: Connection, claim: Claim, endings: Mapping[int, Ending])
     )
 
 
-def _make_versions(connection: Connection, run_ids: Sequence[int], worker: str) -> None:
+def _evaluated(row: Row[Any], policy: GatePolicy) -> EvaluatedRun:
+    change = Change(segment=row.segment, versions=row.versions, before=row.before, after=row.after)
+    return EvaluatedRun(
+        run_id=row.run_id,
+        segment=row.segment,
+        cancel_requested=row.cancel_requested,
+        deleted=row.deleted,
+        stale=row.stale,
+        inputs=row.inputs,
+        held=gate_trips(change, _gate(row.gate), policy),
+    )
+
+
+def _gate(stored: object) -> Gate | None:
+    """Return the gate a document states; one that another release wrote does not open it."""
+    if stored == "off":
+        return None
+    try:
+        return Gate.model_validate(stored or {})
+    except ValidationError:
+        return Gate()
+
+
+def supersede_held(connection: Connection, run_ids: Sequence[int], actor: str) -> None:
+    """End the held runs that those of `run_ids` which were published, or are held, stand for."""
+    connection.execute(_SUPERSEDE_HELD, {"ids": list(run_ids), "actor": actor})
+
+
+def make_versions(connection: Connection, run_ids: Sequence[int], worker: str) -> None:
+    """Make the versions of runs that were just published, and queue their deliveries."""
     if not run_ids:
         return
     runs = {"ids": list(run_ids)}

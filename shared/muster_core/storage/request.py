@@ -57,16 +57,37 @@ WITH chosen AS MATERIALIZED (
 ), cancelled AS (
     UPDATE refresh_run r
        SET cancel_requested = true,
-           state = CASE WHEN c.state = 'pending' THEN 'cancelled' ELSE r.state END,
-           reason = CASE WHEN c.state = 'pending' THEN 'requested' ELSE r.reason END,
-           finished_at = CASE WHEN c.state = 'pending' THEN clock_timestamp() END
-      FROM chosen c WHERE r.id = c.id AND c.state IN ('pending', 'running', 'evaluated')
+           state = CASE WHEN c.state IN ('pending', 'held') THEN 'cancelled' ELSE r.state END,
+           reason = CASE WHEN c.state IN ('pending', 'held') THEN 'requested' ELSE r.reason END,
+           finished_at = CASE WHEN c.state IN ('pending', 'held') THEN clock_timestamp() END
+      FROM chosen c WHERE r.id = c.id AND c.state IN ('pending', 'running', 'evaluated', 'held')
  RETURNING r.id, c.state AS was, r.state
 ), noted AS (
     INSERT INTO run_event (run_id, from_state, to_state, actor, reason)
     SELECT id, was, state, :actor, 'requested' FROM cancelled WHERE was <> state
 )
 SELECT state FROM cancelled
+""")
+
+_UNFINISHED = text("""
+SELECT r.id FROM refresh_run r JOIN segment s ON s.id = r.segment_id
+ WHERE s.name = :name AND r.state IN ('pending', 'running', 'evaluated')
+ ORDER BY r.id FOR UPDATE OF r
+""")
+
+# What was counted stays: the budget grows, so that attempts remain the number of claims.
+_RETRY = text("""
+WITH again AS (
+    UPDATE refresh_run
+       SET state = 'pending', reason = 'requested', max_attempts = attempt + :attempts,
+           available_at = clock_timestamp(), finished_at = NULL, lease_owner = NULL,
+           cancel_requested = false
+     WHERE id = :id AND state = 'failed' RETURNING id
+), noted AS (
+    INSERT INTO run_event (run_id, from_state, to_state, actor, reason)
+    SELECT id, 'failed', 'pending', :actor, 'requested' FROM again
+)
+SELECT id FROM again
 """)
 
 
@@ -134,7 +155,45 @@ def cancel_run(connection: Connection, run_id: int, *, actor: str) -> str:
     state: str | None = connection.scalar(_CANCEL, {"id": run_id, "actor": actor})
     if state is not None:
         return RunState(state)
-    found = connection.scalar(sa.select(refresh_run.c.state).where(refresh_run.c.id == run_id))
+    raise Conflict(f"Run {run_id} has ended: it is {run_state(connection, run_id)}.")
+
+
+def cancel_segment(connection: Connection, name: str, *, actor: str) -> dict[int, str]:
+    """Cancel every run of the segment `name` that waits or runs; return the state of each.
+
+    Raises:
+        NotFound: there is no such segment.
+    """
+    require_segments(connection, [name])
+    unfinished = connection.scalars(_UNFINISHED, {"name": name}).all()
+    return {run_id: cancel_run(connection, run_id, actor=actor) for run_id in unfinished}
+
+
+def retry_run(connection: Connection, run_id: int, *, actor: str, attempts: int = 5) -> None:
+    """Queue a failed run again, with `attempts` more.
+
+    Raises:
+        NotFound: there is no such run.
+        Conflict: it has not failed.
+    """
+    given = {"id": run_id, "actor": actor, "attempts": attempts}
+    if connection.scalar(_RETRY, given) is None:
+        state = run_state(connection, run_id)
+        raise Conflict(
+            f"Run {run_id} has not failed: it is {state}.",
+            hint="`muster segment refresh NAME` asks for a new run.",
+        )
+
+
+def run_state(connection: Connection, run_id: int) -> str:
+    """Return the state of a run.
+
+    Raises:
+        NotFound: there is none.
+    """
+    found: str | None = connection.scalar(
+        sa.select(refresh_run.c.state).where(refresh_run.c.id == run_id)
+    )
     if found is None:
         raise NotFound(f"There is no run {run_id}.", hint="`muster run list` shows the latest.")
-    raise Conflict(f"Run {run_id} has ended: it is {found}.")
+    return found

@@ -5,6 +5,7 @@ one step each.
 """
 
 from muster_core.storage.claim import Claim, ClaimedRun, claim_batch
+from muster_core.storage.held import approve_run, expire_held, reject_run
 from muster_core.storage.lease import (
     ATTEMPTS_EXHAUSTED,
     Heartbeat,
@@ -18,7 +19,13 @@ from muster_core.storage.lease import (
 )
 from muster_core.storage.publication import Outcome, pin_snapshot, publish, record_evaluated
 from muster_core.storage.record import RunEvent, RunRecord, get_run, list_runs, run_events
-from muster_core.storage.request import RequestedRun, cancel_run, request_refresh
+from muster_core.storage.request import (
+    RequestedRun,
+    cancel_run,
+    cancel_segment,
+    request_refresh,
+    retry_run,
+)
 
 __all__ = [
     "ATTEMPTS_EXHAUSTED",
@@ -30,8 +37,11 @@ __all__ = [
     "RequestedRun",
     "RunEvent",
     "RunRecord",
+    "approve_run",
     "cancel_run",
+    "cancel_segment",
     "claim_batch",
+    "expire_held",
     "get_run",
     "heartbeat",
     "list_runs",
@@ -39,8 +49,10 @@ __all__ = [
     "publish",
     "reap",
     "record_evaluated",
+    "reject_run",
     "release",
     "request_refresh",
+    "retry_run",
     "run_events",
     "settle_cancelled",
     "settle_failure",

@@ -67,13 +67,14 @@ class Desk:
         run_ids: Sequence[int] | None = None,
         manifest: str = "m1",
         inputs: Mapping[int, Inputs] | None = None,
+        members: int = 10,
     ) -> None:
         outcomes = [
             Outcome(
                 run_id=run.run_id,
                 bit=bit,
-                member_count=10,
-                joined=10,
+                member_count=members,
+                joined=members,
                 left=0,
                 node_counts={"/rules/0/where": 10},
                 inputs=(inputs or {}).get(run.run_id),

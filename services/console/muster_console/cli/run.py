@@ -9,7 +9,15 @@ from typing import Annotated, Any
 
 import typer
 
-from muster_console.cli.output import JsonOption, print_facts, print_json, print_table, run_note
+from muster_console.cli.output import (
+    JsonOption,
+    console,
+    print_facts,
+    print_json,
+    print_table,
+    run_note,
+)
+from muster_console.operation import run as operation
 from muster_console.operation.run import look_at_run, look_at_runs, run_json
 from muster_console.operation.workspace import open_workspace
 from muster_core.runs.state import RunState
@@ -17,6 +25,8 @@ from muster_core.storage.run import RunRecord
 
 #: The order in which a batch goes through them.
 _STAGES = ("prepare", "plan", "evaluate", "publish")
+
+RunId = Annotated[int, typer.Argument(help="The run's number.", metavar="ID")]
 
 app = typer.Typer(help="What was refreshed, and what came of it.", no_args_is_help=True)
 
@@ -57,7 +67,7 @@ def list_(
 
 @app.command()
 def show(
-    run_id: Annotated[int, typer.Argument(help="The run's number.", metavar="ID")],
+    run_id: RunId,
     *,
     json: JsonOption = False,
 ) -> None:
@@ -71,6 +81,66 @@ def show(
     print_inputs(view.run.inputs)
     rows = [(e.at, e.from_state, e.to_state, e.actor, e.reason) for e in view.events]
     print_table("steps", ("at", "from", "to", "by", "reason"), rows)
+
+
+@app.command()
+def held(*, json: JsonOption = False) -> None:
+    """List the versions that wait for a person because they differ too much from the last ones."""
+    with open_workspace() as workspace:
+        runs = operation.look_at_held(workspace)
+    if json:
+        print_json([run_json(run) for run in runs])
+        return
+    rows = [
+        (str(r.run_id), r.segment, r.member_count, r.joined, r.left, r.finished_at, r.error)
+        for r in runs
+    ]
+    print_table("", ("run", "segment", "members", "joined", "left", "held since", "why"), rows)
+
+
+@app.command()
+def approve(run_id: RunId, *, json: JsonOption = False) -> None:
+    """Publish a held version, and deliver it."""
+    with open_workspace() as workspace:
+        state = operation.approve_run(workspace, run_id)
+    _say(run_id, state, json=json)
+
+
+@app.command()
+def reject(
+    run_id: RunId,
+    *,
+    reason: Annotated[str | None, typer.Option(help="Why; kept on the run.")] = None,
+    json: JsonOption = False,
+) -> None:
+    """Keep the last members instead of a held version."""
+    with open_workspace() as workspace:
+        operation.reject_run(workspace, run_id, why=reason)
+    _say(run_id, RunState.CANCELLED, json=json)
+
+
+@app.command()
+def cancel(run_id: RunId, *, json: JsonOption = False) -> None:
+    """Cancel a run: at once where it waits, within seconds where a worker evaluates it."""
+    with open_workspace() as workspace:
+        state = operation.cancel_run(workspace, run_id)
+    _say(run_id, state, json=json)
+
+
+@app.command()
+def retry(run_id: RunId, *, json: JsonOption = False) -> None:
+    """Try a failed run again."""
+    with open_workspace() as workspace:
+        operation.retry_run(workspace, run_id)
+    _say(run_id, RunState.PENDING, json=json)
+
+
+def _say(run_id: int, state: str, *, json: bool) -> None:
+    if json:
+        print_json({"run": run_id, "state": state})
+        return
+    stopping = state in ("running", "evaluated")
+    console.print(f"Run {run_id} is {'being cancelled' if stopping else state}.")
 
 
 def _facts(run: RunRecord) -> list[tuple[str, object]]:

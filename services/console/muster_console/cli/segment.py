@@ -24,6 +24,7 @@ from muster_console.cli.waiting import TimeoutOption, follow
 from muster_console.operation import segment as operation
 from muster_console.operation.member import download_members, look_at_members
 from muster_console.operation.refresh import parse_instant, refresh_segments
+from muster_console.operation.run import cancel_segment
 from muster_console.operation.segment import SegmentLine
 from muster_console.operation.workspace import open_workspace
 from muster_core.exports.document import Format
@@ -170,6 +171,17 @@ def download(
         print_json({"segment": name, "rows": rows, "file": to.absolute()})
     else:
         console.print(f"{rows:,} members of {name} written to {to}", soft_wrap=True)
+
+
+@app.command()
+def cancel(name: Name, *, json: JsonOption = False) -> None:
+    """Cancel every run of a segment that waits or runs."""
+    with open_workspace() as workspace:
+        states = cancel_segment(workspace, name)
+    if json:
+        print_json([{"run": run_id, "state": state} for run_id, state in states.items()])
+        return
+    print_table("", ("run", "state"), [(str(i), state) for i, state in states.items()])
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""Looking at runs: the latest ones, or everything recorded about one."""
+"""Looking at runs, and deciding about them: cancel, try again, approve or reject what is held."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from typing import Any
 
 from muster_console.operation.workspace import Workspace
 from muster_core.errors import InvalidInput, Problem
+from muster_core.queue.app import Hint
+from muster_core.queue.hint import send_hint
 from muster_core.runs.state import SETTLED, RunState
+from muster_core.storage import run as storage
 from muster_core.storage.database import transaction
 from muster_core.storage.run import RunEvent, RunRecord, get_run, list_runs, run_events
 
@@ -46,6 +49,75 @@ def look_at_run(workspace: Workspace, run_id: int) -> RunView:
     """
     with transaction(workspace.database) as connection:
         return RunView(run=get_run(connection, run_id), events=run_events(connection, run_id))
+
+
+def look_at_held(workspace: Workspace, *, limit: int = 1_000) -> list[RunRecord]:
+    """Return the runs that wait for a person, the newest first."""
+    with transaction(workspace.database) as connection:
+        return list_runs(connection, states=[RunState.HELD], limit=limit)
+
+
+def approve_run(workspace: Workspace, run_id: int) -> RunState:
+    """Publish a held run, unless it came too late, and wake an exporter; return how it ended.
+
+    Raises:
+        NotFound: there is none of that id.
+        Conflict: it is not held.
+    """
+    with transaction(workspace.database) as connection:
+        state = storage.approve_run(connection, run_id, actor=workspace.actor)
+    if state is RunState.PUBLISHED:
+        send_hint(workspace.settings, Hint.DELIVER)
+    return state
+
+
+def reject_run(workspace: Workspace, run_id: int, *, why: str | None = None) -> None:
+    """Keep the last members instead of those of a held run.
+
+    Raises:
+        NotFound: there is none of that id.
+        Conflict: it is not held.
+    """
+    with transaction(workspace.database) as connection:
+        storage.reject_run(connection, run_id, actor=workspace.actor, why=why)
+
+
+def cancel_run(workspace: Workspace, run_id: int) -> str:
+    """Cancel a run that waits, ask the holder of a running one to stop; return its state.
+
+    Raises:
+        NotFound: there is none of that id.
+        Conflict: it has ended.
+    """
+    with transaction(workspace.database) as connection:
+        return storage.cancel_run(connection, run_id, actor=workspace.actor)
+
+
+def cancel_segment(workspace: Workspace, name: str) -> dict[int, str]:
+    """Cancel every run of a segment that waits or runs; return the state of each.
+
+    Raises:
+        NotFound: there is no such segment.
+    """
+    with transaction(workspace.database) as connection:
+        return storage.cancel_segment(connection, name, actor=workspace.actor)
+
+
+def retry_run(workspace: Workspace, run_id: int) -> None:
+    """Try a failed run again, with as many attempts as a new one has.
+
+    Raises:
+        NotFound: there is none of that id.
+        Conflict: it has not failed.
+    """
+    with transaction(workspace.database) as connection:
+        storage.retry_run(
+            connection,
+            run_id,
+            actor=workspace.actor,
+            attempts=workspace.settings.max_attempts,
+        )
+    send_hint(workspace.settings, Hint.REFRESH)
 
 
 def run_json(run: RunRecord) -> dict[str, Any]:
