@@ -129,6 +129,12 @@ class PoisonSegment(TerminalError):
     code = "poison_segment"
 
 
+class KillerSegment(TransientError):
+    """One segment alone made a process of the engine die."""
+
+    code = "poison_segment"
+
+
 class UnreadableSegment(TerminalError):
     """The stored definition cannot be read. Apply the segment again."""
 

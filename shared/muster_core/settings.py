@@ -94,7 +94,7 @@ class Settings(BaseSettings):
     #: How long before the end of its lease a holder stops by itself.
     trust_margin_seconds: Seconds = 5.0
     #: How long a worker that is told to stop goes on with its batch before it hands it back.
-    stop_grace_seconds: Seconds = 15.0
+    stop_grace_seconds: Seconds = 2.0
     reaper_seconds: Seconds = 5.0
     sweep_seconds: Seconds = 5.0
     batch_limit: int = Field(default=1000, ge=1)

@@ -17,7 +17,7 @@ from muster_core.errors import MusterError
 from muster_core.lake.location import Lake
 from muster_core.lake.matrix import Matrix
 from muster_core.lake.store import Store, verify
-from muster_core.runs.state import ACTIVE, INITIAL, TRANSITIONS, RunState
+from muster_core.runs.state import ACTIVE, INITIAL, TRANSITIONS, UNCOUNTED, RunState
 
 Row = Mapping[str, Any]
 
@@ -175,7 +175,7 @@ def bounded_attempts(facts: Facts) -> Iterator[str]:
     for run in facts.runs:
         events = facts.events[run["id"]]
         claims = sum(event["to_state"] == RunState.RUNNING for event in events)
-        handed_back = sum(event["reason"] == "released" for event in events)
+        handed_back = sum(event["reason"] in UNCOUNTED for event in events)
         if run["attempt"] > run["max_attempts"]:
             yield f"I12: run {run['id']} was tried {run['attempt']} times"
         if run["attempt"] != claims - handed_back:

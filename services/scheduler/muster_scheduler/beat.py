@@ -18,7 +18,6 @@ from sqlalchemy.exc import SQLAlchemyError
 from muster_core.errors import TransientError
 from muster_core.queue.app import Hint
 from muster_core.queue.hint import send_hint
-from muster_core.runs.backoff import Backoff
 from muster_core.settings import Settings
 from muster_core.storage.database import open_database, transaction
 from muster_core.storage.delivery import reap_deliveries
@@ -31,7 +30,7 @@ from muster_core.storage.process import (
     remove_process,
 )
 from muster_core.storage.refresh import close_refreshes
-from muster_core.storage.run import reap
+from muster_core.storage.run import Recovery, expire_held, reap
 from muster_core.telemetry import get_logger
 
 #: A process not heard of for this long is forgotten.
@@ -127,12 +126,14 @@ class DueScheduler(Scheduler):  # type: ignore[misc]
         return runs
 
     def _take_back(self, database: Engine) -> None:
-        backoff = Backoff(
-            first=timedelta(seconds=self._settings.backoff_seconds),
-            longest=timedelta(seconds=self._settings.backoff_max_seconds),
+        recovery = Recovery(
+            at_once=self._settings.recovery_batches,
+            pause=timedelta(seconds=self._settings.reaper_seconds),
         )
         with transaction(database) as connection:
-            reaped = reap(connection, actor=self._name, backoff=backoff)
+            reaped = reap(
+                connection, actor=self._name, backoff=self._settings.backoff, recovery=recovery
+            )
         if reaped.batches:
             _LOG.warning(
                 "leases ended",
@@ -140,6 +141,11 @@ class DueScheduler(Scheduler):  # type: ignore[misc]
                 requeued=reaped.requeued,
                 failed=reaped.failed,
             )
+        after = timedelta(days=self._settings.held_days)
+        with transaction(database) as connection:
+            expired = expire_held(connection, after=after, actor=self._name)
+        if expired:
+            _LOG.warning("held versions expired", runs=expired)
         with transaction(database) as connection:
             deliveries = reap_deliveries(connection, actor=self._name)
         if deliveries.returned or deliveries.failed:

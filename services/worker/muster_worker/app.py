@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import threading
+from datetime import timedelta
 
 import sqlalchemy
 import structlog
 
 from muster_core.clock import boottime
-from muster_core.errors import LeaseLost, MusterError
+from muster_core.errors import LeaseLost, MusterError, PartUnavailable
 from muster_core.queue.app import Hint
 from muster_core.queue.hint import send_hint
 from muster_core.runs.state import RunState
 from muster_core.settings import Settings
 from muster_core.storage.batch import LeftOver, left_over_sessions
 from muster_core.storage.database import transaction
-from muster_core.storage.run import Claim, claim_batch
+from muster_core.storage.run import Claim, ClaimPolicy, claim_batch, release_unknown
 from muster_core.telemetry import get_logger
 from muster_worker.batch import Batch
 from muster_worker.client import EngineClient
@@ -37,6 +38,7 @@ class Worker:
         self._doing = "waiting"
         self._batch: Batch | None = None
         self._interrupted: set[int] = set()
+        self._answer_lost = False
 
     @property
     def doing(self) -> str:
@@ -55,13 +57,7 @@ class Worker:
             return False
         self._interrupt_left_over()
         began = boottime()
-        with transaction(self._database) as connection:
-            claim = claim_batch(
-                connection,
-                worker=self._name,
-                lease=self._settings.lease,
-                limit=self._settings.batch_limit,
-            )
+        claim = self._claim()
         if claim is None:
             return False
         with structlog.contextvars.bound_contextvars(batch=claim.batch_id, fence=claim.fence):
@@ -69,6 +65,27 @@ class Worker:
             self._evaluate(claim, began)
             self._doing = "waiting"
         return True
+
+    def _claim(self) -> Claim | None:
+        settings = self._settings
+        policy = ClaimPolicy(
+            limit=settings.batch_limit,
+            concurrent=settings.concurrent_batches,
+            ageing=timedelta(seconds=settings.ageing_seconds),
+        )
+        try:
+            with transaction(self._database) as connection:
+                if self._answer_lost:
+                    release_unknown(connection, self._name)
+                claim = claim_batch(
+                    connection, worker=self._name, lease=settings.lease, policy=policy
+                )
+        except PartUnavailable:
+            # the claim may have been committed: nobody would work on it until its lease ends
+            self._answer_lost = True
+            raise
+        self._answer_lost = False
+        return claim
 
     def stop(self) -> None:
         """Claim nothing more; a batch that does not end within the grace is handed back."""

@@ -12,7 +12,6 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import timedelta
 from typing import TypeVar
 
 import sqlalchemy
@@ -21,17 +20,14 @@ from sqlalchemy import Connection
 
 from muster_core.errors import (
     EngineUnavailable,
-    InvalidInput,
     LeaseLost,
     MusterError,
     PartUnavailable,
-    PoisonSegment,
     TransientError,
 )
 from muster_core.kernel.tally import Tally
 from muster_core.lake.location import Lake
 from muster_core.rules.reference import references_of
-from muster_core.runs.backoff import Backoff
 from muster_core.runs.input import Inputs
 from muster_core.runs.state import RunState
 from muster_core.settings import Settings
@@ -52,18 +48,16 @@ from muster_core.storage.run import (
     pin_snapshot,
     publish,
     record_evaluated,
-    release,
-    settle_cancelled,
-    settle_failure,
     settle_skipped,
 )
 from muster_core.telemetry import get_logger
 from muster_worker.client import USER, EngineClient
-from muster_worker.evaluate.evaluator import Basis, Evaluated, Evaluator
+from muster_worker.evaluate.evaluator import Basis, Evaluated, Evaluator, Matrix
 from muster_worker.evaluate.failure import describe
 from muster_worker.evaluate.reference import References, Skipped
 from muster_worker.lease import Interruption, Lease
 from muster_worker.prepare.lease import ensure_prepared
+from muster_worker.settlement import settle_broken, settle_guilty, settle_stopped
 
 T = TypeVar("T")
 
@@ -100,7 +94,9 @@ class Batch:
             settings,
             began=began,
             interrupt=client.interrupt,
+            abandon=client.abandon,
             tick=self._write_progress,
+            settle=self._settle_stopped,
         )
 
     def run(self) -> Mapping[int, str]:
@@ -135,6 +131,7 @@ class Batch:
         self.lease.check()
         with self._stage("prepare"):
             snapshot = self._snapshot()
+        self.lease.limit()
         with self._stage("evaluate"):
             evaluated = self._evaluate(snapshot)
         self._plan = evaluated.matrix.plan_sha256 if evaluated.matrix else None
@@ -201,21 +198,26 @@ class Batch:
         ]
 
     def _publish(self, snapshot: SnapshotRow, evaluated: Evaluated) -> Mapping[int, str]:
-        for run, error in evaluated.guilty:
-            self._fail(run, error)
         for skipped in evaluated.skipped:
             self._skip(skipped)
-        matrix = evaluated.matrix
-        if matrix is None:
-            failed = {run.run_id: RunState.FAILED.value for run, _ in evaluated.guilty}
-            return failed | {s.run.run_id: RunState.SKIPPED.value for s in evaluated.skipped}
+        states: dict[int, str] = {s.run.run_id: RunState.SKIPPED for s in evaluated.skipped}
+        # first what is good: whoever is guilty may have more attempts, and ends after the others
+        if evaluated.matrix is not None:
+            states |= self._publish_matrix(snapshot, evaluated.matrix, evaluated.inputs)
+        for run, error in evaluated.guilty:
+            states |= self._fail(run, error)
+        return states
+
+    def _publish_matrix(
+        self, snapshot: SnapshotRow, matrix: Matrix, inputs: Mapping[int, Inputs]
+    ) -> Mapping[int, str]:
         found = matrix.evaluation
         outcomes = [
             _outcome(
                 run,
                 found.bits[run.segment_id],
                 found.tallies[run.segment_id],
-                evaluated.inputs.get(run.run_id),
+                inputs.get(run.run_id),
             )
             for run in self._claim.runs
             if run.segment_id in found.bits
@@ -231,17 +233,13 @@ class Batch:
                 lease=self._settings.lease,
             )
         )
-        return self._persist(lambda connection: publish(connection, self._claim))
+        policy = self._settings.gate
+        return self._persist(lambda connection: publish(connection, self._claim, policy=policy))
 
-    def _fail(self, run: ClaimedRun, error: MusterError) -> None:
-        said = error.listed() if isinstance(error, InvalidInput) else error.message
-        poison = PoisonSegment(
-            f"The segment {run.name} alone made its evaluation fail: {said}",
-            hint="Look at its rules and at the columns they read; the last published members stay.",
-        )
+    def _fail(self, run: ClaimedRun, error: MusterError) -> Mapping[int, str]:
         get_logger().warning("segment failed", segment=run.name, error=error.code)
-        self._persist(
-            lambda connection: settle_failure(connection, self._claim, [run.run_id], poison)
+        return self._persist(
+            lambda connection: settle_guilty(connection, self._claim, self._settings, run, error)
         )
 
     def _skip(self, skipped: Skipped) -> None:
@@ -264,23 +262,22 @@ class Batch:
         get_logger().warning("batch stopped", error=error.code, why=why)
         # what an interrupt or a death leaves behind in the engine is not worth finding out
         self._session_is_suspect = isinstance(error, EngineUnavailable) or why is not None
+        if self.lease.settled:
+            return {}
         if not self.lease.held:
             raise LeaseLost() from error
-        if why is Interruption.STOPPED:
-            self._persist(lambda connection: release(connection, claim))
+        if why is not None:
+            self._persist(lambda connection: self._settle_stopped(connection, why))
             return {}
-        if why is Interruption.CANCELLED:
-            self._persist(lambda connection: settle_cancelled(connection, claim, claim.run_ids))
-            return dict.fromkeys(claim.run_ids, RunState.CANCELLED.value)
-        backoff = Backoff(
-            first=timedelta(seconds=self._settings.backoff_seconds),
-            longest=timedelta(seconds=self._settings.backoff_max_seconds),
-        )
         return self._persist(
-            lambda connection: settle_failure(
-                connection, claim, claim.run_ids, error, backoff=backoff
+            lambda connection: settle_broken(
+                connection, claim, self._settings, error, jobs=self._jobs
             )
         )
+
+    def _settle_stopped(self, connection: Connection, why: Interruption) -> None:
+        """Settle what is held of a batch that is stopped; from either thread."""
+        settle_stopped(connection, self._claim, self._settings, why)
 
     def _session(self, job: str | None) -> SparkSession:
         spark = self._client.session()
@@ -299,9 +296,10 @@ class Batch:
 
     def _begin_job(self) -> SparkSession:
         self.lease.check()
-        self._jobs += 1
-        tag = f"muster-batch-{self._claim.batch_id}-{self._claim.fence}-{self._jobs}"
+        tag = f"muster-batch-{self._claim.batch_id}-{self._claim.fence}-{self._jobs + 1}"
         spark = self._session(tag)
+        # only now: a job that found no engine says nothing about its segments
+        self._jobs += 1
         spark.clearTags()
         spark.addTag(tag)
         get_logger().info("engine job begins", job=tag, session=self._client.session_id)

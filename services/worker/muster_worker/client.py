@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from typing import Any
 
 from pyspark.sql import SparkSession
 
@@ -62,6 +63,13 @@ class EngineClient:
         except EngineUnavailable as exc:
             # an engine that is gone runs nothing
             get_logger().warning("interrupt not delivered", error=exc.code)
+
+    def abandon(self) -> None:
+        """Cut the connection: a call that waits for the engine's answer ends with an error."""
+        session = self._session
+        if session is not None:
+            connected: Any = session
+            connected.client.close()
 
     def _lives(self, session: SparkSession) -> bool:
         # the engine closes a session after an hour without work, and knows none after a restart

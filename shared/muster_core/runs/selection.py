@@ -20,6 +20,7 @@ class Waiting:
     segment_id: int
     due_at: datetime
     trigger: str
+    #: Smaller is more urgent; it falls while the run waits.
     priority: int
     #: False while it waits out a back-off.
     available: bool
@@ -30,6 +31,8 @@ class Waiting:
     segment_state: str
     segment_type: str
     deleted: bool
+    #: The most runs it may be taken together with, None for any number.
+    batch_cap: int | None = None
 
     @property
     def order(self) -> tuple[int, datetime, int]:
@@ -37,9 +40,9 @@ class Waiting:
         return self.priority, self.due_at, self.run_id
 
     @property
-    def pin(self) -> tuple[datetime | None, int | None]:
-        """Return what runs must share to be evaluated at one instant over one snapshot."""
-        return self.requested_as_of, self.system_refresh_id
+    def pin(self) -> tuple[datetime | None, int | None, int | None]:
+        """Return what runs must share to be taken together: instant, snapshot, and how suspect they are."""
+        return self.requested_as_of, self.system_refresh_id, self.batch_cap
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +100,7 @@ def select_runs(
     """
     candidates, ended = _candidates(waiting)
     for group in _by_pin(candidates):
-        taken = take_together(group, blockers)[:limit]
+        taken = take_together(group, blockers)[: min(limit, group[0].run.batch_cap or limit)]
         if taken:
             ended += [
                 Ending(run_id=run.run_id, state=RunState.SKIPPED, reason=Reason.OVERLAP)
@@ -136,9 +139,9 @@ def _candidates(waiting: Sequence[Waiting]) -> tuple[list[_Candidate], list[Endi
     return candidates, ended
 
 
-def _by_pin(candidates: Sequence[_Candidate]) -> Iterable[list[_Candidate]]:
+def _by_pin(candidates: Sequence[_Candidate]) -> Iterable[Sequence[_Candidate]]:
     """Return the candidates that can be evaluated together, the most urgent first."""
-    groups: dict[tuple[datetime | None, int | None], list[_Candidate]] = {}
+    groups: dict[tuple[datetime | None, int | None, int | None], list[_Candidate]] = {}
     for candidate in sorted(candidates, key=attrgetter("order")):
         groups.setdefault(candidate.run.pin, []).append(candidate)
     return groups.values()

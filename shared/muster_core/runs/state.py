@@ -40,6 +40,7 @@ class Reason(StrEnum):
     RETRY = "retry"
     RELEASED = "released"
     TIMED_OUT = "timed_out"
+    ENGINE_AWAY = "engine_away"
     ERROR = "error"
     ATTEMPTS_EXHAUSTED = "attempts_exhausted"
     GATE = "gate"
@@ -47,6 +48,12 @@ class Reason(StrEnum):
     REFERENCE_NEVER_PUBLISHED = "reference_never_published"
     INPUT_NOT_FRESH = "input_not_fresh"
 
+
+#: The form of a run's row and document this release writes; it claims runs of this form and older ones only.
+SCHEMA_VERSION = 1
+
+#: Reasons of a step back to pending whose attempt does not count: nobody tried.
+UNCOUNTED = frozenset({Reason.RELEASED, Reason.ENGINE_AWAY})
 
 #: States that hold a lease; at most one run of a segment is in one of them.
 ACTIVE = frozenset({RunState.RUNNING, RunState.EVALUATED})

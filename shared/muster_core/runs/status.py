@@ -65,6 +65,13 @@ TABLE: tuple[Row, ...] = (
     ),
     _row(
         _P.PENDING,
+        _R.ENGINE_AWAY,
+        _S.QUEUED,
+        "engine away",
+        "The engine did not answer; tried again soon, and no attempt is counted.",
+    ),
+    _row(
+        _P.PENDING,
         _R.TIMED_OUT,
         _S.FAILED_RETRYING,
         "took too long",

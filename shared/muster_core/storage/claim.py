@@ -6,9 +6,8 @@ edits a segment; under the lock no other worker can claim a run of the segment.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from collections.abc import Collection, Sequence
+from datetime import timedelta
 
 from psycopg.errors import UniqueViolation
 from pydantic import ValidationError
@@ -18,64 +17,25 @@ from sqlalchemy.exc import IntegrityError
 from muster_core.errors import UnreadableSegment
 from muster_core.lake.manifest import Pointer
 from muster_core.rules.document import SegmentDocument
-from muster_core.rules.measure import MeasureDocument
 from muster_core.rules.reference import measures_of
 from muster_core.runs.reference import Blocker
 from muster_core.runs.selection import Ending, Selection, Waiting, claim_order, select_runs
 from muster_core.runs.state import Reason, RunState
+from muster_core.storage.claimed import Claim, ClaimedMeasure, ClaimedRun, ClaimPolicy
 from muster_core.storage.measure import list_measures
 from muster_core.storage.transition import Move, move_runs
 
+__all__ = [
+    "Claim",
+    "ClaimPolicy",
+    "ClaimedMeasure",
+    "ClaimedRun",
+    "claim_batch",
+    "release_unknown",
+]
+
 #: How often a claim that only settled runs looks again before it returns empty-handed.
 _ROUNDS = 3
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClaimedRun:
-    """One run of a batch, with the segment as it was when it was claimed."""
-
-    run_id: int
-    segment_id: int
-    name: str
-    document: SegmentDocument
-    rule_rev: int
-    rule_hash: str
-    due_at: datetime
-    attempt: int
-    #: Where the version before has its members; None for the first.
-    previous: Pointer | None
-    previous_version: int | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClaimedMeasure:
-    """A measure as it was when the batch was claimed."""
-
-    document: MeasureDocument
-    rev: int
-    digest: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claim:
-    """A batch: every write of its holder names `fence`, and changes nothing once that is not the run's."""
-
-    batch_id: int
-    fence: int
-    worker: str
-    as_of: datetime
-    #: The snapshot an earlier batch of the same system refresh was evaluated on; None: the newest.
-    snapshot_id: int | None
-    system_refresh_id: int | None
-    #: Those referred to before those that refer to them.
-    runs: tuple[ClaimedRun, ...]
-    #: Every measure the runs use, by name; one that is missing was deleted or cannot be read.
-    measures: Mapping[str, ClaimedMeasure] = field(default_factory=dict)
-
-    @property
-    def run_ids(self) -> list[int]:
-        """Return the ids of the runs, ascending."""
-        return sorted(run.run_id for run in self.runs)
 
 
 # LIMIT stands above the row locks in the plan: rows that others hold are passed over, not counted.
@@ -83,11 +43,13 @@ _LOCK_SEGMENTS = text("""
 WITH newest AS MATERIALIZED (
     SELECT segment_id, (array_agg(id ORDER BY due_at DESC, id DESC))[1] AS id,
            bool_or(cancel_requested) AS cancelled
-      FROM refresh_run WHERE state = 'pending' GROUP BY segment_id, requested_as_of
+      FROM refresh_run WHERE state = 'pending' AND schema_version <= :schema
+     GROUP BY segment_id, requested_as_of
 ), waiting AS MATERIALIZED (
     SELECT n.segment_id, bool_or(n.cancelled) AS cancelled,
            bool_or(r.available_at <= clock_timestamp() AND r.attempt < r.max_attempts) AS ready,
-           min(r.priority) AS priority, min(r.due_at) AS due_at, min(r.id) AS first
+           min(r.priority - floor(extract(epoch FROM clock_timestamp() - r.created_at)
+                                  / CAST(:ageing AS float8))) AS priority, min(r.due_at) AS due_at, min(r.id) AS first
       FROM newest n JOIN refresh_run r ON r.id = n.id GROUP BY n.segment_id
 )
 SELECT s.id
@@ -127,14 +89,16 @@ SELECT f.segment_id, f.referred_id, b.id AS run_id, b.due_at
 """)
 
 _WAITING_COLUMNS = """
-SELECT r.id AS run_id, r.segment_id, r.due_at, r.trigger, r.priority,
+SELECT r.id AS run_id, r.segment_id, r.due_at, r.trigger, r.batch_cap,
+       CAST(r.priority - floor(extract(epoch FROM clock_timestamp() - r.created_at)
+                               / CAST(:ageing AS float8)) AS int) AS priority,
        r.available_at <= clock_timestamp() AS available,
        r.attempt < r.max_attempts AS attempts_left,
        r.cancel_requested, r.requested_as_of, r.system_refresh_id,
        s.state AS segment_state, s.type AS segment_type, s.deleted_at IS NOT NULL AS deleted
   FROM refresh_run r
   JOIN segment s ON s.id = r.segment_id
- WHERE r.state = 'pending'
+ WHERE r.state = 'pending' AND r.schema_version <= :schema
    AND NOT EXISTS (SELECT 1 FROM refresh_run a
                     WHERE a.segment_id = s.id AND a.state IN ('running', 'evaluated'))
 """
@@ -203,20 +167,36 @@ UPDATE batch SET state = 'finished', finished_at = clock_timestamp() WHERE id = 
 """)
 
 
+# Claims that count batches do it one at a time, or two could take the last place.
+_LOCK_CLAIMS = text("SELECT pg_advisory_xact_lock(hashtext('muster claims'))")
+
+_RUNNING_BATCHES = text("""
+SELECT count(DISTINCT fence) FROM refresh_run WHERE state IN ('running', 'evaluated')
+""")
+
+
 def claim_batch(
-    connection: Connection, *, worker: str, lease: timedelta, limit: int
+    connection: Connection,
+    *,
+    worker: str,
+    lease: timedelta,
+    limit: int = 1_000,
+    policy: ClaimPolicy | None = None,
 ) -> Claim | None:
-    """Take up to `limit` runs for `worker`, or None where nothing is claimable.
+    """Take runs for `worker`, as many as `policy` (or `limit` alone) allows, None where none is claimable.
 
     Runs come together only where they share the instant asked for and the system refresh they belong to.
     Older waiting runs of the same segments, and runs of segments that may not be refreshed, end here.
     Attempts count from the claim, so that a run that kills its worker is not tried for ever.
     """
+    policy = policy or ClaimPolicy(limit=limit)
+    if _is_full(connection, policy):
+        return None
     try:
         # The partial unique index `one_active` is the last word; losing that race claims nothing.
         with connection.begin_nested():
             for _ in range(_ROUNDS):
-                selection = _select(connection, limit)
+                selection = _select(connection, policy)
                 _end(connection, selection.ended, worker)
                 if selection.claimed:
                     claim = _take(connection, selection, worker, lease)
@@ -232,25 +212,46 @@ def claim_batch(
     return None
 
 
-def _select(connection: Connection, limit: int) -> Selection:
-    """Lock up to `limit` segments and choose among their runs.
+def release_unknown(connection: Connection, worker: str) -> int:
+    """Let the leases of `worker` end now: those of a claim whose answer was lost; return how many."""
+    return connection.execute(_END_LEASES, {"worker": worker}).rowcount
+
+
+_END_LEASES = text("""
+UPDATE refresh_run SET lease_expires_at = clock_timestamp()
+ WHERE lease_owner = :worker AND state IN ('running', 'evaluated')
+""")
+
+
+def _is_full(connection: Connection, policy: ClaimPolicy) -> bool:
+    if policy.concurrent is None:
+        return False
+    if connection.scalar(_RUNNING_BATCHES) >= policy.concurrent:
+        return True
+    connection.execute(_LOCK_CLAIMS)
+    running: int = connection.scalar(_RUNNING_BATCHES)
+    return running >= policy.concurrent
+
+
+def _select(connection: Connection, policy: ClaimPolicy) -> Selection:
+    """Lock as many segments as runs may be claimed, and choose among their runs.
 
     References are looked at twice: before the locks, so that none is spent on a run that has to wait; and
     under them, because another worker may have taken a run referred to meanwhile.
     """
     blockers = _blockers(connection, None)
     if blockers:
-        waiting = [Waiting(**row) for row in connection.execute(_ALL_WAITING).mappings()]
-        order = claim_order(waiting, blockers)
-        locked = connection.scalars(_LOCK_NAMED, {"segments": order, "limit": limit})
+        rows = connection.execute(_ALL_WAITING, policy.parameters)
+        order = claim_order([Waiting(**row) for row in rows.mappings()], blockers)
+        locked = connection.scalars(_LOCK_NAMED, {"segments": order, "limit": policy.limit})
     else:
-        locked = connection.scalars(_LOCK_SEGMENTS, {"limit": limit})
+        locked = connection.scalars(_LOCK_SEGMENTS, {**policy.parameters, "limit": policy.limit})
     segments = list(locked)
     if not segments:
         return Selection(claimed=(), ended=())
-    rows = connection.execute(_WAITING, {"segments": segments})
+    rows = connection.execute(_WAITING, {**policy.parameters, "segments": segments})
     waiting = [Waiting(**row) for row in rows.mappings()]
-    return select_runs(waiting, limit=limit, blockers=_blockers(connection, segments))
+    return select_runs(waiting, limit=policy.limit, blockers=_blockers(connection, segments))
 
 
 def _blockers(connection: Connection, segments: Sequence[int] | None) -> list[Blocker]:

@@ -4,13 +4,23 @@ A run's way: planned or requested, claimed in a batch, evaluated, published. The
 one step each.
 """
 
-from muster_core.storage.claim import Claim, ClaimedRun, claim_batch
+from muster_core.storage.claim import (
+    Claim,
+    ClaimedRun,
+    ClaimPolicy,
+    claim_batch,
+    release_unknown,
+)
 from muster_core.storage.held import approve_run, expire_held, reject_run
 from muster_core.storage.lease import (
     ATTEMPTS_EXHAUSTED,
+    Blame,
     Heartbeat,
     Reaped,
+    Recovery,
+    cancelled_runs,
     heartbeat,
+    put_off,
     reap,
     release,
     settle_cancelled,
@@ -29,17 +39,21 @@ from muster_core.storage.request import (
 
 __all__ = [
     "ATTEMPTS_EXHAUSTED",
+    "Blame",
     "Claim",
+    "ClaimPolicy",
     "ClaimedRun",
     "Heartbeat",
     "Outcome",
     "Reaped",
+    "Recovery",
     "RequestedRun",
     "RunEvent",
     "RunRecord",
     "approve_run",
     "cancel_run",
     "cancel_segment",
+    "cancelled_runs",
     "claim_batch",
     "expire_held",
     "get_run",
@@ -47,10 +61,12 @@ __all__ = [
     "list_runs",
     "pin_snapshot",
     "publish",
+    "put_off",
     "reap",
     "record_evaluated",
     "reject_run",
     "release",
+    "release_unknown",
     "request_refresh",
     "retry_run",
     "run_events",

@@ -18,22 +18,26 @@ _ERROR_LENGTH = 4_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Move:
-    """Where one held run goes: `wait` matters for pending, `counts` says whether the attempt counts."""
+    """Where one held run goes: `wait` matters for pending, `counts` says whether the attempt counts.
+
+    `cap` is the most runs it may be claimed together with from now on; None changes nothing.
+    """
 
     run_id: int
     state: RunState
     reason: Reason
     wait: timedelta = timedelta(0)
     counts: bool = True
+    cap: int | None = None
 
 
 _MOVE = text("""
 WITH held AS MATERIALIZED (
-    SELECT r.id, r.state AS was, m.state, m.reason, m.wait, m.counts
+    SELECT r.id, r.state AS was, m.state, m.reason, m.wait, m.counts, m.cap
       FROM refresh_run r
       JOIN unnest(CAST(:ids AS bigint[]), CAST(:states AS text[]), CAST(:reasons AS text[]),
-                  CAST(:waits AS interval[]), CAST(:counts AS boolean[]))
-           AS m(id, state, reason, wait, counts) ON m.id = r.id
+                  CAST(:waits AS interval[]), CAST(:counts AS boolean[]), CAST(:caps AS int[]))
+           AS m(id, state, reason, wait, counts, cap) ON m.id = r.id
      WHERE r.fence = ANY(:fences) AND r.state IN ('running', 'evaluated')
      ORDER BY r.id FOR UPDATE OF r
 ), moved AS (
@@ -41,6 +45,7 @@ WITH held AS MATERIALIZED (
        SET state = h.state, reason = h.reason,
            attempt = r.attempt - CASE WHEN h.counts THEN 0 ELSE 1 END,
            available_at = clock_timestamp() + h.wait,
+           batch_cap = coalesce(h.cap, r.batch_cap),
            lease_owner = CASE WHEN h.state = 'pending' THEN NULL ELSE r.lease_owner END,
            lease_expires_at = NULL,
            error_class = :error_class, error = :error,
@@ -87,6 +92,7 @@ def move_runs(
             "reasons": [m.reason.value for m in moves],
             "waits": [m.wait for m in moves],
             "counts": [m.counts for m in moves],
+            "caps": [m.cap for m in moves],
             "fences": sorted(set(fences)),
             "actor": actor,
             "error_class": error_class,
