@@ -1,0 +1,47 @@
+"""The mutation control of the chaos suite: breaks a worker on purpose, to see that the checker notices.
+
+Python imports this module at its start where the suite puts this folder on PYTHONPATH; nothing of the product
+knows of it. CHAOS_CONTROL says what is broken:
+
+zombie: the worker goes on writing after its lease was lost. The fence in the database must refuse it.
+unfenced: the fence is not compared either. The checker must report violations.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+
+_KIND = os.environ.get("CHAOS_CONTROL", "")
+_FENCE = r"(?:[a-z]\.)?fence = (?:ANY\(:fences\)|:fence)"
+
+
+def _without_fence(statement: str) -> str:
+    return re.sub(rf"{_FENCE}\s+AND | AND\s+{_FENCE}", " ", statement)
+
+
+def _break_fence() -> None:
+    import sqlalchemy
+
+    genuine = sqlalchemy.text
+    sqlalchemy.text = lambda statement: genuine(_without_fence(statement))
+
+
+def _break_trust() -> None:
+    from muster_worker.lease import Interruption, Lease
+
+    genuine = Lease.stop
+
+    def stop(lease: Lease, why: Interruption) -> None:
+        if why is not Interruption.LOST:
+            genuine(lease, why)
+
+    Lease.held = property(lambda _: True)  # type: ignore[assignment, method-assign]
+    Lease.stop = stop  # type: ignore[method-assign]
+
+
+if _KIND and "muster_worker" in sys.orig_argv:
+    if _KIND == "unfenced":
+        _break_fence()
+    _break_trust()
