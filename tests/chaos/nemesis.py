@@ -13,12 +13,15 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 import redis
+import sqlalchemy as sa
 from tests.chaos import disk
 from tests.chaos.world import World
 from tests.running import Parts
 
+from muster_core.errors import TransientError
 from muster_core.queue.app import KEY_PREFIX, Hint
 from muster_core.queue.hint import send_hint
+from muster_core.storage.database import transaction
 
 _JUNK = (
     b"not json at all",
@@ -45,6 +48,7 @@ class Nemesis:
     count: Counter[str] = field(default_factory=Counter)
     _later: list[tuple[float, int, Callable[[], None]]] = field(default_factory=list)
     _order: itertools.count[int] = field(default_factory=itertools.count)
+    _versions: int = 0
     _last: dict[str, float] = field(default_factory=dict)
 
     def faults(self) -> dict[str, tuple[int, Callable[[], None]]]:
@@ -76,9 +80,22 @@ class Nemesis:
             name for name in faults if now - self._last.get(name, -1e9) >= _RARE.get(name, 0.0)
         ]
         name = self.chance.choices(ready, [faults[one][0] for one in ready])[0]
+        if name == "kill engine" and not self._engine_has_worked():
+            return
         self._last[name] = now
         faults[name][1]()
         self.count[name] += 1
+
+    def _engine_has_worked(self) -> bool:
+        """Whether anything was published since the engine was last killed: it takes long to start."""
+        try:
+            with transaction(self.world.database) as connection:
+                versions = connection.scalar(sa.text("SELECT count(*) FROM membership_version"))
+        except TransientError:
+            return False
+        worked: bool = versions > self._versions
+        self._versions = versions
+        return worked
 
     def tend(self, *, everything: bool = False) -> None:
         """Undo what is due: wake, start again, give space back."""
@@ -105,7 +122,7 @@ class Nemesis:
     def _terminate(self) -> None:
         service = self.chance.choice(self.world.of("worker"))
         service.send(signal.SIGTERM)
-        self._after(6.0, lambda: (service.send(signal.SIGKILL), service.start()))  # type: ignore[arg-type, return-value]
+        self._after(6.0, service.restart)
 
     def _kill_part(self, name: str, number: signal.Signals = signal.SIGKILL) -> None:
         # being started again already is as good as being killed once more

@@ -44,6 +44,11 @@ class Service:
                 start_new_session=True,
             )
 
+    def restart(self) -> None:
+        """Kill it where it still runs, and start it again."""
+        self.send(signal.SIGKILL)
+        self.start()
+
     def send(self, number: signal.Signals) -> None:
         """Send a signal to the process, if it runs; stopping and waking means its children, too."""
         if self._process is None or self._process.poll() is not None:

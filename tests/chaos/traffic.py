@@ -70,6 +70,11 @@ class Traffic:
         except (TransientError, sa.exc.SQLAlchemyError):
             self.refused += 1
 
+    def refresh_everything(self) -> None:
+        """Ask for every segment once, with nothing broken yet."""
+        self._refresh_system()
+        self._make_due()
+
     def _make_due(self) -> None:
         names = [f"due_{n}" for n in range(6) if self.chance.random() < 0.6]
         with transaction(self.database) as connection:

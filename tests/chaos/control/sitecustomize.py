@@ -25,7 +25,7 @@ def _break_fence() -> None:
     import sqlalchemy
 
     genuine = sqlalchemy.text
-    sqlalchemy.text = lambda statement: genuine(_without_fence(statement))
+    vars(sqlalchemy)["text"] = lambda statement: genuine(_without_fence(statement))
 
 
 def _break_trust() -> None:
@@ -37,8 +37,8 @@ def _break_trust() -> None:
         if why is not Interruption.LOST:
             genuine(lease, why)
 
-    Lease.held = property(lambda _: True)  # type: ignore[assignment, method-assign]
-    Lease.stop = stop  # type: ignore[method-assign]
+    setattr(Lease, "held", property(lambda _: True))  # noqa: B010 - mypy knows better
+    setattr(Lease, "stop", stop)  # noqa: B010 - as above
 
 
 if _KIND and "muster_worker" in sys.orig_argv:

@@ -127,5 +127,5 @@ def _lake(workspace: Workspace) -> Iterator[Finding]:
         yield error("lake", "writing", "what was written reads otherwise", "Look at its disk.")
         return
     yield fine("lake", "writing", "yes")
-    if "://" not in lake.url or lake.url.startswith("file://"):
+    if lake.is_local:
         yield from _space("lake", lake.root)
