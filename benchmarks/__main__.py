@@ -22,7 +22,7 @@ from benchmarks import kinds, refreshing, report, sharing
 def main() -> int:
     """Run what is asked for and print it; return the exit code."""
     words = sys.argv[1:]
-    if not words or words[0].startswith("--"):
+    if not words or (words[0].startswith("--") and words[0] != "--help"):
         words = ["refresh", *words]
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks", description=(__doc__ or "").splitlines()[0]

@@ -30,7 +30,7 @@ ON_ENGINE = {"engine", "spark"}
 #: Contenders that read nothing but the snapshot or the files: no counts to compare.
 FLOORS = {"floor", "floor-store"}
 #: So many segments a contender of one query each is asked for at most; beyond that it gets a sample.
-MOST = {"duckdb": 100, "duckdb-store": 100, "clickhouse": 100, "spark": 20}
+MOST = {"duckdb": 100, "duckdb-sorted": 100, "duckdb-store": 100, "clickhouse": 100, "spark": 20}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 Everything is made with NumPy in pieces of a million rows, so memory stays bounded whatever the size, and every
 piece has a generator of its own, so that files can be written side by side and are always the same.
-Rows lie in the order of time, a file a month, as event data does; the last day has files of its own.
+Rows lie in no order of time, as in the parts of a warehouse's export; the last day has files of its own.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 #: The end of the data, and the instant every contender evaluates at.
 AS_OF = datetime(2026, 1, 1, tzinfo=UTC)
 DAYS = 730
-MONTHS = 24
+PARTS = 24
 TABLES = ("transactions", "activities")
 
 COUNTRIES = ["GB", "DE", "FR", "ES", "IT", "NL", "PL", "SE", "AT", "IE", "PT", "DK"]
@@ -36,7 +36,7 @@ KINDS = ["visit", "search", "cart", "wishlist", "email_open", "email_click", "re
 DEVICES = ["phone", "desktop", "tablet"]
 
 #: Of what the files look like; another number makes other folders.
-_VERSION = 1
+_VERSION = 2
 _PIECE = 1_000_000
 _CUSTOMER_FILE = 2_000_000
 _DAY_US = 86_400_000_000
@@ -46,7 +46,7 @@ _SPREAD = 2_654_435_761
 _DIGITS = np.frombuffer(b"".join(b"%03d" % n for n in range(1000)), np.uint8).reshape(1000, 3)
 
 _TEXTS = {"country", "plan", "city", "category", "channel", "kind", "device"}
-_COUNTED = {"transaction_id", "activity_id", "occurred_at"}
+_COUNTED = {"transaction_id", "activity_id"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,12 +87,17 @@ class Dataset:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _File:
-    """One file to write: rows `first` to `last` of `table`, between two instants in microseconds."""
+    """One file to write: rows `first` to `last` of `table`.
+
+    Its times are among those of the rows `since` to `until`, spread evenly between two instants in microseconds.
+    """
 
     path: Path
     table: str
     first: int
     last: int
+    since: int = 0
+    until: int = 0
     begin: int = 0
     end: int = 0
 
@@ -177,27 +182,31 @@ def _files(shape: Shape, folder: Path) -> list[_File]:
     for table in TABLES:
         total = shape.customers * shape.rows
         last_day = max(total // DAYS, 1)
-        edges = np.linspace(0, total - last_day, MONTHS + 1).astype(np.int64).tolist()
-        times = np.linspace(_END_US - DAYS * _DAY_US, _END_US - _DAY_US, MONTHS + 1)
-        moments = times.astype(np.int64).tolist()
+        before = total - last_day
+        yesterday = _END_US - _DAY_US
+        edges = np.linspace(0, before, PARTS + 1).astype(np.int64).tolist()
         found += [
             _File(
-                path=folder / table / f"month-{month:02d}.parquet",
+                path=folder / table / f"part-{part:02d}.parquet",
                 table=table,
-                first=edges[month],
-                last=edges[month + 1],
-                begin=moments[month],
-                end=moments[month + 1],
+                first=edges[part],
+                last=edges[part + 1],
+                since=0,
+                until=before,
+                begin=_END_US - DAYS * _DAY_US,
+                end=yesterday,
             )
-            for month in range(MONTHS)
+            for part in range(PARTS)
         ]
         found.append(
             _File(
                 path=folder / "day" / f"{table}.parquet",
                 table=table,
-                first=total - last_day,
+                first=before,
                 last=total,
-                begin=_END_US - _DAY_US,
+                since=before,
+                until=total,
+                begin=yesterday,
                 end=_END_US,
             )
         )
@@ -303,10 +312,12 @@ def _skewed(rng: np.random.Generator, count: int, values: int) -> Any:
 
 
 def _times(file: _File, rng: np.random.Generator, first: int, last: int) -> Any:
-    """Return times in order: each row somewhere within its own equal share of the file's time."""
-    share = (file.end - file.begin) / max(file.last - file.first, 1)
-    place = np.arange(first - file.first, last - file.first) + rng.random(last - first)
-    return pa.array((file.begin + place * share).astype(np.int64)).cast(pa.timestamp("us", "UTC"))
+    """Return a time for each row, all times of the two years in every part."""
+    count = file.until - file.since
+    place = np.arange(first - file.since, last - file.since) * _SPREAD % count
+    share = (file.end - file.begin) / count
+    times = file.begin + ((place + rng.random(last - first)) * share).astype(np.int64)
+    return pa.array(times).cast(pa.timestamp("us", "UTC"))
 
 
 def _keys(numbers: Any) -> Any:

@@ -19,6 +19,7 @@ _COLOURS = {
     WHOLE: "#0072B2",
     "engine": "#56B4E9",
     "duckdb": "#D55E00",
+    "duckdb-sorted": "#A0522D",
     "duckdb-store": "#E69F00",
     "duckdb-all": "#CC79A7",
     "clickhouse": "#000000",
@@ -59,7 +60,7 @@ def _with_preparing(axis: Any, main: Summary) -> None:
         points = [(n, fixed + main.seconds(WHOLE, n)) for n in main.sizes]
         label = "Muster with the first preparing" if what == "first" else "Muster with a new day"
         _line(axis, points, WHOLE, style, label)
-    for name in ("duckdb", "clickhouse", "spark", "duckdb-all"):
+    for name in ("duckdb", "duckdb-sorted", "clickhouse", "spark", "duckdb-all"):
         _line(axis, [(n, main.seconds(name, n)) for n in main.sizes], name)
     _dress(axis, "segments refreshed together", "Preparing and refresh")
 

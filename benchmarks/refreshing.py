@@ -28,7 +28,7 @@ from benchmarks.lane import CONTENDERS
 from benchmarks.ledger import Ledger
 
 #: In the order they take turns; preparing is measured apart.
-ORDER = (WHOLE, "engine", "floor-store", "floor", "duckdb-all", "duckdb-store", "duckdb",
+ORDER = (WHOLE, "engine", "floor-store", "floor", "duckdb-all", "duckdb-store", "duckdb-sorted", "duckdb",
          "clickhouse", "spark")  # fmt: skip
 #: What the curves over customers and rows are drawn of.
 _CURVE = (WHOLE, "engine", "duckdb", "floor")

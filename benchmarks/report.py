@@ -108,6 +108,10 @@ def _contenders(main: Summary) -> Iterator[str]:
             ["contender", *columns()],
             [[TITLES[f.contender], *cells(main, f)] for f in main.figures(size)],
         )
+        stages = main.stages(size)
+        if stages:
+            said = ", ".join(f"{name} {number(seconds)} s" for name, seconds in stages.items())
+            yield f"\nMuster's own record, of which `plan` is a part of `evaluate`: {said}."
 
 
 def _preparing(main: Summary) -> Iterator[str]:
@@ -129,7 +133,7 @@ def _preparing(main: Summary) -> Iterator[str]:
         )
     yield "\nPreparing and refreshing end to end takes less than a query a segment:\n"
     paid = []
-    for name in ("duckdb", "clickhouse", "spark"):
+    for name in ("duckdb", "duckdb-sorted", "clickhouse", "spark"):
         first, day = main.pays_from("first", name), main.pays_from("day", name)
         if first or day:
             paid.append([TITLES[name], _segments(first), _segments(day)])

@@ -19,6 +19,7 @@ TITLES = {
     "floor": "floor: reading the files' columns",
     "duckdb-all": "DuckDB, one query for all",
     "duckdb-store": "DuckDB, a query a segment, prepared store",
+    "duckdb-sorted": "DuckDB, a query a segment, files sorted by time",
     "duckdb": "DuckDB, a query a segment",
     "clickhouse": "ClickHouse (chdb), a query a segment",
     "spark": "Spark SQL, a query a segment",
@@ -103,6 +104,13 @@ class Summary:
         """Return the seconds, NaN where there are none."""
         figure = self.figure(contender, segments)
         return math.nan if figure is None else figure.seconds
+
+    def stages(self, segments: int) -> dict[str, float]:
+        """Return the medians of what Muster recorded of its stages, in seconds."""
+        found = self.ledger.of("refresh", point=self.point, contender=WHOLE, segments=segments)
+        rounds = [entry["stages"] for entry in found if "failed" not in entry]
+        names = dict.fromkeys(name for stages in rounds for name in stages)
+        return {name: median(stages.get(name, 0.0) for stages in rounds) for name in names}
 
     def prepared(self, what: str, contender: str = WHOLE) -> Entry:
         """Return the preparation `first` or `day`; empty where it was not measured."""

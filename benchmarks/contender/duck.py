@@ -52,6 +52,23 @@ class QueryAll(QueryEach):
         )
 
 
+class SortedEach(QueryEach):
+    """The same queries over a copy sorted by time: a window then skips most of the file."""
+
+    def __init__(self, stage: Stage) -> None:
+        super().__init__(stage)
+        folder = stage.scratch / "sorted"
+        folder.mkdir(parents=True, exist_ok=True)
+        for table in TABLES:
+            target = folder / f"{table}.parquet"
+            self._connection.execute(
+                f"COPY (SELECT * FROM {table} ORDER BY occurred_at) TO '{target}'"
+                " (FORMAT parquet, COMPRESSION zstd)"
+            )
+            source = f"SELECT * FROM read_parquet('{target}')"
+            self._connection.execute(f"CREATE OR REPLACE VIEW {table} AS {source}")
+
+
 class StoreEach(QueryEach):
     """The same queries over Muster's prepared store: integers for keys, rows newest first."""
 
