@@ -25,6 +25,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from muster_core.address import read_address
+from muster_core.alerts.signature import signing_key
 from muster_core.errors import InvalidInput, PartUnavailable, Problem
 from muster_core.rules.limit import DEFAULT_LIMITS, Limits
 from muster_core.runs.backoff import Backoff
@@ -150,6 +151,13 @@ class Settings(BaseSettings):
     def _power_of_two(cls, value: int | None) -> int | None:
         if value is not None and value & (value - 1):
             raise ValueError("must be a power of two")
+        return value
+
+    @field_validator("alert_secret")
+    @classmethod
+    def _a_signing_secret(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            signing_key(value.get_secret_value())
         return value
 
     @model_validator(mode="after")

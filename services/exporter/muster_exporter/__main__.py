@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from muster_core.errors import PartUnavailable
+from muster_core.errors import EpochOutdated, PartUnavailable
 from muster_core.queue.app import Hint
 from muster_core.queue.loop import HintedLoop
 from muster_core.settings import Settings
@@ -38,7 +38,11 @@ def main() -> None:
     )
     loop.stop_on_signals()
     get_logger().info("exporter.ready", name=name)
-    loop.run()
+    try:
+        loop.run()
+    except EpochOutdated as exc:
+        get_logger().error("exporter cannot run", error=exc.code, message=str(exc))
+        raise SystemExit(1) from exc
     try:
         exporter.sign_off()
     except PartUnavailable:

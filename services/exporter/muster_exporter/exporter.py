@@ -24,6 +24,7 @@ from muster_core.storage.delivery import (
     finish_delivery,
     release_delivery,
 )
+from muster_core.storage.epoch import check_epoch
 from muster_core.storage.process import record_process, remove_process
 from muster_exporter.delivery import Receipt, deliver
 from muster_exporter.lease import DeliveryCancelled, Interrupted, Lease
@@ -52,6 +53,7 @@ class Exporter:
         self._settings = settings
         self._name = name
         self._stopping = stopping
+        self._epoch_known = False
         self._hints = hints
         self._known_hints = 0
         self._backoff = Backoff(
@@ -80,11 +82,15 @@ class Exporter:
 
         Raises:
             PartUnavailable: PostgreSQL does not answer.
+            EpochOutdated: PostgreSQL is another one than before.
         """
         self.sign_on()
         claimed_at = boottime()
         with transaction(self._database) as connection:
+            if not self._epoch_known:
+                check_epoch(connection)
             claim = claim_delivery(connection, exporter=self._name, lease=self._settings.lease)
+        self._epoch_known = True
         if claim is None:
             return False
         names = {"delivery": claim.id, "export": claim.export, "segment": claim.segment}

@@ -16,6 +16,7 @@ from muster_core.runs.state import RunState
 from muster_core.settings import Settings
 from muster_core.storage.batch import LeftOver, left_over_sessions
 from muster_core.storage.database import transaction
+from muster_core.storage.epoch import check_epoch
 from muster_core.storage.run import Claim, ClaimPolicy, claim_batch, release_unknown
 from muster_core.telemetry import get_logger
 from muster_worker.batch import Batch
@@ -39,6 +40,7 @@ class Worker:
         self._batch: Batch | None = None
         self._interrupted: set[int] = set()
         self._answer_lost = False
+        self._epoch_known = False
 
     @property
     def doing(self) -> str:
@@ -52,6 +54,7 @@ class Worker:
 
         Raises:
             PartUnavailable: PostgreSQL does not answer; what was claimed returns when its lease ends.
+            EpochOutdated: PostgreSQL is another one than before.
         """
         if self._stopping.is_set():
             return False
@@ -75,6 +78,8 @@ class Worker:
         )
         try:
             with transaction(self._database) as connection:
+                if not self._epoch_known:
+                    check_epoch(connection)
                 if self._answer_lost:
                     release_unknown(connection, self._name)
                 claim = claim_batch(
@@ -83,8 +88,11 @@ class Worker:
         except PartUnavailable:
             # the claim may have been committed: nobody would work on it until its lease ends
             self._answer_lost = True
+            # the one that answers next may be another, promoted in its place
+            self._epoch_known = False
             raise
         self._answer_lost = False
+        self._epoch_known = True
         return claim
 
     def stop(self) -> None:

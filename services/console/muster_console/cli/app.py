@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from muster_console.cli import (
+    admin,
     catalog,
     demo,
     doctor,
@@ -61,5 +62,6 @@ for name, commands in (
     ("run", run.app),
     ("export", export.app),
     ("system", system.app),
+    ("admin", admin.app),
 ):
     app.add_typer(commands, name=name)

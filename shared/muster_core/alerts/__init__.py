@@ -1,0 +1,1 @@
+"""What people are told: alerts, and how a receiver knows that they come from here."""
