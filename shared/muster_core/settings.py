@@ -30,6 +30,9 @@ from muster_core.errors import InvalidInput, PartUnavailable, Problem
 from muster_core.rules.limit import DEFAULT_LIMITS, Limits
 from muster_core.runs.backoff import Backoff
 from muster_core.runs.gate import GatePolicy
+from muster_core.security.address import read_allowed
+from muster_core.security.outbound import Guard
+from muster_core.security.secret import KeyRing, open_key_file, read_keys
 
 #: A duration of a setting: a month is longer than any of them makes sense.
 Seconds = Annotated[float, Field(gt=0, le=31 * 86400)]
@@ -135,6 +138,10 @@ class Settings(BaseSettings):
     limit_first_year: int = Field(default=1900, ge=1, le=9998)
     limit_last_year: int = Field(default=2200, ge=1, le=9998)
     limit_manual: int = Field(default=100_000, ge=1, le=10_000_000)
+    #: Keys that credentials of connections are sealed with, the newest first; else `<home>/secret.keys`.
+    secret_keys: SecretStr | None = None
+    #: Hosts and networks that connections may reach though they are not public, see docs/connections.md.
+    outbound_allow: str = ""
     log_format: str = Field(default="json", pattern="^(json|console)$")
 
     def __init__(self, **values: Any) -> None:
@@ -158,6 +165,10 @@ class Settings(BaseSettings):
     def _a_signing_secret(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None:
             signing_key(value.get_secret_value())
+    @field_validator("outbound_allow")
+    @classmethod
+    def _readable_list(cls, value: str) -> str:
+        read_allowed(value)
         return value
 
     @model_validator(mode="after")
@@ -212,6 +223,27 @@ class Settings(BaseSettings):
             + 4 * (values - DEFAULT_LIMITS.values)
             + 2 * self.limit_manual,
         )
+
+    @property
+    def guard(self) -> Guard:
+        """Return what decides where connections may lead."""
+        return Guard(allowed=read_allowed(self.outbound_allow))
+
+    def keys(self) -> KeyRing:
+        """Return the keys of credentials; the key file is made where neither exists.
+
+        Raises:
+            InvalidInput: a key is not usable.
+            TerminalError: the key file cannot be read, or others can read it.
+        """
+        if self.secret_keys is not None:
+            return read_keys(self.secret_keys.get_secret_value(), source="MUSTER_SECRET_KEYS")
+        return open_key_file(self.key_file, create=True)
+
+    @property
+    def key_file(self) -> Path:
+        """Return the file with the keys of credentials (mode 0600)."""
+        return self.home / "secret.keys"
 
     @property
     def lease(self) -> timedelta:

@@ -10,6 +10,7 @@ import typer
 from muster_console.cli import (
     admin,
     catalog,
+    connection,
     demo,
     doctor,
     export,
@@ -60,6 +61,7 @@ for name, commands in (
     ("measure", measure.app),
     ("rules", rule.app),
     ("run", run.app),
+    ("connection", connection.app),
     ("export", export.app),
     ("system", system.app),
     ("admin", admin.app),

@@ -1,0 +1,145 @@
+"""Making, testing, rotating and removing connections."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+from muster_console.operation.file import document_files, read_file
+from muster_console.operation.workspace import Workspace
+from muster_core.documents.text import read_text
+from muster_core.errors import InvalidInput, PartUnavailable, Problem
+from muster_core.exports.connection import Secret, Target, parse_secret, parse_target
+from muster_core.queue.app import Hint
+from muster_core.queue.hint import send_hint
+from muster_core.security.outbound import AddressRefused, Guard
+from muster_core.security.secret import add_key
+from muster_core.storage import connection as storage
+from muster_core.storage.connection import StoredConnection
+from muster_core.storage.database import transaction
+
+
+def create_connection(workspace: Workspace, path: Path, secrets: Path | None) -> tuple[str, str]:
+    """Create or change the connection of a file; return its name and what happened.
+
+    Args:
+        workspace: where.
+        path: the connection document.
+        secrets: a file with its credentials, ``-`` for standard input.
+
+    Raises:
+        InvalidInput: a document is not right, or its address may not be reached.
+    """
+    found = [w for file in document_files(path) for w in read_text(read_file(file), file=str(file))]
+    if len(found) != 1:
+        raise InvalidInput([Problem(message="the file holds one connection", file=str(path))])
+    target = parse_target(found[0].data, file=str(path))
+    _check_address(target, workspace.settings.guard)
+    secret = None if secrets is None else read_secret(target.kind, secrets)
+    with transaction(workspace.database) as connection:
+        change = storage.save_connection(connection, target, secret, workspace.settings.keys())
+    return target.name, change
+
+
+def read_secret(kind: str, path: Path) -> Secret:
+    """Read credentials from a file, or from standard input where `path` is ``-``.
+
+    Raises:
+        InvalidInput: they are not right; no message quotes them.
+    """
+    written = sys.stdin.read() if str(path) == "-" else read_file(path)
+    try:
+        found = read_text(written, file="the credentials")
+    except InvalidInput:
+        # what the parser says may quote a line of the credentials
+        found = []
+    if len(found) != 1:
+        raise InvalidInput([Problem(message="the credentials are no YAML or JSON document")])
+    return parse_secret(kind, found[0].data)
+
+
+def rotate_connection(workspace: Workspace, name: str, secrets: Path) -> None:
+    """Replace the credentials of a connection."""
+    with transaction(workspace.database) as connection:
+        kind = storage.get_connection(connection, name).target.kind
+    secret = read_secret(kind, secrets)
+    with transaction(workspace.database) as connection:
+        storage.rotate_secret(connection, name, secret, workspace.settings.keys())
+
+
+def rotate_keys(workspace: Workspace) -> int:
+    """Seal every credential anew under the newest key; a new key is made where they are in a file."""
+    if workspace.settings.secret_keys is None:
+        workspace.settings.keys()
+        add_key(workspace.settings.key_file)
+    with transaction(workspace.database) as connection:
+        return storage.reseal_secrets(connection, workspace.settings.keys())
+
+
+def list_connections(workspace: Workspace) -> list[StoredConnection]:
+    """Return every connection by name."""
+    with transaction(workspace.database) as connection:
+        return storage.list_connections(connection)
+
+
+def get_connection(workspace: Workspace, name: str) -> StoredConnection:
+    """Return one connection."""
+    with transaction(workspace.database) as connection:
+        return storage.get_connection(connection, name)
+
+
+def try_connection(workspace: Workspace, name: str, *, seconds: float = 30) -> StoredConnection:
+    """Let an exporter try the connection, and return it with the answer.
+
+    Raises:
+        PartUnavailable: no exporter answered in time.
+    """
+    with transaction(workspace.database) as connection:
+        storage.ask_test(connection, name)
+    send_hint(workspace.settings, Hint.DELIVER)
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        stored = get_connection(workspace, name)
+        if stored.tested_at is not None:
+            return stored
+        time.sleep(0.1)
+    raise PartUnavailable(
+        f"No exporter tried the connection `{name}` within {seconds:g} seconds.",
+        hint="Look at `muster status`.",
+    )
+
+
+def pause_connection(workspace: Workspace, name: str, *, paused: bool) -> int:
+    """Hold what waits for the connection, or let it go on."""
+    with transaction(workspace.database) as connection:
+        moved = storage.pause_connection(connection, name, paused=paused, actor=workspace.actor)
+    if not paused:
+        send_hint(workspace.settings, Hint.DELIVER)
+    return moved
+
+
+def detach_connection(workspace: Workspace, name: str) -> list[str]:
+    """Take the connection away from its exports, which stay inactive."""
+    with transaction(workspace.database) as connection:
+        return storage.detach_connection(connection, name)
+
+
+def delete_connection(workspace: Workspace, name: str) -> None:
+    """Remove a connection that nothing uses."""
+    with transaction(workspace.database) as connection:
+        storage.delete_connection(connection, name)
+
+
+def _check_address(target: Target, guard: Guard) -> None:
+    """Refuse a target that cannot be reached anyway; names are judged again when they are connected to."""
+    protocol = {"feed": "postgresql"}.get(target.kind, target.kind)
+    try:
+        if target.kind in ("sftp", "postgresql", "feed"):
+            guard.check(target.host, target.port, protocol=protocol)
+        elif target.kind == "webhook":
+            guard.check_url(target.url)
+        elif target.kind in ("s3", "azure") and target.endpoint is not None:
+            guard.check_url(target.endpoint)
+    except AddressRefused as exc:
+        raise InvalidInput([Problem(message=exc.message, hint=exc.hint)]) from exc

@@ -1,0 +1,1 @@
+"""What keeps secrets secret, and connections within the addresses they may reach."""
