@@ -11,6 +11,7 @@ from pyspark.sql import SparkSession
 from muster_core.errors import EngineUnavailable
 from muster_core.telemetry import get_logger
 from muster_worker.engine.session import close, connect, engine_address, engine_errors
+from muster_worker.engine.shipment import ship_code
 
 #: Who the engine takes Muster's workers for; a successor opens a dead worker's session under the same name.
 USER = "muster"
@@ -40,11 +41,20 @@ class EngineClient:
         if self._session is not None and not self._lives(self._session):
             self.discard()
         if self._session is None:
-            self.session_id = str(uuid.uuid4())
-            self._session = connect(self._url(), session_id=self.session_id, user_id=USER)
-            with engine_errors():
-                self.version = self._session.version
+            self._session = self._open()
         return self._session
+
+    def _open(self) -> SparkSession:
+        self.session_id = str(uuid.uuid4())
+        session = connect(self._url(), session_id=self.session_id, user_id=USER)
+        try:
+            with engine_errors():
+                self.version = session.version
+            ship_code(session)
+        except BaseException:
+            close(session)
+            raise
+        return session
 
     def discard(self) -> None:
         """Forget the session, and release it where the engine still knows it."""

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from muster_core.settings import Settings
+from muster_worker.engine.inspection import PACKAGES
 
 CHECKOUT = Path(__file__).parents[3]
 COMPOSE = CHECKOUT / "infra" / "docker-compose.yml"
@@ -81,6 +82,21 @@ ENGINE_VARIABLES = {
     "MUSTER_ENGINE_MEMORY",
     "MUSTER_ENGINE_CORES",
     "MUSTER_ENGINE_SHORT_LIVED",
+    "MUSTER_ENGINE_MASTER",
+    "MUSTER_ENGINE_SECRET",
+    "MUSTER_ENGINE_HOST",
+    "MUSTER_ENGINE_PYTHON",
+    "MUSTER_ENGINE_EXECUTOR_MEMORY",
+}
+#: Variables of infra/spark_node.py.
+NODE_VARIABLES = {
+    "NODE_SECRET",
+    "NODE_HOST",
+    "NODE_PORT",
+    "NODE_DIRECTORY",
+    "NODE_MASTER",
+    "NODE_CORES",
+    "NODE_MEMORY",
 }
 
 
@@ -95,7 +111,7 @@ OWN = {name: s for name, s in SERVICES.items() if str(s.get("image", "")).starts
 
 
 def _known_variables() -> set[str]:
-    known = set(ENGINE_VARIABLES)
+    known = ENGINE_VARIABLES | NODE_VARIABLES
     for name in Settings.model_fields:
         known |= {name.upper(), f"MUSTER_{name.upper()}"}
     return known
@@ -117,6 +133,9 @@ def test_every_part_of_the_issue_is_a_service() -> None:
     assert set(SERVICES) >= {
         "postgres",
         "redis",
+        "spark-master",
+        "spark-worker-1",
+        "spark-worker-2",
         "engine",
         "migrate",
         "scheduler",
@@ -180,13 +199,16 @@ def test_services_are_only_told_what_the_settings_know() -> None:
 def test_no_secret_is_written_down() -> None:
     for service in SERVICES.values():
         for key, value in service.get("environment", {}).items():
-            if re.search(r"PASSWORD|TOKEN|DATABASE_URL|^ENGINE$", key):
+            if re.search(r"PASSWORD|TOKEN|SECRET|DATABASE_URL|^ENGINE$", key):
                 assert "${" in value, f"{key} must come from the environment"
 
 
 def test_commands_name_modules_that_exist() -> None:
     for name, service in OWN.items():
         if service.get("entrypoint") == ["muster"]:
+            continue
+        if service["image"] == "muster-executor":
+            assert service["command"] in (["master"], ["worker"])
             continue
         (module,) = service["command"]
         found = find_spec(module)
@@ -210,11 +232,61 @@ def test_an_own_image_is_built_somewhere_from_files_that_exist(name: str) -> Non
 def test_a_dockerfile_copies_what_exists_and_does_not_run_as_root(file: Path) -> None:
     lines = file.read_text().replace("\\\n", " ").splitlines()
     steps = [line.split(maxsplit=1) for line in lines if line and not line.startswith("#")]
-    assert steps[0][0] == "FROM"
+    assert [rest for step, rest in steps if step == "FROM"] == [
+        "python:3.11-slim AS build",
+        "python:3.11-slim",
+    ]
     for step, rest in steps:
         if step == "COPY":
             *sources, _ = shlex.split(rest)
+            if sources[0] == "--from=build":
+                continue
             assert all((CHECKOUT / source).exists() for source in sources), rest
     users = [rest for step, rest in steps if step == "USER"]
     assert users
     assert users[-1] != "root"
+
+
+def test_every_service_that_stays_has_a_health_check() -> None:
+    images = {p.name.removesuffix(".Dockerfile"): p.read_text() for p in _dockerfiles()}
+    for name, service in SERVICES.items():
+        if service["restart"] != "no":
+            image = images.get(service["image"].removeprefix("muster-"), "")
+            assert "healthcheck" in service or "HEALTHCHECK" in image, name
+
+
+def test_redis_keeps_nothing_and_forgets_nothing() -> None:
+    words = SERVICES["redis"]["command"]
+    options = dict(zip(words[1::2], words[2::2], strict=True))
+    assert options["--maxmemory-policy"] == "noeviction"
+    assert options["--save"] == ""
+
+
+def test_whoever_runs_tasks_sees_lake_and_sources_where_the_worker_does() -> None:
+    volumes = SERVICES["worker"]["volumes"]
+    for name in ("spark-worker-1", "spark-worker-2"):
+        assert SERVICES[name]["volumes"] == volumes
+
+
+def test_executors_fit_the_workers_they_run_on() -> None:
+    wanted = SERVICES["engine"]["environment"]["MUSTER_ENGINE_EXECUTOR_MEMORY"]
+    for name in ("spark-worker-1", "spark-worker-2"):
+        assert int(wanted.rstrip("g")) <= int(SERVICES[name]["environment"]["NODE_MEMORY"][:-1])
+
+
+def test_the_executor_image_has_what_the_probe_asks_for_and_nothing_of_muster() -> None:
+    lines = (CHECKOUT / "infra" / "executor-requirements.txt").read_text().splitlines()
+    names = {line for line in lines if not line.startswith("#")}
+    assert set(PACKAGES) <= names
+    copied = re.findall(
+        r"^COPY (?!--from)(.*)",
+        (CHECKOUT / "infra" / "executor.Dockerfile").read_text(),
+        re.MULTILINE,
+    )
+    assert not any(word in line for line in copied for word in ("shared", "services"))
+
+
+def test_the_engine_names_the_python_of_the_executor_image() -> None:
+    python = SERVICES["engine"]["environment"]["MUSTER_ENGINE_PYTHON"]
+    image = (CHECKOUT / "infra" / "executor.Dockerfile").read_text()
+    assert f"python -m venv {python.removesuffix('/bin/python')}" in image

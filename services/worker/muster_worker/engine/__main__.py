@@ -2,6 +2,9 @@
 
 Read: `MUSTER_ENGINE_PORT`, `MUSTER_ENGINE_TOKEN`, `MUSTER_ENGINE_DIRECTORY`, `MUSTER_ENGINE_MEMORY` and
 `MUSTER_ENGINE_CORES`.
+`MUSTER_ENGINE_MASTER` (``spark://host:port``) makes it hand its tasks to a standalone cluster; then also
+`MUSTER_ENGINE_SECRET`, `MUSTER_ENGINE_HOST`, `MUSTER_ENGINE_PYTHON` and `MUSTER_ENGINE_EXECUTOR_MEMORY` are
+read, see `muster_worker.engine.server.Cluster`.
 The process is replaced by java, so a signal to its pid reaches the server itself.
 """
 
@@ -13,6 +16,8 @@ from pathlib import Path
 
 from muster_core.errors import MusterError
 from muster_worker.engine.server import (
+    LOOPBACK,
+    Cluster,
     ServerOptions,
     check_java,
     java_binary,
@@ -20,6 +25,19 @@ from muster_worker.engine.server import (
     server_command,
     server_environment,
 )
+
+
+def _cluster() -> Cluster | None:
+    master = os.environ.get("MUSTER_ENGINE_MASTER")
+    if not master:
+        return None
+    return Cluster(
+        master=master,
+        secret=os.environ.pop("MUSTER_ENGINE_SECRET"),
+        host=os.environ.get("MUSTER_ENGINE_HOST", LOOPBACK),
+        python=os.environ.get("MUSTER_ENGINE_PYTHON", "python3"),
+        executor_memory=os.environ.get("MUSTER_ENGINE_EXECUTOR_MEMORY", "1g"),
+    )
 
 
 def main() -> None:
@@ -31,6 +49,7 @@ def main() -> None:
         memory=os.environ.get("MUSTER_ENGINE_MEMORY", "1g"),
         cores=os.environ.get("MUSTER_ENGINE_CORES", "*"),
         short_lived=os.environ.get("MUSTER_ENGINE_SHORT_LIVED") == "1",
+        cluster=_cluster(),
     )
     try:
         java = java_binary()

