@@ -165,6 +165,8 @@ class Settings(BaseSettings):
     def _a_signing_secret(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None:
             signing_key(value.get_secret_value())
+        return value
+
     @field_validator("outbound_allow")
     @classmethod
     def _readable_list(cls, value: str) -> str:
