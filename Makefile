@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+comma := ,
 
-.PHONY: demo test test-long test-rules mutate lint check bench bench-10m bench-kinds tpc format lock clean help
+.PHONY: demo test test-long test-rules mutate lint check bench bench-10m bench-kinds tpc format lock chaos clean help
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -74,6 +75,10 @@ lock: ## renew requirements.txt from pyproject.toml (needs uv)
 	uv lock --upgrade --python 3.11 --exclude-newer "$$(date -u -d "-14 days" +%FT00:00:00Z)"
 	uv export --frozen --no-emit-project --all-extras --group dev --no-header --format requirements-txt -o requirements.txt
 	rm -f uv.lock
+
+# A seed is replayed with SEEDS=N; the same faults at the same times of the campaign, as far as the machine lets them.
+chaos: $(READY) ## break everything at random: SEEDS=1,2,3,4,5 MINUTES=6 each; CONTROL=unfenced shows that it would be noticed
+	$(BIN)/python -m tests.chaos --seeds $(or $(SEEDS),1$(comma)2$(comma)3$(comma)4$(comma)5) --minutes $(or $(MINUTES),6) $(if $(CONTROL),--control $(CONTROL))
 
 clean: ## remove the virtual environment and caches
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -133,7 +133,7 @@ def _counted(name: str, version: Row, matrix: Matrix, store: Store) -> Iterator[
 
 
 def versions_without_gaps(facts: Facts) -> Iterator[str]:
-    """I3: versions count 1 to n, and each is due later than the one before."""
+    """I3: versions count 1 to n within an epoch, and each is due later than the one before."""
     before: Row | None = None
     for version in facts.versions:
         first = before is None or before["segment_id"] != version["segment_id"]

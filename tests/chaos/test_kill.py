@@ -15,7 +15,7 @@ from tests.chaos.conftest import ENVIRONMENT, LEASE_SECONDS, Target
 from tests.running import SHORT_LEASES, bare_environment, child_pids, is_running
 from tests.waiting import eventually
 
-pytestmark = [pytest.mark.chaos]
+pytestmark = [pytest.mark.chaos, pytest.mark.long]
 
 
 def kill(pid: int) -> float:
@@ -118,6 +118,40 @@ def second_worker(target: Target) -> Iterator[subprocess.Popen[bytes]]:
         yield process
         process.terminate()
         process.wait(30)
+
+
+def test_with_redis_gone_requests_are_accepted_at_once_and_runs_go_on(
+    target: Target, second_worker: subprocess.Popen[bytes]
+):
+    valkey = target.parts.pid("valkey")
+    os.kill(valkey, signal.SIGSTOP)  # neither answers nor refuses: the worst way to be gone
+    try:
+        asked = time.monotonic()
+        runs = target.request()
+        target.hint()
+        accepted = time.monotonic() - asked
+        # a second request comes within the pause after the first hint that could not be sent
+        asked = time.monotonic()
+        target.hint()
+        again = time.monotonic() - asked
+        target.wait_for_the_end(time.monotonic())
+    finally:
+        os.kill(valkey, signal.SIGCONT)
+    assert accepted < 3 + target.allowance_seconds
+    assert again < 0.5
+    target.assert_published_once(runs)
+
+    since = time.monotonic()
+    runs = target.request()
+    eventually(
+        lambda: target.rows(
+            "SELECT 1 FROM refresh_run WHERE id = ANY(:runs) AND started_at IS NOT NULL", runs=runs
+        ),
+        15 + target.allowance_seconds,
+    )
+    target.wait_for_the_end(since)
+    target.assert_all_invariants()
+    assert is_running(second_worker.pid)
 
 
 def test_a_worker_that_wakes_after_its_lease_was_given_away_publishes_nothing(

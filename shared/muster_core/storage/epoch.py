@@ -16,6 +16,10 @@ from muster_core.telemetry import get_logger
 
 EPOCH_BITS = 40
 
+#: Versions of a segment begin at so many times the epoch, plus one: a restored database has forgotten which it gave
+#: out, and destinations have not. An epoch stands for ten minutes, in which nobody publishes as often.
+VERSIONS_PER_EPOCH = 1_000
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:

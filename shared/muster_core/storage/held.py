@@ -9,6 +9,7 @@ from sqlalchemy import Connection, text
 
 from muster_core.errors import Conflict
 from muster_core.runs.state import Reason, RunState
+from muster_core.storage.epoch import VERSIONS_PER_EPOCH
 from muster_core.storage.publication import make_versions
 from muster_core.storage.request import run_state
 
@@ -33,7 +34,9 @@ WITH settled AS (
     UPDATE refresh_run r
        SET state = :state, reason = :reason, finished_at = clock_timestamp(),
            error_class = :error_class, error = CASE WHEN :keep THEN r.error ELSE :error END,
-           version = CASE WHEN :state = 'published' THEN coalesce(s.published_version, 0) + 1 END
+           version = CASE WHEN :state = 'published'
+                          THEN greatest(coalesce(s.published_version, 0),
+                                        :per_epoch * (SELECT epoch FROM cluster)) + 1 END
       FROM segment s
      WHERE r.id = ANY(:ids) AND r.state = 'held' AND s.id = r.segment_id
  RETURNING r.id, r.state, r.reason, r.fence
@@ -117,6 +120,7 @@ def _settle(
         "error": error,
         "error_class": None if state is RunState.PUBLISHED else reason and reason.value,
         "actor": actor,
+        "per_epoch": VERSIONS_PER_EPOCH,
     }
     return sorted(connection.scalars(_SETTLE, given))
 

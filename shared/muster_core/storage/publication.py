@@ -22,6 +22,7 @@ from muster_core.runs.input import Inputs
 from muster_core.runs.state import RunState
 from muster_core.storage.claim import Claim
 from muster_core.storage.ending import Ending, EvaluatedRun, decide_endings
+from muster_core.storage.epoch import VERSIONS_PER_EPOCH
 from muster_core.storage.lease import close_batch
 from muster_core.storage.transition import Move, move_runs
 
@@ -102,13 +103,15 @@ _PUBLISHED = text("""
 SELECT id FROM refresh_run WHERE id = ANY(:ids) AND fence = :fence AND state = 'published'
 """)
 
+# a version that was published and forgotten with a restore is never given to other members
 _SETTLE = text("""
 WITH moved AS (
     UPDATE refresh_run r
        SET state = m.state, reason = m.reason, lease_expires_at = NULL,
            finished_at = clock_timestamp(),
            version = CASE WHEN m.state = 'published'
-                          THEN coalesce(s.published_version, 0) + 1 END
+                          THEN greatest(coalesce(s.published_version, 0),
+                                        :per_epoch * (SELECT epoch FROM cluster)) + 1 END
       FROM unnest(CAST(:ids AS bigint[]), CAST(:states AS text[]), CAST(:reasons AS text[]))
            AS m(id, state, reason), segment s
      WHERE r.id = m.id AND r.fence = :fence AND r.state = 'evaluated' AND s.id = r.segment_id
@@ -308,6 +311,7 @@ def _settle(connection: Connection, claim: Claim, endings: Mapping[int, Ending])
             "reasons": [end.reason and end.reason.value for end in rest.values()],
             "fence": claim.fence,
             "worker": claim.worker,
+            "per_epoch": VERSIONS_PER_EPOCH,
         },
     )
 

@@ -3,9 +3,10 @@ from __future__ import annotations
 import psycopg
 import pytest
 from sqlalchemy import create_engine
+from tests.integration.runs.test_system_refresh import ask_for_all, work
 
 from muster_core.errors import EpochOutdated
-from muster_core.storage.epoch import EPOCH_BITS, bump_epoch, check_epoch
+from muster_core.storage.epoch import EPOCH_BITS, VERSIONS_PER_EPOCH, bump_epoch, check_epoch
 
 pytestmark = pytest.mark.integration
 
@@ -61,3 +62,21 @@ def test_a_user_who_may_not_ask_is_told_nothing_and_may_start(database_url: str,
         engine.dispose()
         desk.tell("DROP OWNED BY modest")
         desk.tell("DROP ROLE modest")
+
+
+def test_a_version_that_a_restore_forgot_is_never_given_to_other_members(
+    desk, in_transaction
+) -> None:
+    desk.apply("one")
+    ask_for_all(desk)
+    work(desk)
+    first = VERSIONS_PER_EPOCH * in_transaction(bump_epoch)
+    for _ in range(2):
+        ask_for_all(desk)
+        work(desk)
+
+    assert desk.ask("SELECT version FROM membership_version ORDER BY 1") == [
+        1,
+        first + 1,
+        first + 2,
+    ]
