@@ -13,8 +13,8 @@ from muster_core.errors import InvalidInput, PartUnavailable, Problem
 from muster_core.queue.app import Hint
 from muster_core.queue.hint import send_hint
 from muster_core.schedules.schedule import OFF, Schedule, daily, read_schedule
-from muster_core.storage import epoch, setting
 from muster_core.storage import refresh as record
+from muster_core.storage import setting
 from muster_core.storage.database import transaction
 from muster_core.storage.migrate import migrate
 from muster_core.storage.planning import request_system_refresh
