@@ -87,6 +87,12 @@ class Conflict(TerminalError):
     code = "conflict"
 
 
+class ChangedMeanwhile(Conflict):
+    """Somebody else changed this meanwhile. Read it again and repeat your change."""
+
+    code = "changed_meanwhile"
+
+
 class SourceMissing(TerminalError):
     """A source file or folder does not exist or holds no Parquet file."""
 

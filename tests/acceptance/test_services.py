@@ -1,4 +1,4 @@
-"""Everything together: three parts and three services under one supervisor."""
+"""Everything together: three parts and four services under one supervisor."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.waiting import eventually
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.spark]
 
-SERVICES = ("scheduler", "worker", "exporter")
+SERVICES = ("scheduler", "worker", "exporter", "console")
 
 
 def test_services_report_restart_and_stop_before_what_they_stand_on(parts):
@@ -24,6 +24,7 @@ def test_services_report_restart_and_stop_before_what_they_stand_on(parts):
         "scheduler",
         "worker",
         "exporter",
+        "console",
     ]
     assert {part["state"] for part in status["parts"]} == {"ready"}
     assert all(p["last_heartbeat"] for p in status["parts"] if p["kind"] == "service")
@@ -40,13 +41,13 @@ def test_services_report_restart_and_stop_before_what_they_stand_on(parts):
     eventually(lambda: not any(is_running(pid) for pid in everybody), 10)
     events = [json.loads(line) for line in parts.log("up").splitlines() if '"child"' in line]
     stopped = [event["name"] for event in events if event["state"] == "stopped"]
-    assert set(stopped[:3]) == set(SERVICES)
-    assert stopped[3:] == ["engine", "valkey", "postgres"]
+    assert set(stopped[:4]) == set(SERVICES)
+    assert stopped[4:] == ["engine", "valkey", "postgres"]
 
 
 def test_no_service_survives_a_killed_supervisor(parts):
     supervisor = parts.supervisor_pid()
     everybody = child_pids(supervisor)
-    assert len(everybody) >= 6
+    assert len(everybody) >= 7
     psutil.Process(supervisor).send_signal(signal.SIGKILL)
     eventually(lambda: not any(is_running(pid) for pid in everybody), 15)

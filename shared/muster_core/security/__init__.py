@@ -1,1 +1,1 @@
-"""What keeps secrets secret, and connections within the addresses they may reach."""
+"""Who may do what, how secrets are kept, and which addresses connections may reach."""

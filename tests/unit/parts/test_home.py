@@ -138,7 +138,7 @@ def test_a_setting_without_sense_is_named(monkeypatch, name, value):
 
 
 def test_services_may_be_chosen(monkeypatch):
-    assert read_part_settings().service_names == ["scheduler", "worker", "exporter"]
+    assert read_part_settings().service_names == ["scheduler", "worker", "exporter", "console"]
     monkeypatch.setenv("MUSTER_SERVICES", "exporter, worker")
     assert read_part_settings().service_names == ["worker", "exporter"]
     monkeypatch.setenv("MUSTER_SERVICES", "none")

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from muster_console.cli import (
+    access,
     admin,
     catalog,
     connection,
@@ -65,5 +66,8 @@ for name, commands in (
     ("export", export.app),
     ("system", system.app),
     ("admin", admin.app),
+    ("user", access.users),
+    ("token", access.tokens),
+    ("audit", access.entries),
 ):
     app.add_typer(commands, name=name)

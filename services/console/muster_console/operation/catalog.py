@@ -16,6 +16,7 @@ from muster_core.errors import InvalidInput
 from muster_core.lake.inspect import Inspection, Progress, resolve_catalog
 from muster_core.rules.check import check_measures
 from muster_core.rules.limit import Limits
+from muster_core.storage import audit
 from muster_core.storage import catalog as storage
 from muster_core.storage.database import transaction
 from muster_core.storage.reference import lock_saving
@@ -53,6 +54,8 @@ def apply_catalog(workspace: Workspace, path: Path, progress: Progress | None = 
         lock_saving(connection)
         _keep_definitions_valid(connection, inspection.catalog, workspace.settings.limits)
         found, changed = storage.apply_catalog(connection, inspection.catalog)
+        if changed:
+            audit.record(connection, workspace.actor, "catalog.changed", str(found))
     return Applied(id=found, changed=changed, inspection=inspection)
 
 

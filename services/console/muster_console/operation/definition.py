@@ -52,6 +52,22 @@ class Definitions:
         return {measure.document.name: measure.document for measure in self.measures}
 
 
+def read_definitions_text(text: str, limits: Limits, *, name: str = "body") -> Definitions:
+    """Read the segments and measures of a text, YAML or JSON; `name` stands for its file in problems."""
+    read = read_what_can_be_read(text, file=name, limits=limits)
+    return Definitions(
+        segments=read.segments,
+        measures=read.measures,
+        problems=[
+            *read.problems,
+            *repeated(Path(name), [s.document.name for s in read.segments]),
+            *repeated(Path(name), [m.document.name for m in read.measures]),
+        ],
+        unread_segments=read.unread_segments,
+        unread_measures=read.unread_measures,
+    )
+
+
 def read_definitions(path: Path, limits: Limits) -> Definitions:
     """Read the segments and measures of a file or folder; problems of form of every file are kept.
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from muster_console.operation.workspace import Workspace
+from muster_core.storage import audit
 from muster_core.storage import measure as storage
 from muster_core.storage.database import transaction
 from muster_core.storage.measure import MeasureRecord
@@ -63,3 +64,4 @@ def delete_measure(workspace: Workspace, name: str) -> None:
     """
     with transaction(workspace.database) as connection:
         storage.delete_measure(connection, name)
+        audit.record(connection, workspace.actor, "measure.deleted", name)

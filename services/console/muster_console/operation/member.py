@@ -13,6 +13,7 @@ from muster_core.exports.document import Format
 from muster_core.lake.members import Output, first_members, write_members
 from muster_core.rules.document import parse_segment
 from muster_core.spelling import nearest_names
+from muster_core.storage import audit
 from muster_core.storage.database import transaction
 from muster_core.storage.membership import Membership, published_membership
 
@@ -46,6 +47,7 @@ def look_at_members(
         limit=limit,
         output=_output(version),
     )
+    _record(workspace, "members.viewed", name, version, columns, len(table))
     return MemberPage(version=version, columns=table.column_names, members=table.to_pylist())
 
 
@@ -64,7 +66,7 @@ def download_members(
     if not to.absolute().parent.is_dir():
         raise _wrong(f"the folder {to.absolute().parent} does not exist", "Make it first.")
     version = _published(workspace, name, columns)
-    return write_members(
+    rows = write_members(
         workspace.lake,
         version.snapshot,
         version.snapshot_sha256,
@@ -74,6 +76,22 @@ def download_members(
         form=chosen,
         output=_output(version),
     )
+    _record(workspace, "members.downloaded", name, version, columns, rows)
+    return rows
+
+
+def _record(
+    workspace: Workspace,
+    action: str,
+    name: str,
+    version: Membership,
+    columns: Sequence[str],
+    rows: int,
+) -> None:
+    """Record who looked at what, without any of it."""
+    detail = {"version": version.version, "columns": list(columns), "rows": rows}
+    with transaction(workspace.database) as connection:
+        audit.record(connection, workspace.actor, action, name, detail)
 
 
 def _output(version: Membership) -> Output:

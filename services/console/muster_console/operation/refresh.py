@@ -11,6 +11,7 @@ from muster_console.operation.workspace import Workspace
 from muster_core.errors import InvalidInput, PartUnavailable, Problem
 from muster_core.queue.app import Hint
 from muster_core.queue.hint import send_hint
+from muster_core.storage import audit
 from muster_core.storage.database import transaction
 from muster_core.storage.process import list_processes
 from muster_core.storage.progress import (
@@ -43,6 +44,8 @@ def refresh_segments(
             actor=workspace.actor,
             max_attempts=workspace.settings.max_attempts,
         )
+        asked = [run.name for run in requested]
+        audit.record(connection, workspace.actor, "segment.refresh_requested", asked)
     send_hint(workspace.settings, Hint.REFRESH)
     return requested
 

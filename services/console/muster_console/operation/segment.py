@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from muster_console.operation.definition import (
+    Definitions,
     catalog_for,
     known_definitions,
     known_with,
@@ -20,7 +22,7 @@ from muster_console.operation.definition import (
 from muster_console.operation.run import run_json
 from muster_console.operation.warning import rule_warnings
 from muster_console.operation.workspace import Workspace
-from muster_core.errors import Problem, UnreadableSegment
+from muster_core.errors import ChangedMeanwhile, Problem, UnreadableSegment
 from muster_core.rules.check import check_folder
 from muster_core.rules.document import SegmentDocument
 from muster_core.rules.expression.render import render_expression
@@ -28,6 +30,7 @@ from muster_core.rules.sentence import sentence
 from muster_core.rules.text import WrittenSegment
 from muster_core.runs.status import Status, explain
 from muster_core.schedules.schedule import Schedule, ScheduleKind
+from muster_core.storage import audit
 from muster_core.storage import segment as storage
 from muster_core.storage.database import transaction
 from muster_core.storage.measure import apply_measures
@@ -48,6 +51,8 @@ class SegmentLine:
     display_name: str | None
     type: str
     state: str
+    #: The revision of its definition; it grows by one with every change.
+    rev: int
     status: str
     #: The reason code of the status, see docs/run-states.md.
     reason: str | None
@@ -116,12 +121,27 @@ def apply_segments(workspace: Workspace, path: Path) -> list[AppliedSegment]:
         InvalidInput: with every problem, of form and against the catalog; those of drafts are warnings.
         Conflict: there is no catalog yet.
     """
+    return apply_definitions(workspace, read_definitions(path, workspace.settings.limits))
+
+
+def apply_definitions(
+    workspace: Workspace, found: Definitions, *, expected: Mapping[str, int] | None = None
+) -> list[AppliedSegment]:
+    """Create or change what was read, all or none; measures come first.
+
+    `expected` names the revision that segments must still have, 0 for one that must not exist.
+
+    Raises:
+        InvalidInput: with every problem, of form and against the catalog; those of drafts are warnings.
+        Conflict: there is no catalog yet.
+        ChangedMeanwhile: a segment is not at the revision expected.
+    """
     limits = workspace.settings.limits
-    found = read_definitions(path, limits)
     documents = found.documents
     with transaction(workspace.database) as connection:
         # what is checked here is still so when it is saved: nobody else saves meanwhile
         lock_saving(connection)
+        _still_expected(connection, expected or {})
         catalog = catalog_for(connection, found)
         known = known_with(known_definitions(connection), found)
         problems = found.problems + measure_problems(connection, found, catalog, known, limits)
@@ -134,6 +154,8 @@ def apply_segments(workspace: Workspace, path: Path) -> list[AppliedSegment]:
         warned = rule_warnings(workspace, connection, found, catalog, known)
         measures = apply_measures(connection, list(found.named_measures.values()))
         changes = storage.apply_segments(connection, documents)
+        _record(connection, workspace, "measure", measures)
+        _record(connection, workspace, "segment", changes)
     return [
         *(
             AppliedSegment(name=name, kind="measure", change=change, warnings=warned.measures[name])
@@ -144,6 +166,26 @@ def apply_segments(workspace: Workspace, path: Path) -> list[AppliedSegment]:
             for name, change in changes
         ),
     ]
+
+
+def _still_expected(connection: Connection, expected: Mapping[str, int]) -> None:
+    if not expected:
+        return
+    revisions = {record.name: record.rev for record in storage.list_segments(connection)}
+    for name, rev in expected.items():
+        if revisions.get(name, 0) != rev:
+            raise ChangedMeanwhile(
+                f"The segment `{name}` was changed by somebody else meanwhile.",
+                hint="Read it again and repeat your change.",
+            )
+
+
+def _record(
+    connection: Connection, workspace: Workspace, kind: str, changes: Sequence[tuple[str, str]]
+) -> None:
+    for change in ("created", "changed"):
+        names = [name for name, what in changes if what == change]
+        audit.record(connection, workspace.actor, f"{kind}.{change}", names)
 
 
 def _placed(found: list[WrittenSegment], problems: list[list[Problem]]) -> dict[str, list[Problem]]:
@@ -190,6 +232,7 @@ def delete_segment(workspace: Workspace, name: str) -> None:
     """
     with transaction(workspace.database) as connection:
         storage.delete_segment(connection, name)
+        audit.record(connection, workspace.actor, "segment.deleted", name)
 
 
 def _next_times(connection: Connection, record: SegmentRecord) -> list[datetime]:
@@ -237,6 +280,7 @@ def _line(record: SegmentRecord) -> SegmentLine:
         display_name=record.document.display_name if record.document else None,
         type=record.type,
         state=record.state,
+        rev=record.rev,
         status=status,
         reason=reason,
         members=record.member_count,

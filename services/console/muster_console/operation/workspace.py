@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from getpass import getuser
 
 from sqlalchemy import Connection, Engine
@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine
 from muster_core.catalog.document import Catalog
 from muster_core.errors import Conflict
 from muster_core.lake.location import Lake
+from muster_core.security.role import Principal
 from muster_core.settings import Settings
 from muster_core.storage.catalog import current_catalog
 from muster_core.storage.database import open_database
@@ -24,22 +25,28 @@ class Workspace:
     settings: Settings
     database: Engine
     lake: Lake
+    #: Who asked, where that came in through the REST API; None on this machine's command line.
+    principal: Principal | None = None
 
     @property
     def actor(self) -> str:
         """Return who is at work, for the record."""
-        return f"user {getuser()}"
+        return self.principal.actor if self.principal else f"local {getuser()}"
+
+    def of(self, principal: Principal) -> Workspace:
+        """Return this workspace as `principal` works in it."""
+        return replace(self, principal=principal)
 
 
 @contextmanager
-def open_workspace(settings: Settings | None = None) -> Iterator[Workspace]:
+def open_workspace(settings: Settings | None = None, *, pool_size: int = 5) -> Iterator[Workspace]:
     """Open what `settings` (default: the environment's) name, and close it at the end of the block.
 
     Raises:
         PartUnavailable: nothing names a database and nothing runs in this home.
     """
     settings = settings or Settings()
-    database = open_database(settings.database(), application="muster console")
+    database = open_database(settings.database(), application="muster console", pool_size=pool_size)
     try:
         yield Workspace(settings=settings, database=database, lake=Lake(settings.lake()))
     finally:

@@ -60,6 +60,7 @@ class Deployment:
                 addresses=addresses,
                 database_url=self.database_url,
                 stop_seconds=self.parts.stop_seconds,
+                port=_port(self.home, self.parts, name) if name == "console" else None,
             )
             for name in self.parts.service_names
         ]

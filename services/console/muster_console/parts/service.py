@@ -1,4 +1,4 @@
-"""Muster's own processes as children: scheduler, worker, exporter."""
+"""Muster's own processes as children: scheduler, worker, exporter, console."""
 
 from __future__ import annotations
 
@@ -21,13 +21,12 @@ SERVICES = {
     "scheduler": "muster_scheduler",
     "worker": "muster_worker",
     "exporter": "muster_exporter",
+    "console": "muster_console.api",
 }
 
 
 class Service:
     """One service process; it is ready once it has signed on in the table `process`."""
-
-    address = ""
 
     def __init__(
         self,
@@ -37,8 +36,12 @@ class Service:
         addresses: Mapping[str, str],
         database_url: str,
         stop_seconds: float,
+        port: int | None = None,
     ) -> None:
         self.name = name
+        self._port = port
+        #: Where people and programs reach it; empty where it listens nowhere.
+        self.address = f"http://127.0.0.1:{port}" if port else ""
         self._home = home
         self._addresses = addresses
         self._database_url = database_url
@@ -56,6 +59,7 @@ class Service:
                 **self._addresses,
                 "MUSTER_HOME": str(self._home.path),
                 "PYTHONUNBUFFERED": "1",
+                **({"MUSTER_CONSOLE_PORT": str(self._port)} if self._port else {}),
             },
             directory=Path.cwd(),
             stop_signal=signal.SIGTERM,

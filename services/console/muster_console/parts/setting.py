@@ -28,11 +28,12 @@ class PartSettings(BaseSettings):
     postgres_port: int | None = Field(default=None, ge=1, le=65535)
     valkey_port: int | None = Field(default=None, ge=1, le=65535)
     engine_port: int | None = Field(default=None, ge=1, le=65535)
+    console_port: int | None = Field(default=None, ge=1, le=65535)
     engine_memory: str = Field(default_factory=default_memory, pattern=r"^\d+[mg]$")
     #: Tasks the engine runs at the same time.
     engine_cores: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1)
     #: Which services this machine runs, separated by commas; `none` starts the parts alone.
-    services: str = "scheduler,worker,exporter"
+    services: str = "scheduler,worker,exporter,console"
     #: How long a part may take to become ready.
     start_seconds: Seconds = 120.0
     #: How long a service may take to hand its work back.
@@ -56,7 +57,7 @@ class PartSettings(BaseSettings):
             )
         return value
 
-    @field_validator("postgres_port", "valkey_port", "engine_port", mode="before")
+    @field_validator("postgres_port", "valkey_port", "engine_port", "console_port", mode="before")
     @classmethod
     def _empty_is_unset(cls, value: object) -> object:
         return None if value == "" else value

@@ -1,0 +1,54 @@
+"""The application: every route, its errors, its limits, and its description."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from fastapi import APIRouter, FastAPI, Request, Response
+
+from muster_console.api.body import BodyLimit
+from muster_console.api.policy import Viewing, check_policies
+from muster_console.api.problem import RESPONSES, answer_errors
+from muster_console.api.route import access, measure, run, segment, system
+from muster_console.operation.workspace import Workspace
+
+PREFIX = "/api/v1"
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+def create_api(workspace: Workspace) -> FastAPI:
+    """Return the API over `workspace`.
+
+    Raises:
+        RouteWithoutPolicy: a route says not who may take it.
+    """
+    app = FastAPI(title="Muster", version="1", openapi_url=None, docs_url=None, redoc_url=None)
+    app.state.workspace = workspace
+    root = APIRouter(prefix=PREFIX, responses=RESPONSES)
+    for module in (segment, run, measure, access, system):
+        root.include_router(module.router)
+
+    @root.get("/openapi.json", tags=["system"])
+    def description(workspace: Viewing) -> dict[str, Any]:
+        """Return the OpenAPI description of this API."""
+        return app.openapi()
+
+    app.include_router(root)
+    answer_errors(app)
+    app.add_middleware(BodyLimit)
+
+    @app.middleware("http")
+    async def harden(request: Request, go_on: Callable[[Request], Awaitable[Response]]) -> Response:
+        response = await go_on(request)
+        for name, value in _HEADERS.items():
+            response.headers.setdefault(name, value)
+        return response
+
+    check_policies(app)
+    return app

@@ -1,0 +1,72 @@
+"""What comes in: no larger than it may be, and in an encoding that is taken."""
+
+from __future__ import annotations
+
+from fastapi import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from muster_console.api.problem import UnusableRequest, problem_response
+
+#: Bytes of one request body.
+LARGEST_BODY = 1_000_000
+_TYPES = ("application/json", "application/yaml", "text/yaml")
+
+#: How the OpenAPI document describes a body that is read as text: files hold the same.
+DOCUMENT_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {kind: {"schema": {"type": "object"}} for kind in _TYPES},
+    }
+}
+
+
+class BodyLimit:
+    """Refuse a body that says it is too large, or turns out to be, or comes compressed."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, counting what is read of it."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = dict(scope["headers"])
+        said = headers.get(b"content-length", b"0")
+        if not said.isdigit() or int(said) > LARGEST_BODY:
+            await problem_response(413, "too_large", "A body has at most 1 MB.")(
+                scope, receive, send
+            )
+            return
+        if headers.get(b"content-encoding", b"identity") != b"identity":
+            await problem_response(415, "unusable_request", "A body must not be compressed.")(
+                scope, receive, send
+            )
+            return
+        read = 0
+
+        async def counted() -> Message:
+            nonlocal read
+            message = await receive()
+            read += len(message.get("body", b""))
+            if read > LARGEST_BODY:
+                raise UnusableRequest(413, "A body has at most 1 MB.")
+            return message
+
+        await self._app(scope, counted, send)
+
+
+async def document_text(request: Request) -> str:
+    """Return the document in the body of a request, as text.
+
+    Raises:
+        UnusableRequest: it is not JSON or YAML in UTF-8.
+    """
+    kind, _, options = request.headers.get("content-type", "").partition(";")
+    charset = options.partition("charset=")[2].strip().strip('"').lower() or "utf-8"
+    if kind.strip().lower() not in _TYPES or charset not in ("utf-8", "utf8"):
+        raise UnusableRequest(415, f"Send {' or '.join(_TYPES)} in UTF-8.")
+    try:
+        return (await request.body()).decode()
+    except UnicodeDecodeError as exc:
+        raise UnusableRequest(400, "The body is not text in UTF-8.") from exc

@@ -1,0 +1,78 @@
+"""A POST with an `Idempotency-Key` is done once; repeated within a day it gets the same answer."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
+
+from muster_console.operation.workspace import Workspace
+from muster_core.errors import InvalidInput, Problem
+from muster_core.storage import idempotency as storage
+from muster_core.storage.database import transaction
+
+_LONGEST_KEY = 255
+_Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+class IdempotentRoute(APIRoute):
+    """A route whose POST keeps its answer under the key the caller gave."""
+
+    def get_route_handler(self) -> _Handler:
+        """Return the handler, with the keeping of answers around it."""
+        handle = super().get_route_handler()
+        if "POST" not in (self.methods or ()):
+            return handle
+
+        async def once(request: Request) -> Response:
+            key = request.headers.get("idempotency-key")
+            if key is None:
+                return await handle(request)
+            if not 0 < len(key) <= _LONGEST_KEY or not key.isprintable():
+                raise InvalidInput(
+                    [Problem(message="the Idempotency-Key has 1 to 255 printable characters")]
+                )
+            return await _once(request, key, handle)
+
+        return once
+
+
+async def _once(request: Request, key: str, handle: _Handler) -> Response:
+    workspace: Workspace = request.app.state.workspace
+    # whoever holds the same token is the same caller; the token itself is not kept
+    caller = hashlib.sha256(request.headers.get("authorization", "").encode()).hexdigest()
+    whole = f"{request.method} {request.url.path}?{request.url.query}\n".encode()
+    digest = hashlib.sha256(whole + await request.body()).digest()
+    kept = await run_in_threadpool(_claim, workspace, caller, key, digest)
+    if kept is not None:
+        return JSONResponse(kept.body, kept.status)
+    try:
+        answer = await handle(request)
+    except BaseException:
+        # nothing was done: the key is free for another attempt
+        await run_in_threadpool(_release, workspace, caller, key)
+        raise
+    body = json.loads(bytes(answer.body)) if answer.body else None
+    await run_in_threadpool(_keep, workspace, caller, key, answer.status_code, body)
+    return answer
+
+
+def _claim(workspace: Workspace, caller: str, key: str, digest: bytes) -> storage.KeptAnswer | None:
+    with transaction(workspace.database) as connection:
+        return storage.claim_key(connection, caller, key, digest)
+
+
+def _release(workspace: Workspace, caller: str, key: str) -> None:
+    with transaction(workspace.database) as connection:
+        storage.release_key(connection, caller, key)
+
+
+def _keep(workspace: Workspace, caller: str, key: str, status: int, body: Any) -> None:
+    with transaction(workspace.database) as connection:
+        storage.keep_answer(connection, caller, key, status, body)

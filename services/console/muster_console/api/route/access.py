@@ -1,0 +1,246 @@
+"""People, tokens, signing in, and what everybody did."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query, Request
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+from muster_console.api.idempotency import IdempotentRoute
+from muster_console.api.policy import Administering, Anybody, Viewing
+from muster_console.api.problem import NotSignedIn
+from muster_console.operation import access as operation
+from muster_core.errors import InvalidInput, Problem
+from muster_core.security.role import Permission, Principal, Role
+from muster_core.storage.person import StoredPerson, StoredToken
+
+router = APIRouter(tags=["access"], route_class=IdempotentRoute)
+
+TokenId = Annotated[int, Path(ge=1, lt=2**63)]
+
+
+class Me(BaseModel):
+    """Who you are here."""
+
+    name: str
+    role: Role
+    members: bool
+
+
+class SignIn(BaseModel):
+    """A name and its password."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(max_length=128)
+    password: SecretStr = Field(max_length=256)
+
+
+class NewPerson(BaseModel):
+    """Somebody to let in."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(min_length=1, max_length=128)
+    role: Role = Role.VIEWER
+    members: bool = False
+    password: SecretStr | None = Field(default=None, max_length=256)
+
+
+class ChangedPerson(BaseModel):
+    """What to change of somebody; what is left out stays."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    role: Role | None = None
+    members: bool | None = None
+    disabled: bool | None = None
+    password: SecretStr | None = Field(default=None, max_length=256)
+
+
+class NewToken(BaseModel):
+    """A token to make; it may never do more than its owner."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(min_length=1, max_length=128)
+    role: Role | None = None
+    members: bool = False
+    days: int = Field(default=90, ge=1, le=3_660)
+
+
+class MadeToken(BaseModel):
+    """A new token; it is shown this once."""
+
+    id: int
+    token: str
+
+
+class People(BaseModel):
+    """Everybody by name."""
+
+    items: list[StoredPerson]
+
+
+class Tokens(BaseModel):
+    """Tokens, the newest first."""
+
+    items: list[StoredToken]
+
+
+class Entry(BaseModel):
+    """One thing somebody did."""
+
+    seq: int
+    at: datetime
+    actor: str
+    action: str
+    object: str
+    detail: dict[str, Any]
+    hash: str
+
+
+class Entries(BaseModel):
+    """What was done, the newest first; `next` is the `before` of the page behind."""
+
+    items: list[Entry]
+    next: int | None
+
+
+class Verified(BaseModel):
+    """How many entries fit the chain, and the first one that does not."""
+
+    entries: int
+    broken_at: int | None
+
+
+@router.post("/sign-in")
+def sign_in(workspace: Anybody, given: SignIn, request: Request) -> MadeToken:
+    """Exchange a password for a token of twelve hours."""
+    address = request.client.host if request.client else ""
+    token_id, token = operation.sign_in(
+        workspace, given.name, given.password.get_secret_value(), address
+    )
+    return MadeToken(id=token_id, token=token)
+
+
+@router.get("/me")
+def me(workspace: Viewing) -> Me:
+    """Return who you are, and what you may do."""
+    principal = workspace.principal
+    if principal is None:
+        raise NotSignedIn
+    return Me(
+        name=principal.name, role=principal.role, members=principal.allows(Permission.MEMBERS)
+    )
+
+
+@router.get("/users")
+def list_people(workspace: Administering) -> People:
+    """List everybody by name."""
+    return People(items=operation.list_people(workspace))
+
+
+@router.post("/users", status_code=201)
+def create_person(workspace: Administering, given: NewPerson) -> Me:
+    """Let somebody in."""
+    operation.create_person(
+        workspace, given.name, given.role, members=given.members, password=_secret(given.password)
+    )
+    return Me(name=given.name, role=given.role, members=given.members)
+
+
+@router.patch("/users/{name}", status_code=204)
+def change_person(workspace: Administering, name: str, given: ChangedPerson) -> None:
+    """Change somebody's role, grant or password; a role taken away is gone with the next request."""
+    operation.change_person(
+        workspace,
+        name,
+        role=given.role,
+        members=given.members,
+        disabled=given.disabled,
+        password=_secret(given.password),
+    )
+
+
+@router.get("/tokens")
+def list_tokens(workspace: Viewing) -> Tokens:
+    """List your tokens; administrators see everybody's."""
+    return Tokens(items=operation.list_tokens(workspace, owner=_owner(workspace.principal)))
+
+
+@router.post("/tokens", status_code=201)
+def create_token(workspace: Viewing, given: NewToken) -> MadeToken:
+    """Make a token of yours; it is shown this once."""
+    principal = workspace.principal
+    if principal is None:
+        raise NotSignedIn
+    # a token never passes on more than it has itself
+    least = principal.capped(given.role or principal.role, members=given.members, token_id=0)
+    token_id, token = operation.create_token(
+        workspace,
+        principal.name,
+        given.name,
+        role=least.role,
+        members=least.members,
+        lifetime=timedelta(days=given.days),
+    )
+    return MadeToken(id=token_id, token=token)
+
+
+@router.delete("/tokens/{token_id}", status_code=204)
+def revoke_token(workspace: Viewing, token_id: TokenId) -> None:
+    """End one of your tokens at once; administrators may end everybody's."""
+    operation.revoke_token(workspace, token_id, owner=_owner(workspace.principal))
+
+
+@router.get("/audit")
+def list_entries(
+    workspace: Administering,
+    *,
+    before: Annotated[int | None, Query(ge=1, lt=2**63)] = None,
+    actor: Annotated[str | None, Query(max_length=256)] = None,
+    object: Annotated[str | None, Query(max_length=256)] = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 100,
+) -> Entries:
+    """List what was done, the newest first."""
+    found = operation.list_entries(
+        workspace, before=before, actor=actor, object=object, limit=limit
+    )
+    items = [
+        Entry(
+            seq=entry.seq,
+            at=entry.at,
+            actor=entry.actor,
+            action=entry.action,
+            object=entry.object,
+            detail=entry.detail,
+            hash=entry.hash.hex(),
+        )
+        for entry in found
+    ]
+    return Entries(items=items, next=items[-1].seq if len(items) == limit else None)
+
+
+@router.get("/audit/verify")
+def verify_entries(workspace: Administering) -> Verified:
+    """Read along the chain of entries."""
+    entries, broken = operation.verify_entries(workspace)
+    return Verified(entries=entries, broken_at=broken)
+
+
+def _owner(principal: Principal | None) -> str | None:
+    """Return whose tokens are meant: everybody's for an administrator."""
+    if principal is None:
+        raise NotSignedIn
+    return None if principal.allows(Permission.ADMINISTER) else principal.name
+
+
+def _secret(given: SecretStr | None) -> str | None:
+    if given is None:
+        return None
+    if not given.get_secret_value():
+        raise InvalidInput([Problem(message="the password is empty", pointer="/password")])
+    return given.get_secret_value()

@@ -1,0 +1,198 @@
+"""Segments: list, read, check, save, delete, refresh, members."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from pydantic import BaseModel, ConfigDict
+
+from muster_console.api.body import DOCUMENT_BODY, document_text
+from muster_console.api.idempotency import IdempotentRoute
+from muster_console.api.page import Cursor, Limit, Page, page_of, read_order
+from muster_console.api.policy import Editing, SeeingMembers, Viewing
+from muster_console.api.problem import ProblemItem
+from muster_console.api.revision import IfMatch, IfNoneMatch, etag, expected_revision
+from muster_console.operation import segment as operation
+from muster_console.operation.definition import read_definitions_text
+from muster_console.operation.member import look_at_members
+from muster_console.operation.refresh import refresh_segments
+from muster_console.operation.segment import AppliedSegment, RuleCount, SegmentLine
+from muster_console.operation.workspace import Workspace
+from muster_core.errors import InvalidInput, Problem
+
+router = APIRouter(prefix="/segments", tags=["segments"], route_class=IdempotentRoute)
+
+_SORTABLE = (
+    "name",
+    "type",
+    "state",
+    "status",
+    "members",
+    "refreshed_at",
+    "next_due_at",
+    "schedule",
+)
+
+
+class SegmentDetail(BaseModel):
+    """One segment with its definition, its counts per rule and when it is due next."""
+
+    segment: SegmentLine
+    document: dict[str, Any]
+    rules: list[RuleCount]
+    next_times: list[datetime]
+
+
+class Saved(BaseModel):
+    """What saving did; a draft's warnings begin with what is still wrong with it."""
+
+    name: str
+    kind: str
+    change: str
+    warnings: list[ProblemItem]
+
+
+class Asked(BaseModel):
+    """A run that was asked for; look at it under /runs."""
+
+    run_id: int
+    name: str
+
+
+class RefreshRequest(BaseModel):
+    """Which segments to refresh; none named means every active one."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    names: list[str] | None = None
+    as_of: datetime | None = None
+
+
+class Members(BaseModel):
+    """The first members of a version."""
+
+    segment: str
+    version: int
+    count: int
+    as_of: datetime
+    columns: list[str]
+    members: list[dict[str, Any]]
+
+
+@router.get("")
+def list_segments(
+    workspace: Viewing,
+    *,
+    sort: Annotated[str, Query(max_length=64)] = "name",
+    search: Annotated[str, Query(max_length=256, description="Part of the name.")] = "",
+    state: Annotated[str | None, Query(max_length=32)] = None,
+    status: Annotated[str | None, Query(max_length=64)] = None,
+    type: Annotated[str | None, Query(max_length=32)] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Page[SegmentLine]:
+    """List segments, by default by name."""
+    order = read_order(sort, _SORTABLE)
+    text = search.casefold()
+    lines = [
+        line
+        for line in operation.list_segments(workspace)
+        if text in f"{line.name} {line.display_name or ''}".casefold()
+        and (state is None or line.state == state)
+        and (status is None or line.status == status)
+        and (type is None or line.type == type)
+    ]
+    return page_of(lines, order, limit=limit, cursor=cursor, name=lambda line: line.name)
+
+
+@router.post("/refresh", status_code=202)
+def refresh(workspace: Editing, request: RefreshRequest) -> list[Asked]:
+    """Ask for a refresh now; the runs are worked on by the workers."""
+    if request.as_of is not None and request.as_of.tzinfo is None:
+        raise InvalidInput(
+            [Problem(message="an instant needs an offset", pointer="/as_of", hint="end it with Z")]
+        )
+    asked = refresh_segments(workspace, request.names, as_of=request.as_of)
+    return [Asked(run_id=run.run_id, name=run.name) for run in asked]
+
+
+@router.get("/{name}")
+def show_segment(workspace: Viewing, name: str, response: Response) -> SegmentDetail:
+    """Return one segment; its ETag is what a change is based on."""
+    view = operation.show_segment(workspace, name)
+    response.headers["ETag"] = etag(view.segment.rev)
+    return SegmentDetail(
+        segment=view.segment,
+        document=view.document,
+        rules=view.rules,
+        next_times=view.next_times,
+    )
+
+
+@router.put("/{name}", openapi_extra=DOCUMENT_BODY)
+async def save_segment(
+    workspace: Editing,
+    name: str,
+    request: Request,
+    if_match: IfMatch = None,
+    if_none_match: IfNoneMatch = None,
+) -> Saved:
+    """Save a segment: the document as JSON or YAML, as files hold it.
+
+    `If-Match` names the revision it is based on, `If-None-Match: *` makes a new one.
+    """
+    return await run_in_threadpool(
+        _save, workspace, name, await document_text(request), if_match, if_none_match
+    )
+
+
+@router.delete("/{name}", status_code=204)
+def delete_segment(workspace: Editing, name: str) -> None:
+    """Delete a segment nothing uses; its versions and runs stay."""
+    operation.delete_segment(workspace, name)
+
+
+@router.get("/{name}/members")
+def members(
+    workspace: SeeingMembers,
+    name: str,
+    columns: Annotated[list[str] | None, Query(max_length=100)] = None,
+    limit: Limit = 100,
+) -> Members:
+    """Return the first members of the latest version; the look is recorded."""
+    page = look_at_members(workspace, name, columns=columns or [], limit=limit)
+    return Members(
+        segment=name,
+        version=page.version.version,
+        count=page.version.member_count,
+        as_of=page.version.as_of,
+        columns=page.columns,
+        members=page.members,
+    )
+
+
+def _save(
+    workspace: Workspace, name: str, text: str, if_match: str | None, if_none_match: str | None
+) -> Saved:
+    expected = expected_revision(if_match, if_none_match)
+    found = read_definitions_text(text, workspace.settings.limits)
+    names = [document.name for document in found.documents]
+    if not found.problems and (names != [name] or found.measures):
+        raise InvalidInput(
+            [Problem(message=f"the body must be the one segment `{name}`", pointer="/name")]
+        )
+    applied = operation.apply_definitions(workspace, found, expected={name: expected})
+    return saved(applied[0])
+
+
+def saved(applied: AppliedSegment) -> Saved:
+    """Return what applying did, as an answer."""
+    warnings = [
+        ProblemItem(**{k: v for k, v in asdict(p).items() if k in ProblemItem.model_fields})
+        for p in applied.warnings
+    ]
+    return Saved(name=applied.name, kind=applied.kind, change=applied.change, warnings=warnings)

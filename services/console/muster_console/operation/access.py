@@ -1,0 +1,174 @@
+"""People, their tokens, and the record of what everybody did."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from muster_console.operation.workspace import Workspace
+from muster_core.errors import MusterError
+from muster_core.security.role import Principal, Role
+from muster_core.storage import audit
+from muster_core.storage import person as storage
+from muster_core.storage.audit import AuditEntry
+from muster_core.storage.database import transaction
+from muster_core.storage.person import StoredPerson, StoredToken
+
+#: How long a token is valid where nobody says otherwise.
+DEFAULT_LIFETIME = timedelta(days=90)
+#: How long somebody stays signed in with a password.
+SIGNED_IN_FOR = timedelta(hours=12)
+
+
+class TooManyAttempts(MusterError):
+    """Too many failed attempts; try again in a minute."""
+
+    code = "too_many_attempts"
+
+
+class WrongPassword(MusterError):
+    """Name or password is wrong."""
+
+    code = "wrong_password"
+
+
+def create_person(
+    workspace: Workspace, name: str, role: Role, *, members: bool, password: str | None
+) -> None:
+    """Let somebody in.
+
+    Raises:
+        InvalidInput: name or password cannot be used.
+        Conflict: somebody of that name exists.
+    """
+    with transaction(workspace.database) as connection:
+        storage.create_person(connection, name, role, members=members, password=password)
+        detail = {"role": role, "members": members}
+        audit.record(connection, workspace.actor, "user.created", name, detail)
+
+
+def change_person(
+    workspace: Workspace,
+    name: str,
+    *,
+    role: Role | None = None,
+    members: bool | None = None,
+    password: str | None = None,
+    disabled: bool | None = None,
+) -> None:
+    """Change what is given.
+
+    Raises:
+        NotFound: there is nobody of that name.
+        Conflict: no administrator would be left.
+        InvalidInput: the password cannot be used.
+    """
+    given = {"role": role, "members": members, "disabled": disabled}
+    detail: dict[str, object] = {key: value for key, value in given.items() if value is not None}
+    if password is not None:
+        detail["new_password"] = True
+    with transaction(workspace.database) as connection:
+        storage.change_person(
+            connection, name, role=role, members=members, password=password, disabled=disabled
+        )
+        audit.record(connection, workspace.actor, "user.changed", name, detail)
+
+
+def list_people(workspace: Workspace) -> list[StoredPerson]:
+    """Return everybody by name."""
+    with transaction(workspace.database) as connection:
+        return storage.list_people(connection)
+
+
+def create_token(
+    workspace: Workspace,
+    owner: str,
+    name: str,
+    *,
+    role: Role | None,
+    members: bool,
+    lifetime: timedelta = DEFAULT_LIFETIME,
+) -> tuple[int, str]:
+    """Make a token that may do at most what `role` and `members` say; return its id and itself.
+
+    Raises:
+        NotFound: there is nobody called `owner`.
+        InvalidInput: `lifetime` is not positive, or over ten years.
+    """
+    with transaction(workspace.database) as connection:
+        token_id, token = storage.create_token(
+            connection, owner, name, role=role, members=members, lifetime=lifetime
+        )
+        detail = {"token": token_id, "role": role, "members": members, "days": lifetime.days}
+        audit.record(connection, workspace.actor, "token.created", owner, detail)
+    return token_id, token
+
+
+def revoke_token(workspace: Workspace, token_id: int, *, owner: str | None = None) -> None:
+    """End a token at once; `owner` restricts it to a person's own ones.
+
+    Raises:
+        NotFound: there is no such token.
+    """
+    with transaction(workspace.database) as connection:
+        storage.revoke_token(connection, token_id, owner=owner)
+        audit.record(connection, workspace.actor, "token.revoked", str(token_id))
+
+
+def list_tokens(workspace: Workspace, *, owner: str | None = None) -> list[StoredToken]:
+    """Return tokens, the newest first."""
+    with transaction(workspace.database) as connection:
+        return storage.list_tokens(connection, owner=owner)
+
+
+def sign_in(workspace: Workspace, name: str, password: str, address: str) -> tuple[int, str]:
+    """Exchange a password for a token of half a day; return its id and itself.
+
+    Raises:
+        TooManyAttempts: this name failed too often from this address; nothing was looked at.
+        WrongPassword: name or password is wrong.
+    """
+    with transaction(workspace.database) as connection:
+        if storage.too_many_attempts(connection, name, address):
+            raise TooManyAttempts
+        principal = storage.principal_of_password(connection, name, password, address)
+        if principal is not None:
+            token_id, token = storage.create_token(
+                connection,
+                principal.name,
+                "sign-in",
+                role=None,
+                members=principal.members,
+                lifetime=SIGNED_IN_FOR,
+            )
+            audit.record(connection, principal.actor, "user.signed_in", principal.name)
+    if principal is None:
+        # outside the transaction: the failure is to be remembered
+        raise WrongPassword
+    return token_id, token
+
+
+def principal_of_token(workspace: Workspace, token: str) -> Principal | None:
+    """Return who holds `token`, None where nobody may come in with it."""
+    with transaction(workspace.database) as connection:
+        return storage.principal_of_token(connection, token)
+
+
+def list_entries(
+    workspace: Workspace,
+    *,
+    before: int | None = None,
+    actor: str | None = None,
+    object: str | None = None,
+    limit: int = 100,
+) -> list[AuditEntry]:
+    """Return what was done, the newest first."""
+    with transaction(workspace.database) as connection:
+        return audit.list_entries(
+            connection, before=before, actor=actor, object=object, limit=limit
+        )
+
+
+def verify_entries(workspace: Workspace) -> tuple[int, int | None]:
+    """Read along the chain of entries; return how many fit, and the first number that does not."""
+    with transaction(workspace.database) as connection:
+        return audit.verify_entries(connection)
