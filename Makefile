@@ -58,6 +58,7 @@ bench-10m: $(READY) ## 10 M customers, 400 M rows; needs 50 GB of disk
 	$(BIN)/python -m benchmarks refresh --ten-million $(BENCH)
 
 bench-kinds: $(READY) ## every kind of rule against a plain count of the same rows
+	$(BENCH_READY)
 	$(BIN)/python -m benchmarks kinds
 
 # DuckDB makes the data and the answers; nothing else needs it, so only this target installs it.

@@ -6,7 +6,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,8 @@ ON_ENGINE = {"engine", "spark"}
 FLOORS = {"floor", "floor-store"}
 #: So many segments a contender of one query each is asked for at most; beyond that it gets a sample.
 MOST = {"duckdb": 100, "duckdb-sorted": 100, "duckdb-store": 100, "clickhouse": 100, "spark": 20}
+#: Seconds a contender may take, but for the one with a limit of its own.
+_PATIENCE = 1800.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +44,8 @@ class Plan:
     #: Rounds of the quick contenders; those that take long get one.
     rounds: int
     sample: int
+    #: Of those asked one by one no more than this is asked for, whatever `MOST` says.
+    most: int = 100
     prepare_duckdb: bool = True
     extras: bool = False
 
@@ -162,16 +166,14 @@ class Course:
         )
 
     def _timed(self, lane: Lane, what: str, method: str, *arguments: Any) -> None:
-        with metered([lane.start()], disk=self.work) as usage:
-            lane.ask(method, *arguments, patience=3600)
-        self.ledger.add(
-            "prepare",
-            point=self.point,
-            contender="duckdb-prepare",
-            what=what,
-            seconds=usage.seconds,
-            **_taken(usage),
-        )
+        fields = {"point": self.point, "contender": "duckdb-prepare", "what": what}
+        try:
+            with metered([lane.start()], disk=self.work) as usage:
+                lane.ask(method, *arguments, patience=3600)
+        except Failed as exc:
+            self.ledger.add("prepare-failed", **fields, failed=str(exc))
+            return
+        self.ledger.add("prepare", **fields, seconds=usage.seconds, **_taken(usage))
 
     def _extras(self, stage: Stage, refresher: Refresher) -> None:
         self.tell("hint to claim on an idle system")
@@ -200,10 +202,15 @@ class Course:
             # what takes a query a segment takes long enough to be measured once
             if number and (name in MOST or self._gave_up(name)):
                 continue
-            count = size if size <= MOST.get(name, size) else min(self.plan.sample, MOST[name])
-            chosen = segments(size)[:count]
+            chosen = segments(size)[: self._asked(name, size)]
+            count = len(chosen)
             self.tell(f"{size:,} segments: {name}" + (f", {count} of them" if count < size else ""))
             self._measure(name, chosen, size, stage, refresher)
+
+    def _asked(self, name: str, size: int) -> int:
+        """Return how many of `size` segments a contender is asked for."""
+        most = min(MOST.get(name, size), self.plan.most) if name in MOST else size
+        return size if size <= most else min(self.plan.sample, most)
 
     def _measure(
         self, name: str, chosen: list[Segment], size: int, stage: Stage, refresher: Refresher
@@ -248,7 +255,9 @@ class Course:
             lane.close()
 
     def _lane(self, name: str, stage: Stage) -> Lane:
-        return self._lanes.setdefault(name, Lane(name, stage))
+        # a query a segment always ends; one for all of many segments may not
+        patient = stage if name == "duckdb-all" else replace(stage, limit_seconds=_PATIENCE)
+        return self._lanes.setdefault(name, Lane(name, patient))
 
 
 def _taken(usage: Usage) -> dict[str, float | int]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import matplotlib as mpl
 from matplotlib.figure import Figure as Canvas
-from matplotlib.ticker import ScalarFormatter
+from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
 
 from benchmarks.course import WHOLE
 from benchmarks.summary import TITLES, Summary
@@ -27,6 +27,7 @@ _COLOURS = {
     "floor": "#999999",
     "floor-store": "#BBBBBB",
 }
+_PLAIN = FuncFormatter(lambda value, _: f"{value:,.0f}" if value >= 1 else f"{value:g}")
 _CURVE = (WHOLE, "engine", "duckdb", "floor")
 
 
@@ -98,7 +99,12 @@ def _dress(axis: Any, label: str, title: str) -> None:
     axis.set_xlabel(label)
     axis.set_ylabel("seconds")
     axis.set_title(title)
-    axis.yaxis.set_major_formatter(ScalarFormatter())
+    axis.yaxis.set_major_formatter(_PLAIN)
+    axis.yaxis.set_minor_formatter(NullFormatter())
+    measured = sorted({float(x) for line in axis.get_lines() for x in line.get_xdata()})
+    axis.xaxis.set_minor_locator(NullLocator())
+    axis.set_xticks(measured)
+    axis.xaxis.set_major_formatter(_PLAIN)
     axis.grid(visible=True, which="major", alpha=0.3)
     if axis.get_lines():
         axis.legend(fontsize=7)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -33,6 +34,9 @@ ORDER = (WHOLE, "engine", "floor-store", "floor", "duckdb-all", "duckdb-store", 
 #: What the curves over customers and rows are drawn of.
 _CURVE = (WHOLE, "engine", "duckdb", "floor")
 _WARM_UP = Shape(customers=20_000)
+_GIBIBYTE = 2**30
+#: Of disk, for every row of a related table.
+_BYTES_A_ROW = 120
 #: Where data and figures are kept.
 DEFAULT_FOLDER = (
     Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "muster-benchmark"
@@ -49,7 +53,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--contenders", help=f"some of {','.join(ORDER)}")
     parser.add_argument("--sample", type=int, default=50, help="segments of those asked one by one")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--limit", type=float, help="seconds before a query is given up")
+    parser.add_argument(
+        "--limit", type=float, help="seconds before the one query for all segments is given up"
+    )
     parser.add_argument("--no-curves", action="store_true", help="the main data set only")
     parser.add_argument("--no-duckdb-prepare", action="store_true")
     parser.add_argument("--folder", type=Path, default=DEFAULT_FOLDER)
@@ -60,6 +66,7 @@ def measure(chosen: argparse.Namespace) -> int:
     """Run what is chosen, print and write the figures; return the exit code."""
     folder: Path = chosen.folder.absolute()
     folder.mkdir(parents=True, exist_ok=True)
+    _require_disk(folder, [shape for shape, _ in _shapes(chosen)])
     name = "ten-million" if chosen.ten_million else "full" if chosen.full else "quick"
     ledger = Ledger(
         folder / f"{name}.json",
@@ -68,14 +75,18 @@ def measure(chosen: argparse.Namespace) -> int:
         machine=machine.describe(folder),
         sample=chosen.sample,
     )
+    # told to end, stop what was started as after Ctrl-C
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     differences: list[str] = []
+    target = None
     try:
         differences = _courses(chosen, folder, ledger)
         ledger.note(ended=datetime.now(UTC).isoformat(timespec="seconds"))
+        # a report that is committed is of a whole run
+        target = chosen.report
     finally:
         table.show(ledger)
-        written = report.write(folder, chosen.report)
-        print(f"\nFigures: {ledger.path}\nReport: {written}")
+        print(f"\nFigures: {ledger.path}\nReport: {report.write(folder, target)}")
     for difference in differences:
         print(difference, file=sys.stderr)
     return 1 if differences else 0
@@ -117,7 +128,7 @@ def _courses(chosen: argparse.Namespace, folder: Path, ledger: Ledger) -> list[s
                 work=folder / "work",
                 cores=os.cpu_count() or 1,
                 memory_bytes=int(psutil.virtual_memory().total * 0.4),
-                limit_seconds=chosen.limit or (120.0 if chosen.full else 60.0),
+                limit_seconds=chosen.limit or (180.0 if chosen.full else 60.0),
                 tell=tell,
                 warm_up=warm_up,
             )
@@ -151,6 +162,7 @@ def _shapes(chosen: argparse.Namespace) -> list[tuple[Shape, Plan]]:
             sizes=chosen.segments or [100],
             rounds=min(chosen.rounds, 2),
             sample=min(chosen.sample, 10),
+            most=10,
             prepare_duckdb=False,
             extras=False,
         )
@@ -173,6 +185,17 @@ def _shapes(chosen: argparse.Namespace) -> list[tuple[Shape, Plan]]:
         (Shape(customers=customers // 10, rows=80), curve),
         main,
     ]
+
+
+def _require_disk(folder: Path, shapes: list[Shape]) -> None:
+    """Refuse a run the disk has no room for: files, store, and what sorting spills."""
+    needed = max(shape.related for shape in shapes) * _BYTES_A_ROW
+    free = psutil.disk_usage(str(folder)).free
+    if free < needed:
+        raise SystemExit(
+            f"{folder} has {free / _GIBIBYTE:.0f} GiB free, and this needs about"
+            f" {needed / _GIBIBYTE:.0f} GiB: choose another folder with --folder."
+        )
 
 
 def _contenders(asked: str | None) -> list[str]:

@@ -121,7 +121,9 @@ def _preparing(main: Summary) -> Iterator[str]:
         for name, said in ((WHOLE, "Muster"), ("duckdb-prepare", "DuckDB, the same join and sort")):
             entry = main.prepared(what, name)
             if entry:
-                memory, disk = (f"{entry[of] / 2**20:,.0f}" for of in ("peak_bytes", "disk_bytes"))
+                memory, disk = (
+                    f"{entry.get(of, 0) / 2**20:,.0f}" for of in ("peak_bytes", "disk_bytes")
+                )
                 seconds, cpu = number(entry["seconds"]), number(entry["cpu_seconds"])
                 rows.append([title, said, seconds, cpu, memory, disk])
     yield from _table(["", "", "seconds", "CPU s", "MiB", "MiB of disk"], rows)
@@ -131,12 +133,14 @@ def _preparing(main: Summary) -> Iterator[str]:
             f"\nThe store has {store['partitions']} partitions and {store['bytes'] / 2**20:,.0f} MiB;"
             f" starting a job of the engine takes {number(job_start(main))} s."
         )
-    yield "\nPreparing and refreshing end to end takes less than a query a segment:\n"
     paid = []
     for name in ("duckdb", "duckdb-sorted", "clickhouse", "spark"):
         first, day = main.pays_from("first", name), main.pays_from("day", name)
         if first or day:
             paid.append([TITLES[name], _segments(first), _segments(day)])
+    if not paid:
+        return
+    yield "\nPreparing and refreshing end to end takes less than a query a segment:\n"
     yield from _table(["against", "from, with the first preparing", "from, with a new day"], paid)
 
 
@@ -184,7 +188,7 @@ def _large(large: Summary) -> Iterator[str]:
         yield (
             f"Preparing took {number(first['seconds'])} s, one new day"
             f" {number(large.preparing('day'))} s; at most {first['peak_bytes'] / 2**30:.1f} GiB of memory"
-            f" and {first['disk_bytes'] / 2**30:.1f} GiB of disk more than before;"
+            f" and {first.get('disk_bytes', 0) / 2**30:.1f} GiB of disk more than before;"
             f" the store has {store['partitions']} partitions and {store['bytes'] / 2**30:.1f} GiB."
         )
     yield ""
