@@ -55,7 +55,7 @@ bench: $(READY) ## every way to count the same segments, 50,000 customers (FULL=
 
 bench-10m: $(READY) ## 10 M customers, 400 M rows; needs 50 GB of disk
 	$(BENCH_READY)
-	$(BIN)/python -m benchmarks refresh --ten-million $(BENCH)
+	$(BIN)/python -m benchmarks refresh --ten-million --report docs/performance.md $(BENCH)
 
 bench-kinds: $(READY) ## every kind of rule against a plain count of the same rows
 	$(BENCH_READY)

@@ -104,11 +104,11 @@ class Course:
             self.tell("warming the engine up")
             self._lane("engine", stage).ask("warm", self.warm_up, patience=900)
             self._prepare(data, stage, refresher)
-            if self.plan.extras:
-                self._extras(stage, refresher)
             for size in self.plan.sizes:
                 for number in range(self.plan.rounds):
                     self._round(size, number, stage, refresher)
+            if self.plan.extras:
+                self._extras(stage, refresher)
 
     @contextmanager
     def _started(self, stage: Stage) -> Iterator[tuple[Home, Refresher]]:

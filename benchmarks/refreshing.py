@@ -14,6 +14,7 @@ import argparse
 import os
 import signal
 import sys
+import traceback
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -74,26 +75,28 @@ def measure(chosen: argparse.Namespace) -> int:
         began=datetime.now(UTC).isoformat(timespec="seconds"),
         machine=machine.describe(folder),
         sample=chosen.sample,
+        main=_shapes(chosen)[0][0].name,
     )
     # told to end, stop what was started as after Ctrl-C
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    differences: list[str] = []
+    wrong: list[str] = []
     target = None
     try:
-        differences = _courses(chosen, folder, ledger)
+        wrong = _courses(chosen, folder, ledger)
         ledger.note(ended=datetime.now(UTC).isoformat(timespec="seconds"))
         # a report that is committed is of a whole run
         target = chosen.report
     finally:
         table.show(ledger)
         print(f"\nFigures: {ledger.path}\nReport: {report.write(folder, target)}")
-    for difference in differences:
-        print(difference, file=sys.stderr)
-    return 1 if differences else 0
+    for said in wrong:
+        print(said, file=sys.stderr)
+    return 1 if wrong else 0
 
 
 def _courses(chosen: argparse.Namespace, folder: Path, ledger: Ledger) -> list[str]:
-    differences: list[str] = []
+    """Run every data set's course; return what went wrong."""
+    wrong: list[str] = []
     with Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -133,14 +136,19 @@ def _courses(chosen: argparse.Namespace, folder: Path, ledger: Ledger) -> list[s
                 warm_up=warm_up,
             )
             progress.update(now, total=None)
-            course.run()
-            differences += course.differences
+            try:
+                course.run()
+            except Exception as exc:  # noqa: BLE001 - the other data sets are measured all the same
+                traceback.print_exc()
+                wrong.append(f"{course.point} was given up: {type(exc).__name__}: {exc}")
+                ledger.add("given-up", point=course.point, said=wrong[-1])
+            wrong += course.differences
             progress.advance(courses)
-    return differences
+    return wrong
 
 
 def _shapes(chosen: argparse.Namespace) -> list[tuple[Shape, Plan]]:
-    """Return the data sets and what is measured on each, those of the curves first: they are small."""
+    """Return the data sets and what is measured on each: the main one, then the small ones of the curves."""
     contenders = _contenders(chosen.contenders)
     customers = chosen.customers or (
         10_000_000 if chosen.ten_million else 1_000_000 if chosen.full else 50_000
@@ -179,11 +187,11 @@ def _shapes(chosen: argparse.Namespace) -> list[tuple[Shape, Plan]]:
         extras=False,
     )
     return [
+        main,
         (Shape(customers=customers // 10), curve),
         (Shape(customers=customers // 3), curve),
         (Shape(customers=customers // 10, rows=5), curve),
         (Shape(customers=customers // 10, rows=80), curve),
-        main,
     ]
 
 

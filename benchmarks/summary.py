@@ -48,7 +48,7 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """One data set of a ledger; without `point` the last, which is the main one."""
+    """One data set of a ledger; without `point` the main one."""
 
     ledger: Ledger
     point: str = ""
@@ -56,7 +56,7 @@ class Summary:
     def __post_init__(self) -> None:
         points = self.points
         if not self.point and points:
-            object.__setattr__(self, "point", points[-1])
+            object.__setattr__(self, "point", self.ledger.head.get("main", points[-1]))
 
     @property
     def points(self) -> list[str]:
