@@ -33,6 +33,8 @@ FLOORS = {"floor", "floor-store"}
 MOST = {"duckdb": 100, "duckdb-sorted": 100, "duckdb-store": 100, "clickhouse": 100, "spark": 20}
 #: Seconds a contender may take, but for the one with a limit of its own.
 _PATIENCE = 1800.0
+#: A contender that took more memory than this gets a new process for its next turn.
+_MUCH = 2 * 2**30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,8 +230,13 @@ class Course:
                 with metered(roots) as usage:
                     counts = lane.ask("count", chosen)
                 seconds, stages = usage.seconds, {}
+                if name not in ON_ENGINE and usage.peak_bytes > _MUCH:
+                    # what its allocator keeps would be missing to the others
+                    lane.close()
         except Failed as exc:
             self.ledger.add("refresh", **fields, failed=str(exc))
+            if name != WHOLE:
+                self._lane(name, stage).close()
             return
         self.ledger.add("refresh", **fields, seconds=seconds, stages=stages, **_taken(usage))
         if name not in FLOORS:

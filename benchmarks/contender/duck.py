@@ -61,10 +61,11 @@ class SortedEach(QueryEach):
         folder.mkdir(parents=True, exist_ok=True)
         for table in TABLES:
             target = folder / f"{table}.parquet"
-            self._connection.execute(
-                f"COPY (SELECT * FROM {table} ORDER BY occurred_at) TO '{target}'"
-                " (FORMAT parquet, COMPRESSION zstd)"
-            )
+            if not target.exists():
+                self._connection.execute(
+                    f"COPY (SELECT * FROM {table} ORDER BY occurred_at) TO '{target}'"
+                    " (FORMAT parquet, COMPRESSION zstd)"
+                )
             source = f"SELECT * FROM read_parquet('{target}')"
             self._connection.execute(f"CREATE OR REPLACE VIEW {table} AS {source}")
 
