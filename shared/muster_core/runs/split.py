@@ -17,4 +17,5 @@ def next_cap(size: int, *, attempt: int, max_attempts: int, certain: bool = Fals
     left = max_attempts - attempt
     if left <= 1:
         return 1
-    return max(1, math.ceil(round(size ** (1 - 1 / left), 6)))
+    share: float = size ** (1 - 1 / left)
+    return max(1, math.ceil(round(share, 6)))

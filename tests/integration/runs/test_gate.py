@@ -34,7 +34,7 @@ def refresh(desk, in_transaction):
 
 
 @pytest.fixture
-def held(desk, refresh) -> int:
+def held(desk, refresh):
     """A run that would empty a segment of three versions, one that an export delivers."""
     desk.apply("buyers")
     desk.tell("INSERT INTO export (name, document) VALUES ('on', '{}')")

@@ -16,7 +16,7 @@ import muster_core.kernel.evaluate as kernel
 _evaluate = kernel.evaluate
 
 
-def evaluate(plan, partition):  # type: ignore[no-untyped-def]
+def evaluate(plan, partition):
     """Evaluate as ever, unless the plan holds a poisonous segment."""
     for line in Path(os.environ["MUSTER_TEST_POISON"]).read_text().splitlines():
         segment, _, harm = line.partition(" ")

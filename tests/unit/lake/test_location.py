@@ -5,7 +5,8 @@ import resource
 import pytest
 
 from muster_core.errors import NoSpace, StoreDamaged, TerminalError, TransientError
-from muster_core.lake.location import Lake, lake_errors
+from muster_core.lake.failure import lake_errors
+from muster_core.lake.location import Lake
 
 
 @pytest.fixture
