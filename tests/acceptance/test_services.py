@@ -29,6 +29,13 @@ def test_services_report_restart_and_stop_before_what_they_stand_on(parts):
     assert {part["state"] for part in status["parts"]} == {"ready"}
     assert all(p["last_heartbeat"] for p in status["parts"] if p["kind"] == "service")
 
+    # Then the doctor finds nothing broken, down to a job on the engine, and health checks pass
+    examined = parts.json("doctor")
+    assert {f["part"] for f in examined["findings"] if f["part"] == "engine"} == {"engine"}
+    assert [f for f in examined["findings"] if f["grade"] == "error"] == []
+    for name in SERVICES:
+        parts.muster("system", "status", "--of", name)
+
     # When a service is killed, then another process takes its place
     for name in SERVICES:
         old = parts.kill(name)

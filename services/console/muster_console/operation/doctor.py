@@ -16,6 +16,7 @@ from muster_console.checkup.machine import check_folders, check_settings, check_
 from muster_console.operation.health import look_at_health
 from muster_console.operation.workspace import Workspace
 from muster_core.errors import MusterError
+from muster_core.telemetry import redact
 
 #: Starting a session and one job, on an engine that has nothing ready.
 _PROBE_SECONDS = 150
@@ -79,15 +80,16 @@ def _engine(workspace: Workspace) -> Iterator[Finding]:
             timeout=_PROBE_SECONDS,
             check=False,
         )
-        report = json.loads(done.stdout)
+        # what is logged on the way stands before it
+        report = json.loads((done.stdout.strip().splitlines() or [""])[-1])
     except subprocess.TimeoutExpired:
         yield error(
             "engine", "job", f"no answer in {_PROBE_SECONDS} s", "Restart it, or look at its log."
         )
         return
     except ValueError:
-        last = (done.stderr.strip().splitlines() or ["nothing"])[-1]
-        yield error("engine", "job", last[:300], "Look at the engine's log.")
+        last = (done.stderr.strip().splitlines() or ["no answer"])[-1]
+        yield error("engine", "job", redact(last)[:300], "Look at the engine's log.")
         return
     yield from _reported(report)
 
