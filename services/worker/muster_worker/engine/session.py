@@ -33,8 +33,9 @@ _LOST_CODES = {
     grpc.StatusCode.ABORTED,
     grpc.StatusCode.UNAUTHENTICATED,
 }
+# NO_ACTIVE_SESSION is what PySpark makes of SESSION_CHANGED: it closes the client before it asks for details
 _LOST_TEXT = re.compile(
-    r"INVALID_HANDLE|OPERATION_CANCELED|SESSION_CLOSED|SESSION_CHANGED|RETRIES_EXCEEDED"
+    r"INVALID_HANDLE|NO_ACTIVE_SESSION|OPERATION_CANCELED|SESSION_CLOSED|SESSION_CHANGED|RETRIES_EXCEEDED"
     r"|stopped SparkContext|SparkContext was shut down|UNAUTHENTICATED|Connection re(set|fused)"
 )
 _NO_SPACE = re.compile(r"No space left on device|ENOSPC|Errno 28")
