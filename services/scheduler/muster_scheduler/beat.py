@@ -33,6 +33,7 @@ from muster_core.storage.refresh import close_refreshes
 from muster_core.storage.run import Recovery, expire_held, reap
 from muster_core.telemetry import get_logger
 from muster_scheduler.alert import AlertSender
+from muster_scheduler.arrival import ArrivalWatch
 
 #: A process not heard of for this long is forgotten.
 _FORGET_AFTER = timedelta(hours=1)
@@ -50,6 +51,7 @@ class DueScheduler(Scheduler):  # type: ignore[misc]
         self._name = process_name("scheduler")
         self._database: Engine | None = None
         self._alerts: AlertSender | None = None
+        self._arrival: ArrivalWatch | None = None
         self._swept_at = self._canary_at = -float("inf")
         super().__init__(*args, **kwargs)
 
@@ -75,6 +77,8 @@ class DueScheduler(Scheduler):  # type: ignore[misc]
             return
         if self._alerts is not None:
             self._alerts.close()
+        if self._arrival is not None:
+            self._arrival.close()
         try:
             with transaction(self._database) as connection:
                 remove_process(connection, self._name)
@@ -91,10 +95,12 @@ class DueScheduler(Scheduler):  # type: ignore[misc]
             # Read again: the parts may have been started, and their addresses written, after this process.
             self._settings = Settings()
             self._database = open_database(
-                self._settings.database(), application=self._name, pool_size=2
+                self._settings.database(), application=self._name, pool_size=3
             )
             self._alerts = AlertSender(self._database, self._settings)
             self._alerts.start()
+            self._arrival = ArrivalWatch(self._database, self._settings, name=self._name)
+            self._arrival.start()
         return self._database
 
     def _work(self, database: Engine) -> WaitingWork:

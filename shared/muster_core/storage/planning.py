@@ -148,11 +148,11 @@ def schedule_due(connection: Connection, scheduler: str, *, max_attempts: int = 
 
 
 def request_system_refresh(
-    connection: Connection, *, actor: str, max_attempts: int = 5
+    connection: Connection, *, actor: str, max_attempts: int = 5, trigger: str = "manual"
 ) -> SystemRefresh:
     """Queue a refresh now of every segment that follows the system schedule, over one snapshot."""
     opened = connection.execute(
-        _OPEN_REFRESH, {"due": None, "trigger": "manual", "actor": actor}
+        _OPEN_REFRESH, {"due": None, "trigger": trigger, "actor": actor}
     ).one()
     runs = _system_runs(connection, opened, actor, max_attempts)
     return SystemRefresh(id=opened.id, due_at=opened.due_at, runs=runs)

@@ -10,8 +10,11 @@ unfenced: the fence is not compared either. The checker must report violations.
 from __future__ import annotations
 
 import os
+import random
 import re
 import sys
+import time
+from typing import Any
 
 _KIND = os.environ.get("CHAOS_CONTROL", "")
 _FENCE = r"(?:[a-z]\.)?fence = (?:ANY\(:fences\)|:fence)"
@@ -31,17 +34,38 @@ def _break_fence() -> None:
 def _break_trust() -> None:
     from muster_worker.lease import Interruption, Lease
 
-    genuine = Lease.stop
+    genuine_stop, genuine_renew = Lease.stop, Lease._renew
 
     def stop(lease: Lease, why: Interruption) -> None:
         if why is not Interruption.LOST:
-            genuine(lease, why)
+            genuine_stop(lease, why)
+
+    def renew(lease: Lease, beats: bool) -> bool:
+        return not vars(lease).get("asleep") and genuine_renew(lease, beats)
 
     setattr(Lease, "held", property(lambda _: True))  # noqa: B010 - mypy knows better
     setattr(Lease, "stop", stop)  # noqa: B010 - as above
+    setattr(Lease, "_renew", renew)  # noqa: B010 - as above
+
+
+def _sleep_before_writing() -> None:
+    """Let every third batch sleep past its lease between its last look and its first write."""
+    from muster_worker.batch import Batch
+
+    genuine = Batch._publish
+    seconds = 1.7 * float(os.environ["MUSTER_LEASE_SECONDS"])
+
+    def publish(batch: Batch, *given: Any) -> Any:
+        if random.random() < 1 / 3:
+            vars(batch.lease)["asleep"] = True
+            time.sleep(seconds)
+        return genuine(batch, *given)
+
+    setattr(Batch, "_publish", publish)  # noqa: B010 - as above
 
 
 if _KIND and "muster_worker" in sys.orig_argv:
     if _KIND == "unfenced":
         _break_fence()
     _break_trust()
+    _sleep_before_writing()

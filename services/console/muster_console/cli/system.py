@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Annotated, Any
 
@@ -21,15 +22,19 @@ from muster_console.cli.waiting import TimeoutOption, follow
 from muster_console.operation.health import health_json, look_at_health, require_alive
 from muster_console.operation.system import (
     cancel_system_refresh,
+    get_arrival,
     get_system_schedule,
     list_system_refreshes,
     look_at_system_refresh,
     migrate_database,
     refresh_json,
     refresh_system,
+    set_arrival,
     set_system_schedule,
+    unset_arrival,
 )
 from muster_console.operation.workspace import open_workspace
+from muster_core.storage.arrival import ArrivalRule
 from muster_core.storage.health import Health
 from muster_core.storage.refresh import RefreshRecord
 from muster_core.storage.setting import SystemSchedule
@@ -37,6 +42,8 @@ from muster_core.storage.setting import SystemSchedule
 app = typer.Typer(help="The refresh of everything, and its schedule.", no_args_is_help=True)
 schedule_app = typer.Typer(help="When everything is refreshed.", no_args_is_help=True)
 app.add_typer(schedule_app, name="schedule")
+arrival_app = typer.Typer(help="What is refreshed when data arrives.", no_args_is_help=True)
+app.add_typer(arrival_app, name="arrival")
 
 RefreshArgument = Annotated[int, typer.Argument(help="The refresh's number.", metavar="ID")]
 
@@ -87,6 +94,56 @@ def end_schedule(*, json: JsonOption = False) -> None:
     with open_workspace() as workspace:
         found = set_system_schedule(workspace)
     _print_schedule(found, json=json)
+
+
+@arrival_app.command("set")
+def set_arrival_rule(
+    *,
+    every: Annotated[
+        float, typer.Option(help="Start at most once in so many minutes.", metavar="MINUTES", min=1)
+    ] = 15.0,
+    segment: Annotated[
+        list[str] | None,
+        typer.Option(help="A segment; repeat it for more; absent: the system refresh."),
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Refresh everything, or some segments, when a Parquet source changed."""
+    with open_workspace() as workspace:
+        rule = set_arrival(workspace, minutes=every, segments=segment)
+    _print_arrival(rule, json=json)
+
+
+@arrival_app.command("show")
+def show_arrival_rule(*, json: JsonOption = False) -> None:
+    """Show what is refreshed when data arrives."""
+    with open_workspace() as workspace:
+        rule = get_arrival(workspace)
+    _print_arrival(rule, json=json)
+
+
+@arrival_app.command("off")
+def end_arrival_rule(*, json: JsonOption = False) -> None:
+    """Refresh nothing any more when data arrives."""
+    with open_workspace() as workspace:
+        unset_arrival(workspace)
+    _print_arrival(None, json=json)
+
+
+def _print_arrival(rule: ArrivalRule | None, *, json: bool) -> None:
+    minutes = None if rule is None else rule.every.total_seconds() / 60
+    if json:
+        shown = None
+        if rule is not None:
+            shown = asdict(rule) | {"every": rule.every.total_seconds()}
+        print_json({"arrival": shown})
+    elif rule is None:
+        console.print("Nothing is refreshed when data arrives.")
+    else:
+        what = "everything" if rule.segments is None else ", ".join(rule.segments)
+        console.print(f"When data arrives: {what}, at most once in {minutes:g} minutes.")
+        if rule.started_at is not None:
+            console.print(f"Last started at {times_text([rule.started_at])}")
 
 
 @app.command()

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 from typing import Any
 
 from muster_console.operation.workspace import Workspace
@@ -13,8 +14,9 @@ from muster_core.errors import InvalidInput, PartUnavailable, Problem
 from muster_core.queue.app import Hint
 from muster_core.queue.hint import send_hint
 from muster_core.schedules.schedule import OFF, Schedule, daily, read_schedule
+from muster_core.storage import arrival, setting
 from muster_core.storage import refresh as record
-from muster_core.storage import setting
+from muster_core.storage.arrival import ArrivalRule
 from muster_core.storage.database import transaction
 from muster_core.storage.migrate import migrate
 from muster_core.storage.planning import request_system_refresh
@@ -88,6 +90,31 @@ def borrowed_system_schedule(workspace: Workspace, *, cron: str) -> Iterator[Non
         yield
     finally:
         _put(workspace, before)
+
+
+def get_arrival(workspace: Workspace) -> ArrivalRule | None:
+    """Return what is started when data arrives; None where nothing is."""
+    with transaction(workspace.database) as connection:
+        return arrival.get_arrival(connection)
+
+
+def set_arrival(
+    workspace: Workspace, *, minutes: float, segments: Sequence[str] | None
+) -> ArrivalRule:
+    """Start these segments (None: the system refresh) when a source changed, at most once in `minutes`.
+
+    Raises:
+        NotFound: a segment does not exist.
+    """
+    every = timedelta(minutes=minutes)
+    with transaction(workspace.database) as connection:
+        return arrival.set_arrival(connection, every=every, segments=segments)
+
+
+def unset_arrival(workspace: Workspace) -> None:
+    """Start nothing any more when data arrives."""
+    with transaction(workspace.database) as connection:
+        arrival.unset_arrival(connection)
 
 
 def refresh_system(workspace: Workspace) -> StartedRefresh:
