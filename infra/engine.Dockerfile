@@ -13,7 +13,6 @@ RUN grep -oE '^[a-z0-9._-]+==[^\\]+' requirements.txt > versions.txt \
 FROM python:3.11-slim
 RUN useradd --create-home --uid 10001 muster && install -d -o muster /lake /engine
 COPY --from=build /opt/muster /opt/muster
-COPY infra/alive.py /opt/muster/alive.py
 USER muster
 WORKDIR /home/muster
 ENV PATH=/opt/muster/bin:$PATH PYTHONUNBUFFERED=1

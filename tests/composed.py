@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +34,10 @@ class Place:
     folders: Mapping[str, Path]
     #: What the file asks the operator for.
     secrets: Mapping[str, str]
-    #: Interpreter of an image.
+    #: Interpreter of an image; this one, unless it is named here.
     pythons: Mapping[str, Path]
+    #: Program of an image that is not Muster's own.
+    programs: Mapping[str, Path] = field(default_factory=dict)
 
 
 class Composition:
@@ -52,6 +54,8 @@ class Composition:
         """Return what the container of `name` would run; `arguments` replace its command."""
         service = self._services[name]
         words = [self._local(word) for word in arguments or service["command"]]
+        if not service["image"].startswith("muster-"):
+            return [str(self._place.programs[words[0]]), *words[1:]]
         if service.get("entrypoint") == ["muster"]:
             return [str(self._python(service)), "-m", "muster_console", *words]
         file = CHECKOUT / "infra" / f"{service['image'].removeprefix('muster-')}.Dockerfile"
@@ -66,11 +70,11 @@ class Composition:
         assert not unknown, f"{name} is not told {unknown}"
         return kept | made | other
 
-    def start(self, name: str, **other: str) -> None:
-        """Start `name` in the background."""
+    def start(self, name: str, *more: str, **other: str) -> None:
+        """Start `name` in the background; `more` words follow its command."""
         with (self._log / f"{name}.log").open("ab") as log:
             self._processes[name] = subprocess.Popen(
-                self.command(name),
+                [*self.command(name), *more],
                 env=self.environment(name, **other),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -113,12 +117,12 @@ class Composition:
 
     def is_healthy(self, name: str) -> bool:
         """Run the health check that the file gives for `name`."""
-        kind, *words = self._services[name]["healthcheck"]["test"]
+        kind, program, *words = self._services[name]["healthcheck"]["test"]
         assert kind == "CMD"
-        assert words[0] == "python"
-        found = [self._copied(word) for word in words[1:]]
+        # what runs in a container knows its variables: `docker exec` and health checks get them too
         python = str(self._python(self._services[name]))
-        command = [python, *(self._local(word) for word in found)]
+        command = [python, "-m", "muster_console"] if program == "muster" else [python]
+        command += [self._local(word) for word in words]
         return subprocess.run(command, env=self.environment(name), check=False).returncode == 0
 
     def pid(self, name: str) -> int:

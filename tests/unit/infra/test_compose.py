@@ -111,7 +111,7 @@ OWN = {name: s for name, s in SERVICES.items() if str(s.get("image", "")).starts
 
 
 def _known_variables() -> set[str]:
-    known = ENGINE_VARIABLES | NODE_VARIABLES
+    known = ENGINE_VARIABLES | NODE_VARIABLES | {"MUSTER_CONSOLE_HOST", "MUSTER_CONSOLE_PORT"}
     for name in Settings.model_fields:
         known |= {name.upper(), f"MUSTER_{name.upper()}"}
     return known
@@ -141,6 +141,7 @@ def test_every_part_of_the_issue_is_a_service() -> None:
         "scheduler",
         "worker",
         "exporter",
+        "console",
     }
 
 
