@@ -67,7 +67,7 @@ def measure(chosen: argparse.Namespace) -> int:
     """Run what is chosen, print and write the figures; return the exit code."""
     folder: Path = chosen.folder.absolute()
     folder.mkdir(parents=True, exist_ok=True)
-    _require_disk(folder, [shape for shape, _ in _shapes(chosen)])
+    _require_disk(folder, [shape for shape, _ in shapes(chosen)])
     name = "ten-million" if chosen.ten_million else "full" if chosen.full else "quick"
     ledger = Ledger(
         folder / f"{name}.json",
@@ -75,7 +75,7 @@ def measure(chosen: argparse.Namespace) -> int:
         began=datetime.now(UTC).isoformat(timespec="seconds"),
         machine=machine.describe(folder),
         sample=chosen.sample,
-        main=_shapes(chosen)[0][0].name,
+        main=shapes(chosen)[0][0].name,
     )
     # told to end, stop what was started as after Ctrl-C
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
@@ -103,8 +103,8 @@ def _courses(chosen: argparse.Namespace, folder: Path, ledger: Ledger) -> list[s
         TimeElapsedColumn(),
         console=Console(stderr=True),
     ) as progress:
-        shapes = _shapes(chosen)
-        courses = progress.add_task("", total=len(shapes) + 1)
+        planned = shapes(chosen)
+        courses = progress.add_task("", total=len(planned) + 1)
         now = progress.add_task("", total=None)
 
         def tell(text: str) -> None:
@@ -120,7 +120,7 @@ def _courses(chosen: argparse.Namespace, folder: Path, ledger: Ledger) -> list[s
 
         warm_up = made(_WARM_UP)
         progress.advance(courses)
-        for shape, plan in shapes:
+        for shape, plan in planned:
             progress.update(
                 courses, description=f"{shape.customers:,} customers, {shape.related:,} rows"
             )
@@ -147,7 +147,7 @@ def _courses(chosen: argparse.Namespace, folder: Path, ledger: Ledger) -> list[s
     return wrong
 
 
-def _shapes(chosen: argparse.Namespace) -> list[tuple[Shape, Plan]]:
+def shapes(chosen: argparse.Namespace) -> list[tuple[Shape, Plan]]:
     """Return the data sets and what is measured on each: the main one, then the small ones of the curves."""
     contenders = _contenders(chosen.contenders)
     customers = chosen.customers or (
