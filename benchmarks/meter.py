@@ -32,18 +32,21 @@ class Usage:
 def metered(roots: Sequence[int], *, disk: Path | None = None) -> Iterator[Usage]:
     """Measure the processes `roots` and everything below them while the block runs, and the disk of `disk`."""
     usage, done = Usage(), threading.Event()
-    known: dict[int, bool] = {}
-    cpu_before = _cpu(roots)
+    evaluates: dict[int, bool] = {}
+    # by process, not as a sum: what has ended would be missing, and not every parent is told its time
+    before = {process: cpu for process, (_, cpu) in _looked(roots).items()}
+    cpu: dict[psutil.Process, float] = {}
     used_before = psutil.disk_usage(str(disk)).used if disk else 0
 
     def look() -> None:
         if disk:
             more = psutil.disk_usage(str(disk)).used - used_before
             usage.disk_bytes = max(usage.disk_bytes, more)
-        sizes = dict(_sizes(roots))
-        usage.peak_bytes = max(usage.peak_bytes, sum(sizes.values()))
-        for pid, size in sizes.items():
-            if known.setdefault(pid, _evaluates(pid)):
+        found = _looked(roots)
+        usage.peak_bytes = max(usage.peak_bytes, sum(size for size, _ in found.values()))
+        for process, (size, seconds) in found.items():
+            cpu[process] = seconds
+            if evaluates.setdefault(process.pid, _evaluates(process)):
                 usage.task_bytes = max(usage.task_bytes, size)
 
     def watch() -> None:
@@ -60,7 +63,9 @@ def metered(roots: Sequence[int], *, disk: Path | None = None) -> Iterator[Usage
         done.set()
         thread.join()
         look()
-        usage.cpu_seconds = max(_cpu(roots) - cpu_before, 0.0)
+        usage.cpu_seconds = sum(
+            seconds - before.get(process, 0.0) for process, seconds in cpu.items()
+        )
 
 
 def _tree(roots: Sequence[int]) -> Iterator[psutil.Process]:
@@ -71,23 +76,17 @@ def _tree(roots: Sequence[int]) -> Iterator[psutil.Process]:
             yield from process.children(recursive=True)
 
 
-def _sizes(roots: Sequence[int]) -> Iterator[tuple[int, int]]:
-    for process in _tree(roots):
-        with suppress(psutil.Error):
-            yield process.pid, process.memory_info().rss
-
-
-def _cpu(roots: Sequence[int]) -> float:
-    """Return the processor seconds of the tree, children that have ended among them."""
-    total = 0.0
+def _looked(roots: Sequence[int]) -> dict[psutil.Process, tuple[int, float]]:
+    """Return the resident bytes and processor seconds of each process of the tree."""
+    found = {}
     for process in _tree(roots):
         with suppress(psutil.Error):
             times = process.cpu_times()
-            total += times.user + times.system + times.children_user + times.children_system
-    return total
+            found[process] = (process.memory_info().rss, times.user + times.system)
+    return found
 
 
-def _evaluates(pid: int) -> bool:
+def _evaluates(process: psutil.Process) -> bool:
     with suppress(psutil.Error):
-        return any(word.startswith("pyspark.") for word in psutil.Process(pid).cmdline())
+        return any(word.startswith("pyspark.") for word in process.cmdline())
     return False
