@@ -111,6 +111,12 @@ class SourceDenied(TerminalError):
     code = "source_denied"
 
 
+class SourceShrunken(TerminalError):
+    """A table has lost most of its rows since the last snapshot."""
+
+    code = "source_shrunken"
+
+
 class DuplicateKeys(TerminalError):
     """The profile table has several rows for one customer key."""
 

@@ -148,6 +148,13 @@ class Table(Frozen):
     time: str | None = None
     timezone: str = "UTC"
     personal: list[str] = []
+    #: Only the columns that were named belong to it: one that is added to its source stays out.
+    closed: bool = False
+
+    @model_serializer(mode="wrap")
+    def _without_open(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # the digests of tables that are not closed stay as they were
+        return {n: value for n, value in handler(self).items() if n != "closed" or value}
 
 
 class Catalog(Frozen):

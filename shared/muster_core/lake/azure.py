@@ -17,7 +17,7 @@ from azure.core.exceptions import AzureError, HttpResponseError, ResourceNotFoun
 from azure.storage.blob import BlobPrefix, ContainerClient
 from pyarrow.fs import AzureFileSystem
 
-from muster_core.lake.object import AccessDenied, Entry, StoreError
+from muster_core.lake.object import AccessDenied, Entry, StoreError, mark
 
 _CONNECT_SECONDS = 10
 _REQUEST_SECONDS = 60
@@ -77,7 +77,8 @@ class AzureContainer:
             for found in listed:
                 if isinstance(found, BlobPrefix) or _is_folder(found):
                     continue
-                yield Entry(path=found.name, size=found.size, etag=found.etag.strip('"'))
+                etag = mark(found.last_modified, found.etag)
+                yield Entry(path=found.name, size=found.size, etag=etag)
 
     def create(self, path: str, data: bytes) -> None:
         """Put a file where there is none.

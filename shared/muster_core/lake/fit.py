@@ -94,6 +94,7 @@ def check_table(
         time=document.time,
         timezone=document.timezone,
         personal=sorted(c for c, note in document.columns.items() if note.personal),
+        closed=bool(document.only),
     )
 
 

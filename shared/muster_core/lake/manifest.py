@@ -41,7 +41,7 @@ class SourceFile(Node):
     number: int
     path: str
     size: int
-    #: Modification time in nanoseconds for local files, the etag for object stores, as text.
+    #: Modification time in nanoseconds, in object stores followed by the etag; the checksum of extracted files.
     etag: str
     #: For extracted files: the file with the positions of rows that are no longer there, and their number.
     dead: str | None = None

@@ -13,6 +13,7 @@ import re
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol
 
 #: What PyArrow says of a refused request: S3's and Azure's words for it, in its own message.
@@ -26,11 +27,16 @@ _MISSING = re.compile(r"NO_SUCH_BUCKET|NO_SUCH_KEY|RESOURCE_NOT_FOUND|\] 404 |HT
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """A file as a listing shows it; `etag` changes with its content."""
+    """A file as a listing shows it; `etag` begins with its time and changes with its content."""
 
     path: str
     size: int
     etag: str
+
+
+def mark(written: datetime, etag: str) -> str:
+    """Return what tells that a file was written again: its time in nanoseconds, as of local files, and its etag."""
+    return f"{round(written.timestamp()) * 1_000_000_000}-{etag.strip(chr(34))}"
 
 
 class ObjectStore(Protocol):

@@ -14,7 +14,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 from pyarrow.fs import AwsStandardS3RetryStrategy, S3FileSystem
 
-from muster_core.lake.object import AccessDenied, Entry, StoreError
+from muster_core.lake.object import AccessDenied, Entry, StoreError, mark
 
 _CONNECT_SECONDS = 10
 _REQUEST_SECONDS = 60
@@ -61,7 +61,7 @@ class S3Bucket:
             for page in client.get_paginator("list_objects_v2").paginate(**asked):
                 for found in page.get("Contents", ()):
                     if not found["Key"].endswith("/"):  # what some tools put for a folder
-                        etag = found["ETag"].strip('"')
+                        etag = mark(found["LastModified"], found["ETag"])
                         yield Entry(path=found["Key"], size=found["Size"], etag=etag)
 
     def create(self, path: str, data: bytes) -> None:

@@ -109,7 +109,7 @@ def read_layout(source: Source, files: Sequence[SourceFile]) -> Layout:
             if kind is None:
                 left_out[field.name] = str(field.type)
             columns[field.name] = _agree(columns, field.name, kind, entry.path)
-    for name, kind in _folder_types(source, files).items():
+    for name, kind in folder_types(source, files).items():
         columns.setdefault(name, kind)
     living = sum(map(sum, groups.values())) - sum(file.dead_rows for file in files)
     return Layout(columns=columns, left_out=left_out, rows=living, groups=groups)
@@ -140,7 +140,8 @@ def folder_values(source: Source, path: str) -> dict[str, str | None]:
     return {unquote(k): None if v == _HIVE_NULL else unquote(v) for k, _, v in pairs}
 
 
-def _folder_types(source: Source, files: Sequence[SourceFile]) -> dict[str, ColumnType]:
+def folder_types(source: Source, files: Sequence[SourceFile]) -> dict[str, ColumnType]:
+    """Return the types of the columns that folders make; they depend on the names of all of them."""
     values: dict[str, set[str]] = {}
     for entry in files:
         for name, value in folder_values(source, entry.path).items():

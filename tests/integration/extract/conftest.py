@@ -58,7 +58,8 @@ class SourceBench:
         dead = dead_rows(self.lake, manifest)
         tables = []
         for file in manifest.files:
-            table = pq.read_table(self.lake.locate(file.path))
+            with self.lake.open_input(file.path) as opened:
+                table = pq.read_table(opened)
             assert table.num_rows == file.rows
             live = np.ones(file.rows, dtype=np.bool_)
             live[dead.get(file.number, np.zeros(0, np.int64))] = False

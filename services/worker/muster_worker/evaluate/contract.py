@@ -169,6 +169,8 @@ def _instant(column: ColumnStatistic | None) -> datetime | None:
 
 
 def _written(sources: Sequence[SourceFile]) -> datetime | None:
-    """Return when the newest local file was written; object stores tell no time."""
-    times = [int(file.etag) for file in sources if file.etag.isdigit()]
+    """Return when the newest file was written; None where no source says so."""
+    # in an object store the etag follows, and an extracted file has a checksum alone
+    marks = [file.etag.partition("-")[0] for file in sources]
+    times = [int(mark) for mark in marks if mark.isdigit()]
     return _EPOCH + timedelta(microseconds=max(times) // 1_000) if times else None

@@ -133,4 +133,6 @@ def _entry(table: Table) -> dict[str, object]:
 
     Who may see a column does not, nor how patiently a source is read.
     """
-    return table.model_dump(exclude={"personal": True, "source": {"postgres": set(TUNING)}})
+    return table.model_dump(
+        exclude={"personal": True, "closed": True, "source": {"postgres": set(TUNING)}}
+    )

@@ -14,11 +14,12 @@ from sqlalchemy import Engine
 
 from muster_core.catalog.document import Catalog
 from muster_core.clock import boottime
-from muster_core.errors import LeaseLost, MusterError, NotFound, PartUnavailable
+from muster_core.errors import LeaseLost, MusterError, NotFound, PartUnavailable, SnapshotMoved
 from muster_core.lake.location import Lake
+from muster_core.lake.manifest import SnapshotManifest
 from muster_core.lake.store import Store
 from muster_core.settings import Settings
-from muster_core.storage.catalog import current_catalog
+from muster_core.storage.catalog import apply_catalog, current_catalog
 from muster_core.storage.database import transaction
 from muster_core.storage.snapshot import (
     Head,
@@ -29,10 +30,13 @@ from muster_core.storage.snapshot import (
     release_lease,
     take_lease,
 )
+from muster_core.storage.usage import Users
 from muster_core.telemetry import get_logger
 from muster_worker.extract.ingest import due_tables, extract_due
 from muster_worker.extract.signal import AnyOf
 from muster_worker.prepare.change import is_unchanged, look
+from muster_worker.prepare.drift import follow_sources
+from muster_worker.prepare.guard import refuse_shrunken
 from muster_worker.prepare.preparation import Preparation, Progress, prepare
 
 #: How often one that waits for another's preparation looks whether it has ended.
@@ -133,10 +137,12 @@ def _prepare_held(
                 with transaction(database) as connection:
                     release_lease(connection, fence=fence, error=None)
                 return _pinned(parent, unchanged=True)
+            before = _manifest(lake, parent)
+            followed = _follow(database, settings, lake, catalog, before)
             made = prepare(
                 spark_factory(),
                 lake,
-                catalog,
+                followed,
                 parent=(parent.manifest, parent.manifest_sha256) if parent else None,
                 partitions=settings.partitions,
                 most_files=settings.partition_files,
@@ -146,11 +152,12 @@ def _prepare_held(
             )
             if lost.is_set():
                 raise LeaseLost()
+        refuse_shrunken(before, made.manifest, settings.shrink_share)
         if made.unchanged and parent:
             with transaction(database) as connection:
                 release_lease(connection, fence=fence, error=None)
             return _pinned(parent, unchanged=True)
-        created = _publish(database, made, catalog_id, parent, fence)
+        created = _publish(database, made, catalog_id, parent, fence, followed != catalog)
     except BaseException as exc:
         _give_up(database, fence, exc if isinstance(exc, MusterError) else None)
         raise
@@ -160,14 +167,39 @@ def _prepare_held(
     )
 
 
+def _manifest(lake: Lake, parent: PublishedSnapshot | None) -> SnapshotManifest | None:
+    return Store.open(lake, parent.manifest, parent.manifest_sha256).manifest if parent else None
+
+
+def _follow(
+    database: Engine,
+    settings: Settings,
+    lake: Lake,
+    catalog: Catalog,
+    before: SnapshotManifest | None,
+) -> Catalog:
+    """Return the catalog with the columns its sources have now."""
+    with transaction(database) as connection:
+        users = Users.read(connection, settings.limits)
+    return follow_sources(catalog, look(catalog, lake).listing, before, users)
+
+
 def _publish(
     database: Engine,
     made: Preparation,
     catalog_id: int,
     parent: PublishedSnapshot | None,
     fence: int,
+    drifted: bool,
 ) -> int:
     with transaction(database) as connection:
+        if drifted:
+            newest = current_catalog(connection)
+            if newest is None or newest[0] != catalog_id:
+                raise SnapshotMoved(
+                    "The catalog was changed meanwhile; its preparation begins anew."
+                )
+            catalog_id, _ = apply_catalog(connection, made.manifest.catalog)
         return publish_snapshot(
             connection,
             fence=fence,
