@@ -78,6 +78,11 @@ WITH held AS MATERIALIZED (
 SELECT id FROM moved
 """)
 
+_RECORDED = text("""
+SELECT id FROM refresh_run
+ WHERE id = ANY(:ids) AND fence = :fence AND state = 'evaluated' AND manifest = :manifest
+""")
+
 _RECORD_BATCH = text("""
 UPDATE batch SET snapshot_id = :snapshot, manifest = :manifest, manifest_sha256 = :sha256
  WHERE id = :batch AND fence = :fence
@@ -233,6 +238,8 @@ def record_evaluated(
 ) -> frozenset[int]:
     """Keep where the members are and how many; return the runs that were still held.
 
+    Safe to repeat after a commit whose answer was lost.
+
     Raises:
         LeaseLost: none was; nothing is written.
     """
@@ -255,6 +262,9 @@ def record_evaluated(
             "inputs_sha256": [o.inputs and o.inputs.sha256 for o in outcomes],
         },
     ).all()
+    if not recorded:
+        given = {"ids": [o.run_id for o in outcomes], "fence": claim.fence, "manifest": manifest}
+        recorded = connection.scalars(_RECORDED, given).all()
     if not recorded:
         raise LeaseLost
     connection.execute(
