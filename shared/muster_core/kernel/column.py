@@ -15,6 +15,9 @@ from muster_core.kernel.source import Bits
 
 Whole = NDArray[Any]
 
+#: So many different codes fit into a byte.
+_BYTE = 256
+
 
 class Column:
     """An Arrow array of a store type with lazily made NumPy views of it.
@@ -73,7 +76,8 @@ class Column:
         if indices.null_count:
             indices = indices.fill_null(0)
         found: NDArray[Any] = indices.to_numpy(zero_copy_only=False)
-        return found
+        # Predicates compare codes: narrow ones go through memory four times as fast.
+        return found.astype(np.uint8) if len(self.dictionary) <= _BYTE else found
 
     @cached_property
     def folded(self) -> Any:

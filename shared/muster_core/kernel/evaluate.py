@@ -35,6 +35,7 @@ from muster_core.kernel.node import (
     TopNode,
 )
 from muster_core.kernel.number import Numbers, related_numbers
+from muster_core.kernel.packed import Packed, count, pack, words_of
 from muster_core.kernel.plan import Plan
 from muster_core.kernel.rank import within
 from muster_core.kernel.result import Result, column_numbers
@@ -46,8 +47,6 @@ from muster_core.lake.manifest import KEY_HASH
 from muster_core.rules.predicate import SameRow
 
 __all__ = ["PartitionResult", "Tally", "evaluate"]
-
-Packed = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,8 +70,8 @@ def evaluate(plan: Plan, partition: Partition) -> PartitionResult:
     members = [evaluation.members(place) for place in range(len(plan.segments))]
     return PartitionResult(
         plan=plan,
-        words=_words(members, partition.size, plan.words),
-        customers=_count(evaluation.alive),
+        words=words_of(members, partition.size, plan.words),
+        customers=count(evaluation.alive),
         counts=evaluation.counts(members),
     )
 
@@ -84,7 +83,7 @@ class _Evaluation:
         self._outside = Outside(partition, plan.gathered)
         self._stored: dict[str, Any] = {}
         self._columns: dict[str, Column] = {}
-        self.alive = _pack(partition.alive())
+        self.alive = pack(partition.alive())
         self._sets: dict[int, Packed] = {}
         self._members: dict[int, Packed] = {}
         self._running: dict[int, list[int]] = {}
@@ -124,7 +123,7 @@ class _Evaluation:
         return found
 
     def _set(self, place: int, passed: Bits) -> None:
-        self._sets[place] = _pack(passed) & self.alive
+        self._sets[place] = pack(passed) & self.alive
 
     def _ranked(self, by: RankColumn) -> Numbers:
         return column_numbers(self._column(by.column, by.kind))
@@ -224,7 +223,7 @@ class _Evaluation:
                     found = found & chosen
                 case "except":
                     found = found & ~chosen
-            running.append(_count(found))
+            running.append(count(found))
         if segment.add is not None:
             found = found | self._sets[segment.add]
         if segment.remove is not None:
@@ -235,12 +234,12 @@ class _Evaluation:
         """Return what was counted, once `members` was called for every segment."""
         heads = np.zeros((len(members), 3), dtype=np.int64)
         for place, packed in enumerate(members):
-            heads[place, :2] = _count(packed)
+            heads[place, :2] = count(packed)
         for place, earlier in self._earlier():
-            heads[place, 1] = _count(members[place] & ~earlier)
-            heads[place, 2] = _count(earlier & ~members[place])
-        conditions = [_count(self._sets[place]) for place in range(len(self._plan.conditions))]
-        running = [count for place in range(len(members)) for count in self._running[place]]
+            heads[place, 1] = count(members[place] & ~earlier)
+            heads[place, 2] = count(earlier & ~members[place])
+        conditions = [count(self._sets[place]) for place in range(len(self._plan.conditions))]
+        running = [number for place in range(len(members)) for number in self._running[place]]
         return np.concatenate([heads.ravel(), np.array([*conditions, *running], dtype=np.int64)])
 
     def _earlier(self) -> Iterator[tuple[int, Packed]]:
@@ -253,7 +252,7 @@ class _Evaluation:
         known.sort(key=lambda pair: (pair[0].manifest, pair[0].bit))
         for before, place in known:
             bits = self._partition.members(before.manifest, before.manifest_sha256, before.bit)
-            yield place, _pack(bits)
+            yield place, pack(bits)
 
 
 def _named(node: KeysNode, keys: pa.Array) -> Bits:
@@ -262,27 +261,4 @@ def _named(node: KeysNode, keys: pa.Array) -> Bits:
     found: Bits = pc.is_in(texts, value_set=pa.array(node.keys, pa.string())).to_numpy(
         zero_copy_only=False
     )
-    return found
-
-
-def _pack(bits: Bits) -> Packed:
-    return np.packbits(bits, bitorder="little")
-
-
-def _count(packed: Packed) -> int:
-    return int(np.bitwise_count(packed).sum(dtype=np.int64))
-
-
-def _words(members: list[Packed], size: int, words: int) -> NDArray[np.uint64]:
-    """Return the membership matrix: bit b of a customer is bit b % 64 of word b // 64."""
-    found = np.zeros((size, words), dtype=np.uint64)
-    for word in range(words):
-        chosen = members[word * 64 : word * 64 + 64]
-        octets = np.zeros((size, 8), dtype=np.uint8)
-        for place in range(0, len(chosen), 8):
-            rows = np.unpackbits(
-                np.stack(chosen[place : place + 8]), axis=1, count=size, bitorder="little"
-            )
-            octets[:, place // 8] = np.packbits(rows, axis=0, bitorder="little")[0]
-        found[:, word] = octets.view("<u8")[:, 0]
     return found

@@ -31,6 +31,8 @@ from muster_core.rules.predicate import (
 
 #: From this many single values on, a sorted search beats one comparison each.
 _MANY = 8
+#: Up to this many distinct texts their codes are compared one by one.
+_FEW = 32
 
 
 def passing(predicate: Predicate, column: Column, other: Callable[[str, str], Column]) -> Bits:
@@ -94,7 +96,7 @@ def _typed(values: list[Any], dtype: Any) -> NDArray[Any]:
 
 
 def _text(predicate: TextIn | TextLike, column: Column) -> Bits:
-    """Decide each distinct text once, then gather by code."""
+    """Decide each distinct text once, then find the codes of those that pass."""
     distinct = column.folded if predicate.fold else column.dictionary
     if not len(distinct):
         return np.zeros(len(column), dtype=np.bool_)
@@ -103,8 +105,21 @@ def _text(predicate: TextIn | TextLike, column: Column) -> Bits:
     else:
         chosen = _LIKE[predicate.how](distinct, pattern=predicate.text)
     table: Bits = chosen.fill_null(False).to_numpy(zero_copy_only=False)
-    found: Bits = table[column.codes]
-    return found
+    return _gathered(table, column.codes)
+
+
+def _gathered(table: Bits, codes: NDArray[Any]) -> Bits:
+    """Return ``table[codes]``; a few comparisons are quicker than looking every code up."""
+    if len(table) <= _FEW:
+        passed = np.flatnonzero(table)
+        negate = len(passed) > len(table) // 2
+        if negate:
+            passed = np.flatnonzero(~table)
+        found = np.zeros(len(codes), dtype=np.bool_)
+        for code in passed.astype(codes.dtype):
+            found |= codes == code
+        return ~found if negate else found
+    return table.take(codes)
 
 
 _LIKE: dict[str, Callable[..., Any]] = {

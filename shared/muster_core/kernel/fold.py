@@ -44,10 +44,11 @@ class Count:
 
 
 class WholeSum:
-    """Exact sums and counts of set integers or scaled decimals."""
+    """Exact sums of set integers or scaled decimals; `counts` of them where a mean is wanted."""
 
-    def __init__(self, size: int) -> None:
-        self.counts = np.zeros(size, dtype=np.int32)
+    def __init__(self, size: int, *, counted: bool) -> None:
+        self.counts = np.zeros(size, dtype=np.int32) if counted else None
+        self._size = size
         self._narrow = np.zeros(size, dtype=np.int64)
         self._bound = 0
         self._limbs: list[NDArray[np.int64]] | None = None
@@ -56,7 +57,8 @@ class WholeSum:
         """Add each row's value."""
         assert column is not None
         ordinals, rows = set_rows(ordinals, column, rows)
-        np.add.at(self.counts, ordinals, np.int32(1))
+        if self.counts is not None:
+            np.add.at(self.counts, ordinals, np.int32(1))
         values = column.whole[rows]
         if values.dtype != object:
             bound = self._bound + largest(values) * len(values)
@@ -72,20 +74,22 @@ class WholeSum:
     def _add_limbs(self, ordinals: Index, low: Index, high: Index) -> None:
         """Add 128-bit values in four pieces of 32 bits, each far from overflowing its int64."""
         if self._limbs is None:
-            self._limbs = [np.zeros(len(self.counts), dtype=np.int64) for _ in range(4)]
+            self._limbs = [np.zeros(self._size, dtype=np.int64) for _ in range(4)]
         pieces = (low & _LOW, (low >> 32) & _LOW, high & _LOW, high >> 32)
         for limb, piece in zip(self._limbs, pieces, strict=True):
             np.add.at(limb, ordinals, piece)
 
     def absorb(self, other: WholeSum) -> None:
         """Add what was summed over other rows."""
-        self.counts += other.counts
+        if self.counts is not None:
+            assert other.counts is not None
+            self.counts += other.counts
         bound = self._bound + other._bound
         if bound < _SAFE:
             self._bound = bound
             self._narrow += other._narrow
         else:
-            everybody = np.arange(len(self.counts))
+            everybody = np.arange(self._size)
             self._add_limbs(everybody, other._narrow, other._narrow >> 63)
         if other._limbs is not None:
             mine = self._limbs or [np.zeros_like(limb) for limb in other._limbs]
@@ -102,17 +106,18 @@ class WholeSum:
 
 
 class FloatSum:
-    """Sums and counts of set doubles, added in row order."""
+    """Sums of set doubles, added in row order; `counts` of them where a mean is wanted."""
 
-    def __init__(self, size: int) -> None:
-        self.counts = np.zeros(size, dtype=np.int32)
+    def __init__(self, size: int, *, counted: bool) -> None:
+        self.counts = np.zeros(size, dtype=np.int32) if counted else None
         self.totals = np.zeros(size, dtype=np.float64)
 
     def update(self, ordinals: Index, column: Column | None, rows: Index | slice) -> None:
         """Add each row's value."""
         assert column is not None
         ordinals, rows = set_rows(ordinals, column, rows)
-        np.add.at(self.counts, ordinals, np.int32(1))
+        if self.counts is not None:
+            np.add.at(self.counts, ordinals, np.int32(1))
         np.add.at(self.totals, ordinals, column.floats[rows])
 
     def sums(self) -> NDArray[Any]:

@@ -97,7 +97,8 @@ def _aggregate(fold: Fold, size: int) -> Accumulator:
         case "count_distinct":
             return DistinctCount(size)
         case "sum" | "avg":
-            return FloatSum(size) if floating else WholeSum(size)
+            kind = FloatSum if floating else WholeSum
+            return kind(size, counted=fold.function == "avg")
         case "min" | "max":
             return Extreme(size, least=fold.function == "min", floating=floating)
         case _:
@@ -191,10 +192,11 @@ class Aggregated:
                 self._values = accumulator.sums()
                 self._counts = accumulator.counts
                 if self._mean:
+                    assert accumulator.counts is not None
                     self.exists = accumulator.counts > 0
             case Extreme():
                 self._values, self.exists = accumulator.values, accumulator.found
-        if self._mean and isinstance(accumulator, FloatSum):
+        if isinstance(accumulator, FloatSum) and accumulator.counts is not None:
             with np.errstate(divide="ignore", invalid="ignore"):
                 self._values = accumulator.totals / accumulator.counts
         counted = isinstance(accumulator, Count | DistinctCount)
