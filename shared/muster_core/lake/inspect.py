@@ -28,6 +28,7 @@ from muster_core.errors import (
 from muster_core.extract.address import resolve_address
 from muster_core.extract.description import describe
 from muster_core.extract.session import reading
+from muster_core.lake.address import is_remote
 from muster_core.lake.coverage import KeyReport, ReferenceReport, Survey
 from muster_core.lake.fit import check_relationships, check_table, check_zone
 from muster_core.lake.history import check_histories, check_ways, written_histories
@@ -93,6 +94,7 @@ def resolve_catalog(
     if not problems:
         problems += check_relationships(document, tables, file)
         problems += check_histories(document, tables, file)
+        problems += _age_problems(document, file)
     if problems:
         raise InvalidInput(problems)
     profile = tables.pop(document.profile.table)
@@ -113,6 +115,25 @@ def resolve_catalog(
 def _contracts(document: CatalogDocument) -> dict[str, Freshness]:
     written = {document.profile.table: document.profile, **document.tables}
     return {name: table.freshness for name, table in written.items() if table.freshness}
+
+
+def _age_problems(document: CatalogDocument, file: str | None) -> list[Problem]:
+    """Refuse a maximal age where nothing tells how old the table is: only local files have a time."""
+    written: list[tuple[str, TableDocument]] = [("/profile", document.profile)]
+    written += [(f"/tables/{name}", table) for name, table in document.tables.items()]
+    return [
+        Problem(
+            message="max_age needs a time column: the source does not tell when it was written",
+            pointer=f"{pointer}/freshness/max_age",
+            file=file,
+            hint="name the table's time column, or promise min_rows only",
+        )
+        for pointer, table in written
+        if table.freshness is not None
+        and table.freshness.max_age is not None
+        and (table.time is None or table is document.profile)
+        and (table.source.parquet is None or is_remote(table.source.parquet))
+    ]
 
 
 def _find_tables(

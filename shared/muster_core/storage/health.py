@@ -104,10 +104,12 @@ def _problems(health: Health, lease: timedelta) -> list[str]:
 
 
 def _lost_hints(alive: Sequence[ProcessRecord]) -> bool:
-    """Whether no process of a kind receives hints, though one is there long enough to have had some."""
+    """Whether no process of a kind receives hints, though one that waits for them is there long enough."""
     if any(p.unhinted is not None and p.unhinted <= CANARY_LOST for p in alive):
         return False
-    return any(p.seen_at - p.started_at > CANARY_LOST for p in alive)
+    # one at work looks for hints when it has done
+    idle = [p for p in alive if p.doing in (None, "waiting")]
+    return any(p.seen_at - p.started_at > CANARY_LOST for p in idle)
 
 
 def _seconds(age: timedelta) -> str:

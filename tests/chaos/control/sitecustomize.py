@@ -17,6 +17,8 @@ import time
 from typing import Any
 
 _KIND = os.environ.get("CHAOS_CONTROL", "")
+#: Longer than a lease and the claim of the next worker take on a busy machine.
+_LONGEST_SLEEP = 40.0
 _FENCE = r"(?:[a-z]\.)?fence = (?:ANY\(:fences\)|:fence)"
 
 
@@ -49,16 +51,26 @@ def _break_trust() -> None:
 
 
 def _sleep_before_writing() -> None:
-    """Let every third batch sleep past its lease between its last look and its first write."""
+    """Let every third batch sleep between its last look and its first write, until its runs are another's."""
+    import sqlalchemy
+
     from muster_worker.batch import Batch
 
     genuine = Batch._publish
-    seconds = 1.7 * float(os.environ["MUSTER_LEASE_SECONDS"])
+    taken = sqlalchemy.text(
+        "SELECT 1 FROM refresh_run WHERE id = ANY(:ids) AND fence > :mine AND state = 'running'"
+    )
 
     def publish(batch: Batch, *given: Any) -> Any:
         if random.random() < 1 / 3:
             vars(batch.lease)["asleep"] = True
-            time.sleep(seconds)
+            claim, end = batch._claim, time.monotonic() + _LONGEST_SLEEP
+            known = {"ids": claim.run_ids, "mine": claim.fence}
+            while time.monotonic() < end:
+                if batch._persist(lambda open_: open_.execute(taken, known).first()):
+                    sys.stderr.write(f"CONTROL: batch {claim.batch_id} writes after its lease\n")
+                    break
+                time.sleep(0.02)
         return genuine(batch, *given)
 
     setattr(Batch, "_publish", publish)  # noqa: B010 - as above
