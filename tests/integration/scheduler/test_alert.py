@@ -168,7 +168,7 @@ def test_stale_segments_and_near_limits_are_told_once(database: Engine, failed: 
     hook.note()
     hook.close()
     with transaction(database) as connection:
-        told: dict[str, object] = dict(
+        told: dict[str, dict[str, object]] = dict(
             connection.execute(
                 sa.text("SELECT kind, facts FROM alert WHERE kind <> 'run_failed'")
             ).all()
