@@ -6,6 +6,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import pytest
@@ -118,7 +119,7 @@ def test_lost_answers_make_no_version_twice_and_no_failure(
             with suppress(PartUnavailable):
                 through.evaluate(claimed)
                 evaluated = True
-        states = persist(lambda c, claimed=claimed: publish(c, claimed))
+        states = persist(partial(publish, claim=claimed))
         assert set(states.values()) == {"published"}
     engine.dispose()
 

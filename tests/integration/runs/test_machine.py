@@ -285,9 +285,17 @@ class RunsInPostgres(RuleBasedStateMachine):
             assert versions == list(range(1, len(versions) + 1))
 
 
+def machine_over(desk: Desk) -> type[RunsInPostgres]:
+    class Here(RunsInPostgres):
+        def __init__(self) -> None:
+            super().__init__(desk)
+
+    return Here
+
+
 def test_runs_move_in_postgresql_as_in_the_pure_state_machine(desk: Desk) -> None:
     run_state_machine_as_test(
-        lambda: RunsInPostgres(desk),
+        machine_over(desk),
         settings=settings(
             max_examples=20,
             stateful_step_count=25,
@@ -300,7 +308,7 @@ def test_runs_move_in_postgresql_as_in_the_pure_state_machine(desk: Desk) -> Non
 @pytest.mark.long
 def test_runs_move_in_postgresql_as_in_the_pure_state_machine_for_long(desk: Desk) -> None:
     run_state_machine_as_test(
-        lambda: RunsInPostgres(desk),
+        machine_over(desk),
         settings=settings(
             max_examples=300,
             stateful_step_count=40,
@@ -331,7 +339,7 @@ def test_deliveries_move_in_postgresql_exactly_as_the_pure_state_machine_lets_th
             )
             legal = state in sources(event)
             before = len(desk.ask("SELECT id FROM delivery_event"))
-            lease = {"lease_expires_at": None}
+            lease: dict[str, str | None] = {"lease_expires_at": None}
             if target(event) is DeliveryState.RUNNING:
                 lease = {"lease_expires_at": "2030-01-01"}
 
