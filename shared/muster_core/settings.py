@@ -26,6 +26,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from muster_core.address import read_address
 from muster_core.alerts.signature import signing_key
+from muster_core.collection.keeping import Keeping
 from muster_core.errors import InvalidInput, PartUnavailable, Problem
 from muster_core.rules.limit import DEFAULT_LIMITS, Limits
 from muster_core.runs.backoff import Backoff
@@ -119,6 +120,13 @@ class Settings(BaseSettings):
     gate_versions: int = Field(default=3, ge=1)
     #: A version that nobody approved for so many days is rejected.
     held_days: float = Field(default=7.0, gt=0, le=365)
+    #: A snapshot of the data stays for so many days after the next one; members of so many versions a segment.
+    snapshots_kept_days: float = Field(default=7.0, gt=0, le=3660)
+    versions_kept: int = Field(default=10, ge=1, le=10_000)
+    #: What nothing needs is removed so many days after that was found: longer than backups are kept for.
+    collect_grace_days: float = Field(default=7.0, ge=1 / 24, le=3660)
+    #: Hours from one collection to the next.
+    collect_hours: float = Field(default=24.0, ge=1, le=31 * 24)
     #: Where people are told what needs them, and the `whsec_` secret their requests are signed with.
     alert_url: SecretStr | None = None
     alert_secret: SecretStr | None = None
@@ -266,6 +274,15 @@ class Settings(BaseSettings):
     def gate(self) -> GatePolicy:
         """Return which changes of size wait for a person where a segment says nothing else."""
         return GatePolicy(change_percent=self.gate_change_percent, versions=self.gate_versions)
+
+    @property
+    def keeping(self) -> Keeping:
+        """Return how long snapshots, members of versions, and files that nothing names are kept."""
+        return Keeping(
+            snapshots=timedelta(days=self.snapshots_kept_days),
+            versions=self.versions_kept,
+            grace=timedelta(days=self.collect_grace_days),
+        )
 
     def database(self) -> str:
         """Return the SQLAlchemy URL of the control database, driver ``postgresql+psycopg``.

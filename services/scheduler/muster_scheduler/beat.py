@@ -34,6 +34,7 @@ from muster_core.storage.run import Recovery, expire_held, reap
 from muster_core.telemetry import get_logger
 from muster_scheduler.alert import AlertSender
 from muster_scheduler.arrival import ArrivalWatch
+from muster_scheduler.collection import CollectionWatch
 
 #: A process not heard of for this long is forgotten.
 _FORGET_AFTER = timedelta(hours=1)
@@ -52,6 +53,7 @@ class DueScheduler(Scheduler):  # type: ignore[misc]
         self._database: Engine | None = None
         self._alerts: AlertSender | None = None
         self._arrival: ArrivalWatch | None = None
+        self._collection: CollectionWatch | None = None
         self._swept_at = self._canary_at = -float("inf")
         super().__init__(*args, **kwargs)
 
@@ -79,6 +81,8 @@ class DueScheduler(Scheduler):  # type: ignore[misc]
             self._alerts.close()
         if self._arrival is not None:
             self._arrival.close()
+        if self._collection is not None:
+            self._collection.close()
         try:
             with transaction(self._database) as connection:
                 remove_process(connection, self._name)
@@ -101,6 +105,8 @@ class DueScheduler(Scheduler):  # type: ignore[misc]
             self._alerts.start()
             self._arrival = ArrivalWatch(self._database, self._settings, name=self._name)
             self._arrival.start()
+            self._collection = CollectionWatch(self._database, self._settings, name=self._name)
+            self._collection.start()
         return self._database
 
     def _work(self, database: Engine) -> WaitingWork:

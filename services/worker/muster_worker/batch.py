@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import threading
 import time
-import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -27,6 +26,7 @@ from muster_core.errors import (
 )
 from muster_core.kernel.tally import Tally
 from muster_core.lake.location import Lake
+from muster_core.lake.place import batch_folder
 from muster_core.rules.reference import references_of
 from muster_core.runs.input import Inputs
 from muster_core.runs.state import RunState
@@ -161,7 +161,7 @@ class Batch:
         claim = self._claim
         evaluator = Evaluator(
             lake=Lake(self._settings.lake()),
-            directory=f"matrix/batch-{claim.batch_id}-{claim.fence}-{uuid.uuid4().hex}",
+            directory=batch_folder(claim.batch_id, claim.fence),
             basis=Basis(
                 snapshot=snapshot.manifest,
                 snapshot_sha256=snapshot.manifest_sha256,

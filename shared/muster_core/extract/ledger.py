@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from muster_core.errors import SnapshotMoved, StoreDamaged
 from muster_core.extract.manifest import EXTRACT_FORMAT, ExtractManifest
 from muster_core.lake.location import Lake
+from muster_core.lake.place import source_folder
 
 _NAME = re.compile(r"manifest-(\d{8})\.json")
 
@@ -25,7 +26,7 @@ class Ledger:
     @property
     def directory(self) -> str:
         """Return the directory, relative to the lake."""
-        return f"sources/{self.table}/{self.definition}"
+        return f"{source_folder(self.table)}/{self.definition}"
 
     def numbers(self) -> list[int]:
         """Return the numbers of all manifests, ascending."""

@@ -94,6 +94,9 @@ class Bucket:
         """Remove files; an object store has no folders that would be left."""
         self._store.remove([self._key(path) for path in paths])
 
+    def prune(self, directory: str) -> None:
+        """Do nothing: an object store has no folders."""
+
     def check(self) -> None:
         """Make sure files can be written, by writing one and removing it again."""
         probe = self._key(f"probe-{uuid.uuid4().hex}")

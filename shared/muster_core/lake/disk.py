@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import os
@@ -162,6 +163,21 @@ class Disk:
         for folder in sorted(folders, reverse=True):  # what is below a directory comes before it
             if not any(folder.iterdir()):
                 folder.rmdir()
+
+    def prune(self, directory: str) -> None:
+        """Remove `directory` and the folders it is in, as far as they are empty, but none at the top."""
+        folder = self.root / directory
+        # one at the top is about to be used by whoever makes its next folder
+        while self.root not in (folder, folder.parent):
+            try:
+                folder.rmdir()
+            except FileNotFoundError:
+                pass
+            except OSError as exc:
+                if exc.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                    raise
+                return
+            folder = folder.parent
 
     def check(self) -> None:
         """Make sure files can be written, by writing one and removing it again."""

@@ -122,6 +122,11 @@ class Lake:
         with lake_errors(below):
             self._place().remove([_inside(path) for path in paths], _inside(below))
 
+    def prune(self, directory: str) -> None:
+        """Remove the folder `directory` and those it is in, as far as they are empty; nobody may write there."""
+        with lake_errors(directory):
+            self._place().prune(_inside(directory))
+
     def check(self) -> None:
         """Make sure the lake can be written to.
 

@@ -13,7 +13,7 @@ import re
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
 #: What PyArrow says of a refused request: S3's and Azure's words for it, in its own message.
@@ -32,6 +32,11 @@ class Entry:
     path: str
     size: int
     etag: str
+
+    @property
+    def written_at(self) -> datetime:
+        """Return when the file was written, by the clock of the disk or store."""
+        return datetime.fromtimestamp(int(self.etag.partition("-")[0]) / 1e9, UTC)
 
 
 def mark(written: datetime, etag: str) -> str:

@@ -24,6 +24,7 @@ from muster_core.storage.table import (
     delivery_event,
     export,
     export_segment,
+    membership_pointer,
     segment,
 )
 
@@ -150,9 +151,20 @@ def request_delivery(connection: Connection, name: str, *, actor: str) -> list[R
     stored = get_export(connection, name)
     rows = connection.execute(
         sa.select(
-            segment.c.id, segment.c.name, segment.c.published_version, delivery.c.id.label("known")
+            segment.c.id,
+            segment.c.name,
+            # null too where the members are no longer kept: of a segment that came back long after its end
+            membership_pointer.c.version.label("published_version"),
+            delivery.c.id.label("known"),
         )
         .join_from(export_segment, segment, export_segment.c.segment_id == segment.c.id)
+        .outerjoin(
+            membership_pointer,
+            sa.and_(
+                membership_pointer.c.segment_id == segment.c.id,
+                membership_pointer.c.version == segment.c.published_version,
+            ),
+        )
         .outerjoin(
             delivery,
             sa.and_(

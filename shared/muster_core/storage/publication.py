@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import ValidationError
 from sqlalchemy import Connection, Row, text
 
-from muster_core.errors import LeaseLost
+from muster_core.errors import LeaseLost, SnapshotMoved
 from muster_core.rules.gate import Gate
 from muster_core.runs.gate import Change, GatePolicy, gate_trips
 from muster_core.runs.input import Inputs
@@ -50,6 +50,11 @@ _PIN_REFRESH = text("""
 UPDATE system_refresh SET snapshot_id = coalesce(snapshot_id, :snapshot),
        pinned_at = coalesce(pinned_at, clock_timestamp())
  WHERE id = :id RETURNING snapshot_id
+""")
+
+# The lock lets whoever removes snapshots wait until this one is named.
+_STILL_THERE = text("""
+SELECT true FROM snapshot WHERE id = :snapshot AND expired_at IS NULL FOR SHARE
 """)
 
 _RECORD = text("""
@@ -214,12 +219,17 @@ def pin_snapshot(connection: Connection, claim: Claim, snapshot_id: int) -> int:
     """Name the snapshot `claim` is evaluated on, and return the one to use.
 
     All batches of a system refresh use the snapshot the first of them pinned.
+
+    Raises:
+        SnapshotMoved: it has expired meanwhile; its files may go.
     """
     pinned = snapshot_id
     if claim.system_refresh_id is not None:
         pinned = connection.execute(
             _PIN_REFRESH, {"snapshot": snapshot_id, "id": claim.system_refresh_id}
         ).scalar_one()
+    if not connection.scalar(_STILL_THERE, {"snapshot": pinned}):
+        raise SnapshotMoved("The snapshot to evaluate has expired; the work begins anew.")
     connection.execute(
         _PIN_BATCH, {"snapshot": pinned, "batch": claim.batch_id, "fence": claim.fence}
     )

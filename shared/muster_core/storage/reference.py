@@ -99,7 +99,9 @@ class Referred:
 
 # The newest run is looked at that says something about the members: not one skipped for another's sake.
 _REFERRED = text("""
-SELECT s.name, s.state, s.type, s.deleted_at IS NOT NULL AS deleted, s.published_version AS version,
+SELECT s.name, s.state, s.type, s.deleted_at IS NOT NULL AS deleted,
+       -- of a segment that was deleted long ago and came back, the members are no longer kept
+       CASE WHEN p.segment_id IS NOT NULL THEN s.published_version END AS version,
        s.published_due_at, s.next_due_at, r.state AS run_state, r.due_at AS run_due_at,
        n.generation IS NULL OR n.generation = :generation AS readable,
        p.manifest, p.manifest_sha256, p.bit, v.as_of, v.published_at,

@@ -75,6 +75,14 @@ SELECT r.id FROM refresh_run r JOIN segment s ON s.id = r.segment_id
  ORDER BY r.id FOR UPDATE OF r
 """)
 
+# The lock lets whoever removes snapshots wait until the run is pending.
+_EXPIRED = text("""
+SELECT n.expired_at IS NOT NULL
+  FROM refresh_run r JOIN system_refresh f ON f.id = r.system_refresh_id
+  JOIN snapshot n ON n.id = f.snapshot_id
+ WHERE r.id = :id FOR SHARE OF n
+""")
+
 # What was counted stays: the budget grows, so that attempts remain the number of claims.
 _RETRY = text("""
 WITH again AS (
@@ -174,8 +182,13 @@ def retry_run(connection: Connection, run_id: int, *, actor: str, attempts: int 
 
     Raises:
         NotFound: there is no such run.
-        Conflict: it has not failed.
+        Conflict: it has not failed, or the snapshot its system refresh stands on has expired.
     """
+    if connection.scalar(_EXPIRED, {"id": run_id}):
+        raise Conflict(
+            f"Run {run_id} belongs to a system refresh whose snapshot of the data is no longer kept.",
+            hint="`muster segment refresh NAME` asks for a new run.",
+        )
     given = {"id": run_id, "actor": actor, "attempts": attempts}
     if connection.scalar(_RETRY, given) is None:
         state = run_state(connection, run_id)

@@ -63,6 +63,11 @@ UPDATE store_head SET lease_owner = NULL, lease_expires_at = NULL,
 """)
 
 
+_GIVE_BACK = text("""
+UPDATE store_head SET lease_owner = NULL, lease_expires_at = NULL WHERE id = 1 AND fence = :fence
+""")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishedSnapshot:
     """A snapshot every service may read."""
@@ -147,6 +152,11 @@ def publish_snapshot(
     ).scalar_one()
     connection.execute(_MOVE, {"id": created, "fence": fence})
     return created
+
+
+def give_back_lease(connection: Connection, *, fence: int) -> None:
+    """End a lease under which nothing was prepared; why the last preparation failed stays known."""
+    connection.execute(_GIVE_BACK, {"fence": fence})
 
 
 def release_lease(connection: Connection, *, fence: int, error: MusterError | None) -> None:

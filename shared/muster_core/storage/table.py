@@ -154,6 +154,8 @@ snapshot = Table(
     Column("customers", BigInteger, nullable=False),
     Column("created_at", Instant, nullable=False, server_default=NOW),
     Column("report", JSONB, nullable=False),  # what the preparation did, per table
+    # nothing needs it any more: nobody may take it up again
+    Column("expired_at", Instant),
 )
 
 #: One row: the lease of the preparation in progress and the snapshot now in use.

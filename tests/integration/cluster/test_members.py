@@ -24,7 +24,7 @@ from muster_core.lake.location import Lake
 from muster_core.lake.store import Store
 from muster_core.rules.document import parse_segment
 from muster_worker.client import EngineClient
-from muster_worker.evaluate.job import plan_path, run_job, write_plan
+from muster_worker.evaluate.job import run_job, write_plan
 from muster_worker.evaluate.task import TaskInput
 from muster_worker.extract.ingest import extract_due
 from muster_worker.prepare.preparation import prepare
@@ -131,10 +131,9 @@ def members(
         for number, (name, where) in enumerate(SEGMENTS.items())
     ]
     plan = compile_plan(planned, catalog, LAST_ORDER)
-    write_plan(lake, plan)
     given = TaskInput(
         lake_url=lake.url,
-        plan=plan_path(plan),
+        plan=write_plan(lake, "matrix", plan),
         plan_sha256=plan.sha256,
         snapshot=made.manifest_path,
         snapshot_sha256=made.sha256,

@@ -10,6 +10,7 @@ from sqlalchemy import create_engine, text
 
 from muster_core.errors import PartUnavailable
 from muster_core.storage import access_table as _access_table  # noqa: F401  adds its tables
+from muster_core.storage import collection_table as _collection_table  # noqa: F401  likewise
 from muster_core.storage.batch import LEFT_OVER
 from muster_core.storage.claim import BLOCKERS
 from muster_core.storage.migrate import migrate

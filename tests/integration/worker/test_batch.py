@@ -99,6 +99,10 @@ def members(bench: Bench, name: str) -> set[str]:
     return {key for batch in batches for key in batch.column("customer_id").to_pylist()}
 
 
+def plan_of(batch: Any) -> str:
+    return f"{batch['manifest'].rpartition('/')[0]}/plan-{batch['plan_sha256']}.json"
+
+
 def test_a_batch_publishes_exactly_the_members_worked_out_by_hand(ready: Bench, shop: Shop):
     ready.apply_segments(SEGMENTS)
     runs = ready.refresh(as_of=LAST_ORDER)
@@ -135,7 +139,7 @@ def test_the_batch_says_who_worked_where_on_what(ready: Bench, shop: Shop):
     assert set(batch["seconds"]) == {"prepare", "plan", "evaluate", "publish"}
     assert batch["snapshot_id"] == run["snapshot_id"]
     assert batch["as_of"] == run["as_of"]
-    plan = Lake(ready.settings.lake()).read_bytes(f"plans/{batch['plan_sha256']}.json")
+    plan = Lake(ready.settings.lake()).read_bytes(plan_of(batch))
     assert Plan.from_json(plan).sha256 == batch["plan_sha256"]
 
 
@@ -191,7 +195,7 @@ def test_the_engine_finds_what_the_kernels_find_in_this_process(ready: Bench, sh
     lake = Lake(ready.settings.lake())
     matrix = Matrix.open(lake, batch["manifest"], batch["manifest_sha256"])
     store = Store.open(lake, matrix.manifest.snapshot, matrix.manifest.snapshot_sha256)
-    plan = Plan.from_json(lake.read_bytes(f"plans/{batch['plan_sha256']}.json"))
+    plan = Plan.from_json(lake.read_bytes(plan_of(batch)))
     counts = np.zeros(length_of(plan), dtype=np.int64)
     for number in range(store.manifest.partitions):
         here = evaluate(plan, store.partition(number))

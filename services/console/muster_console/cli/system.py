@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from muster_console.cli.collection import collect
 from muster_console.cli.output import (
     JsonOption,
     console,
@@ -44,6 +45,8 @@ schedule_app = typer.Typer(help="When everything is refreshed.", no_args_is_help
 app.add_typer(schedule_app, name="schedule")
 arrival_app = typer.Typer(help="What is refreshed when data arrives.", no_args_is_help=True)
 app.add_typer(arrival_app, name="arrival")
+
+app.command("collect")(collect)
 
 RefreshArgument = Annotated[int, typer.Argument(help="The refresh's number.", metavar="ID")]
 
@@ -108,7 +111,7 @@ def set_arrival_rule(
     ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Refresh everything, or some segments, when a Parquet source changed."""
+    """Refresh everything, or some segments, when a source changed."""
     with open_workspace() as workspace:
         rule = set_arrival(workspace, minutes=every, segments=segment)
     _print_arrival(rule, json=json)

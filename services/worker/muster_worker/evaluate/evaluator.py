@@ -31,7 +31,6 @@ from muster_worker.evaluate.job import (
     Evaluation,
     Progress,
     TaskCrashed,
-    plan_path,
     run_job,
     run_rank_job,
     write_plan,
@@ -232,11 +231,11 @@ class Evaluator:
 
     def _given(self, plan: Plan) -> TaskInput:
         began = time.monotonic()
-        write_plan(self.lake, plan)
+        path = write_plan(self.lake, self.directory, plan)
         self.plan_seconds += time.monotonic() - began
         return TaskInput(
             lake_url=self.lake.url,
-            plan=plan_path(plan),
+            plan=path,
             plan_sha256=plan.sha256,
             snapshot=self.basis.snapshot,
             snapshot_sha256=self.basis.snapshot_sha256,

@@ -42,19 +42,24 @@ class Evaluation:
     files: tuple[MatrixFile, ...]
 
 
-def plan_path(plan: Plan) -> str:
-    """Return where `plan` stands in the lake: its name is its content."""
-    return f"plans/{plan.sha256}.json"
+def plan_path(directory: str, plan: Plan) -> str:
+    """Return where `plan` stands in the batch's `directory`: its name is its content.
+
+    No two batches share one, so that collecting what an ended batch left takes nothing from another.
+    """
+    return f"{directory}/plan-{plan.sha256}.json"
 
 
-def write_plan(lake: Lake, plan: Plan) -> None:
-    """Put `plan` into the lake, where it is not there yet.
+def write_plan(lake: Lake, directory: str, plan: Plan) -> str:
+    """Put `plan` into the batch's `directory`, where it is not there yet; return its path.
 
     Raises:
         NoSpace: the disk is full.
     """
-    if not lake.exists(plan_path(plan)):
-        lake.write_bytes(plan_path(plan), plan.to_json())
+    path = plan_path(directory, plan)
+    if not lake.exists(path):
+        lake.write_bytes(path, plan.to_json())
+    return path
 
 
 def run_job(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from muster_core.clock import boottime
 from muster_core.errors import LeaseLost, MusterError, NotFound, PartUnavailable, SnapshotMoved
 from muster_core.lake.location import Lake
 from muster_core.lake.manifest import SnapshotManifest
+from muster_core.lake.place import preparation_folder
 from muster_core.lake.store import Store
 from muster_core.settings import Settings
 from muster_core.storage.catalog import apply_catalog, current_catalog
@@ -147,8 +147,7 @@ def _prepare_held(
                 partitions=settings.partitions,
                 most_files=settings.partition_files,
                 progress=progress,
-                # fences repeat after a restore of the database: the random part keeps directories apart
-                directory=f"store/{fence:08d}-{uuid.uuid4().hex}",
+                directory=preparation_folder(fence),
             )
             if lost.is_set():
                 raise LeaseLost()

@@ -1,0 +1,1 @@
+"""Finding what nothing needs any more in the control database and the lake, and removing it."""

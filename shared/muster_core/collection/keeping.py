@@ -1,0 +1,15 @@
+"""How long what is kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keeping:
+    """How long snapshots stay after the next one came, members of how many versions, and unnamed files."""
+
+    snapshots: timedelta
+    versions: int
+    grace: timedelta
