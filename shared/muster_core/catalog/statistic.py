@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
+from muster_core.catalog.quantile import Sketch
+
 #: A column with more distinct values than this keeps no list of them.
 MOST_VALUES = 1_000
 
@@ -32,6 +34,9 @@ class ColumnStatistic(Node):
     #: floats or timestamps, or personal. Texts are themselves, booleans ``true`` and ``false``, all else the
     #: decimal digits of the whole number.
     values: dict[str, int] | None = None
+    #: How the numbers, dates or timestamps that are set are spread; None: another type, decimals of more than 18
+    #: digits, personal, no value, or counted by a release without it.
+    spread: Sketch | None = None
 
 
 class TableStatistic(Node):

@@ -13,13 +13,16 @@ from muster_console.cli.output import (
     JsonOption,
     console,
     error_console,
+    print_facts,
     print_json,
     print_table,
     print_warnings,
 )
 from muster_console.operation.catalog import apply_catalog, check_catalog, show_catalog
+from muster_console.operation.statistic import TableSummary, table_statistics
 from muster_console.operation.workspace import open_workspace
 from muster_core.catalog.document import Catalog
+from muster_core.catalog.summary import ColumnSummary
 from muster_core.lake.inspect import Inspection, Progress
 
 app = typer.Typer(help="What the data is: tables, keys, relationships.", no_args_is_help=True)
@@ -62,6 +65,71 @@ def show(*, json: JsonOption = False) -> None:
         print_json(catalog.model_dump(mode="json", by_alias=True))
         return
     _print_catalog(catalog)
+
+
+@app.command()
+def statistics(
+    table: Annotated[str, typer.Argument(help="The table's name.", metavar="TABLE")],
+    column: Annotated[
+        str | None, typer.Argument(help="One of its columns, with its values.", metavar="COLUMN")
+    ] = None,
+    *,
+    json: JsonOption = False,
+) -> None:
+    """Show what the columns of a prepared table hold: missing and distinct values, ranges, percentiles."""
+    with open_workspace() as workspace:
+        found = table_statistics(workspace, table, column)
+    if json:
+        print_json([summary.to_json() for summary in found])
+        return
+    for summary in found:
+        if column is None:
+            _print_columns(summary)
+        else:
+            _print_column(summary.name, summary.columns)
+
+
+def _print_columns(summary: TableSummary) -> None:
+    rows = [
+        (
+            c.column,
+            c.type,
+            c.nulls,
+            "personal" if c.personal else c.distinct,
+            c.minimum,
+            *(_between(p.low, p.high) for p in c.percentiles if p.percent in (25, 50, 75)),
+            *(() if c.percentiles else ("", "", "")),
+            c.maximum,
+        )
+        for c in summary.columns
+    ]
+    ends = ("least", "25 %", "50 %", "75 %", "greatest")
+    total = max((c.rows for c in summary.columns), default=0)
+    print_table(
+        f"{summary.name}: {total:,} rows, snapshot {summary.snapshot}",
+        ("column", "type", "missing", "distinct", *ends),
+        rows,
+    )
+
+
+def _print_column(table: str, columns: list[ColumnSummary]) -> None:
+    for c in columns:
+        facts: list[tuple[str, object]] = [
+            ("type", f"{c.type}, personal" if c.personal else c.type),
+            ("rows", c.rows),
+            ("missing", c.nulls),
+            ("distinct", c.distinct),
+            ("least", c.minimum),
+            *((f"{p.percent} %", _between(p.low, p.high)) for p in c.percentiles),
+            ("greatest", c.maximum),
+        ]
+        print_facts(f"{table}.{c.column}", facts)
+        if c.top:
+            print_table("most frequent", ("value", "rows"), [(t.value, t.rows) for t in c.top])
+
+
+def _between(low: object, high: object) -> str:
+    return f"{low}" if low == high else f"{low} to {high}"
 
 
 def _print_catalog(catalog: Catalog) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from muster_core.catalog.quantile import Sketch
+from muster_core.catalog.quantile import merged as merged_sketch
 from muster_core.catalog.statistic import MOST_VALUES, ColumnStatistic, TableStatistic
 from muster_core.catalog.type import parse_type
 from muster_worker.prepare.task.counting import MOST_BYTES, TableCount, listed_bytes
@@ -36,7 +38,15 @@ def _column(pieces: Sequence[ColumnStatistic], kept: bool) -> ColumnStatistic:
         minimum=min(lows, default=None),
         maximum=max(highs, default=None),
         values=_values(pieces) if kept else None,
+        spread=_spread(pieces),
     )
+
+
+def _spread(pieces: Sequence[ColumnStatistic]) -> Sketch | None:
+    found = [piece for piece in pieces if piece.rows > piece.nulls]
+    sketches = [piece.spread for piece in found if piece.spread is not None]
+    # a part counted by a release without it leaves the whole unknown
+    return merged_sketch(sketches) if len(sketches) == len(found) else None
 
 
 def _values(pieces: Sequence[ColumnStatistic]) -> dict[str, int] | None:
@@ -56,7 +66,7 @@ def _values(pieces: Sequence[ColumnStatistic]) -> dict[str, int] | None:
 
 def hidden(known: TableStatistic, personal: Iterable[str]) -> TableStatistic:
     """Return statistics without the values of columns that have become personal since they were made."""
-    nothing = {"minimum": None, "maximum": None, "values": None}
+    nothing = {"minimum": None, "maximum": None, "values": None, "spread": None}
     now = frozenset(personal)
     return TableStatistic(
         columns={

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from muster_console.api.idempotency import IdempotentRoute
 from muster_console.api.policy import Administering, Anybody, Editing, Viewing
 from muster_console.operation import system as operation
 from muster_console.operation.catalog import show_catalog
+from muster_console.operation.statistic import table_statistics
 from muster_core.storage.setting import SystemSchedule
 
 router = APIRouter(tags=["system"], route_class=IdempotentRoute)
@@ -41,6 +42,12 @@ class ScheduleGiven(BaseModel):
     timezone: str = Field(default="UTC", max_length=64)
 
 
+class StatisticsShown(BaseModel):
+    """The columns of a table, once for every way it is prepared."""
+
+    items: list[dict[str, Any]]
+
+
 class Started(BaseModel):
     """A system refresh that was asked for."""
 
@@ -53,6 +60,16 @@ def health(workspace: Anybody) -> Health:
     """Answer where the database does."""
     operation.get_system_schedule(workspace)
     return Health(status="ok")
+
+
+@router.get("/catalog/statistics/{table}")
+def statistics(
+    workspace: Viewing, table: str, column: Annotated[str | None, Query(max_length=512)] = None
+) -> StatisticsShown:
+    """Return what the columns of a prepared table hold; nothing of the values of personal ones."""
+    return StatisticsShown(
+        items=[summary.to_json() for summary in table_statistics(workspace, table, column)]
+    )
 
 
 @router.get("/catalog")

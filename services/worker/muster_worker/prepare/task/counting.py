@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
+from muster_core.catalog.quantile import Spread
 from muster_core.catalog.statistic import MOST_VALUES
 from muster_core.catalog.type import ColumnType, Kind, parse_type
 
@@ -18,6 +20,9 @@ _SAMPLE_ROWS = 4_096
 
 #: A list whose texts are longer than this, all together, is not kept: statistics stay a small file.
 MOST_BYTES = 65_536
+
+#: Decimals of so many digits are whole numbers of 64 bits.
+_NARROW_DIGITS = 18
 
 _WITHOUT_RANGE = frozenset({Kind.TEXT, Kind.BOOLEAN, Kind.ARRAY})
 _WITHOUT_LIST = frozenset({Kind.FLOAT, Kind.TIMESTAMP})
@@ -54,6 +59,7 @@ class ColumnCount:
         self._rows = self._nulls = 0
         self._ranged = kept and kind.kind not in _WITHOUT_RANGE
         self._range: tuple[Any, Any] | None = None
+        self._spread = Spread() if self._ranged and _is_narrow(kind) else None
         element = kind.element.kind if kind.element else kind.kind
         self._values: dict[Any, int] | None = {} if kept and element not in _WITHOUT_LIST else None
         self._bytes = 0
@@ -70,6 +76,8 @@ class ColumnCount:
             return
         if self._ranged:
             self._widen(values)
+        if self._spread is not None:
+            self._spread.add(_numbers(values, self._kind))
         if self._values is not None:
             self._list(values)
 
@@ -77,6 +85,7 @@ class ColumnCount:
         """Return the fields of a `ColumnStatistic`."""
         low, high = self._range or (None, None)
         values = self._values
+        sketch = self._spread.result() if self._spread else None
         return {
             "kind": str(self._kind),
             "rows": self._rows,
@@ -86,6 +95,7 @@ class ColumnCount:
             "values": None
             if values is None
             else {_text(value, self._kind): count for value, count in values.items()},
+            "spread": sketch and sketch.model_dump(),
         }
 
     def _widen(self, values: Any) -> None:
@@ -121,6 +131,24 @@ class ColumnCount:
             known[value] += count
         if len(known) > MOST_VALUES or self._bytes > MOST_BYTES:
             self._values = None
+
+
+def _is_narrow(kind: ColumnType) -> bool:
+    """Whether the numbers of a column are doubles, or whole numbers of 64 bits in its own terms."""
+    return kind.kind is not Kind.DECIMAL or kind.precision <= _NARROW_DIGITS
+
+
+def _numbers(values: Any, kind: ColumnType) -> NDArray[Any]:
+    """Return set values as doubles, or as whole numbers in the column's own terms."""
+    if kind.kind is Kind.FLOAT:
+        return np.asarray(values.cast(pa.float64()))
+    if kind.kind is Kind.DECIMAL:
+        wide = values.cast(pa.decimal128(38, kind.scale))
+        # sixteen bytes each, the lower half first; the upper one only repeats the sign
+        halves = np.frombuffer(wide.buffers()[1], dtype="<i8")
+        return halves[2 * wide.offset : 2 * (wide.offset + len(wide)) : 2]
+    number = _NUMBERS.get(kind.kind)
+    return np.asarray((values.cast(number) if number else values).cast(pa.int64()))
 
 
 _NUMBERS = {Kind.DATE: pa.int32(), Kind.TIMESTAMP: pa.int64()}

@@ -1,0 +1,93 @@
+"""What the columns of a table hold, as it was counted when the snapshot in use was prepared."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from muster_console.operation.workspace import Workspace
+from muster_core.catalog.document import Catalog
+from muster_core.catalog.statistic import Statistics
+from muster_core.catalog.summary import ColumnSummary, summarise
+from muster_core.errors import Conflict, NotFound
+from muster_core.lake.statistic import read_statistics
+from muster_core.lake.store import Store
+from muster_core.spelling import nearest_names
+from muster_core.storage.database import transaction
+from muster_core.storage.snapshot import read_head
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableSummary:
+    """A prepared table under its name in the store, ``lines@line/giver`` where several ways lead to it."""
+
+    snapshot: int
+    name: str
+    columns: list[ColumnSummary]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as programs read it."""
+        return asdict(self)
+
+
+def table_statistics(
+    workspace: Workspace, table: str, column: str | None = None
+) -> list[TableSummary]:
+    """Return what is known of a table's columns, or of one: once for every way the table is prepared.
+
+    Raises:
+        Conflict: nothing has been prepared yet.
+        NotFound: the snapshot in use has no such table or column.
+        StoreDamaged: the statistics are missing.
+    """
+    with transaction(workspace.database) as connection:
+        head = read_head(connection).snapshot
+    if head is None:
+        raise Conflict(
+            "Nothing has been prepared yet.", hint="Refresh a segment; it prepares the data first."
+        )
+    manifest = Store.open(workspace.lake, head.manifest, head.manifest_sha256).manifest
+    found = read_statistics(workspace.lake, manifest)
+    entries = _entries(found)
+    chosen = {name: known for name, known in entries.items() if name.partition("@")[0] == table}
+    if table in entries:
+        chosen = {table: entries[table]}
+    if not chosen:
+        raise _unknown("table", table, list(entries))
+    catalog = manifest.catalog
+    summaries = []
+    for name, columns in chosen.items():
+        personal = _personal(catalog, name.partition("@")[0])
+        names = list(columns) if column is None else [n for n in columns if n == column]
+        summaries.append(
+            TableSummary(
+                snapshot=head.id,
+                name=name,
+                columns=[summarise(n, columns[n], personal=n in personal) for n in names],
+            )
+        )
+    if not any(summary.columns for summary in summaries):
+        known = sorted({name for columns in chosen.values() for name in columns})
+        raise _unknown("column", column or "", known)
+    return summaries
+
+
+def _entries(found: Statistics) -> dict[str, Any]:
+    return {name: t.columns for name, t in {**found.tables, **found.dimensions}.items()}
+
+
+def _personal(catalog: Catalog, name: str) -> set[str]:
+    """Return which columns of a prepared table are personal, those of the tables on its way as ``parent.column``."""
+    own = catalog.table(name)
+    found = set(own.personal) if own else set()
+    for table in catalog.tables.values():
+        found |= {f"{table.name}.{column}" for column in table.personal}
+    return found
+
+
+def _unknown(what: str, name: str, known: list[str]) -> NotFound:
+    near = nearest_names(name, known) or sorted(known)
+    return NotFound(
+        f"The prepared data has no {what} `{name}`.",
+        hint=f"It has {', '.join(near)}." if near else None,
+    )
