@@ -130,6 +130,7 @@ class Survey:
             source=known.source,
             columns={name: known.columns[name] for name in columns},
             zone=known.timezone,
+            table=table,
         )
         for entry in self._files[table]:
             yield from reader.read(entry.path)

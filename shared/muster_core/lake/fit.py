@@ -16,7 +16,7 @@ from muster_core.catalog.document import (
 from muster_core.catalog.type import ColumnType, Kind, parse_type
 from muster_core.errors import Problem
 from muster_core.lake.key import has_key_text
-from muster_core.lake.source import Layout
+from muster_core.lake.source import Layout, too_large_hint
 from muster_core.schedules.zone import read_zone
 from muster_core.spelling import nearest_names
 
@@ -82,6 +82,11 @@ def check_table(
         if (chosen is None or column in chosen) and column not in (c for c, _ in needed):
             text = f"column {column} of {name} is left out: its type {arrow} is not supported"
             warnings.append(Problem(message=text, pointer=pointer, file=file))
+    for column, path in layout.too_large.items():
+        if chosen is None or column in chosen:
+            text = f"column {column} of {name} has unsigned numbers above 64 bits with a sign, in {path}"
+            hint = too_large_hint(column)
+            problems.append(Problem(message=text, pointer=pointer, file=file, hint=hint))
     return Table(
         name=name,
         source=source,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 from urllib.parse import unquote
@@ -27,6 +27,7 @@ from muster_core.lake.origin import find_files, folders_between, open_file
 _HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
 _INTEGER = re.compile(r"-?\d{1,18}")
 READ_ROWS = 65_536
+_LARGEST = 2**63 - 1
 
 
 def list_source(source: Source) -> list[SourceFile]:
@@ -48,6 +49,14 @@ def list_source(source: Source) -> list[SourceFile]:
         SourceFile(number=number, path=entry.path, size=entry.size, etag=entry.etag)
         for number, entry in enumerate(found)
     ]
+
+
+def too_large_hint(column: str) -> str:
+    """Return what to do about a column of numbers above the largest whole number of the store."""
+    return (
+        f"Whole numbers end at {_LARGEST:,} here: write {column} as text or decimal(20,0),"
+        " or leave it out with `only`."
+    )
 
 
 @contextmanager
@@ -84,6 +93,8 @@ class Layout:
     rows: int
     #: Rows of each row group, by file number.
     groups: dict[int, list[int]]
+    #: Columns of unsigned numbers, one of which is above int64, and a file that says so in its footer.
+    too_large: dict[str, str] = field(default_factory=dict)
 
 
 def read_layout(source: Source, files: Sequence[SourceFile]) -> Layout:
@@ -96,23 +107,39 @@ def read_layout(source: Source, files: Sequence[SourceFile]) -> Layout:
     columns: dict[str, ColumnType | None] = {}
     left_out: dict[str, str] = {}
     groups: dict[int, list[int]] = {}
+    too_large: dict[str, str] = {}
     for entry in files:
         with open_source(entry.path) as file:
             metadata, schema = file.metadata, file.schema_arrow
         groups[entry.number] = [
             metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)
         ]
-        for field in schema:
-            if pa.types.is_null(field.type):
+        for found in schema:
+            if pa.types.is_null(found.type):
                 continue
-            kind = column_type(field.type)
+            kind = column_type(found.type)
             if kind is None:
-                left_out[field.name] = str(field.type)
-            columns[field.name] = _agree(columns, field.name, kind, entry.path)
+                left_out[found.name] = str(found.type)
+            elif found.type == pa.uint64() and _is_too_large(metadata, found.name):
+                too_large.setdefault(found.name, entry.path)
+            columns[found.name] = _agree(columns, found.name, kind, entry.path)
     for name, kind in folder_types(source, files).items():
         columns.setdefault(name, kind)
     living = sum(map(sum, groups.values())) - sum(file.dead_rows for file in files)
-    return Layout(columns=columns, left_out=left_out, rows=living, groups=groups)
+    return Layout(
+        columns=columns, left_out=left_out, rows=living, groups=groups, too_large=too_large
+    )
+
+
+def _is_too_large(metadata: Any, name: str) -> bool:
+    """Whether the footer knows of a number above int64 in a column; without statistics nothing is known."""
+    paths = [metadata.schema.column(i).path for i in range(metadata.num_columns)]
+    chunks = (
+        metadata.row_group(group).column(paths.index(name))
+        for group in range(metadata.num_row_groups)
+    )
+    known = (chunk.statistics for chunk in chunks if chunk.is_stats_set)
+    return any(s.has_min_max and s.max > _LARGEST for s in known)
 
 
 def _agree(
@@ -169,6 +196,8 @@ class SourceReader:
     source: Source
     columns: dict[str, str]
     zone: str = "UTC"
+    #: The table's name in the catalog, for messages.
+    table: str = ""
 
     def read(
         self, path: str, groups: Sequence[int] | None = None, *, rows: int = READ_ROWS
@@ -198,6 +227,10 @@ class SourceReader:
                     f"The source file {path} is damaged.", hint="Replace the file."
                 ) from exc
 
+    @property
+    def _of_table(self) -> str:
+        return f" of {self.table}" if self.table else ""
+
     def _convert(self, batch: Any, folders: dict[str, str | None], path: str) -> pa.RecordBatch:
         arrays = []
         for name, text in self.columns.items():
@@ -216,7 +249,10 @@ class SourceReader:
                 arrays.append(convert(batch.column(position), kind, self.zone))
             except pa.ArrowException:
                 # Arrow's message quotes the value, which is member data: it must not reach any log.
+                unsigned = batch.column(position).type == pa.uint64()
                 raise SourceUnreadable(
-                    f"The source file {path} has a value in column {name} that {text} cannot hold."
+                    f"The source file {path}{self._of_table} has a value in column {name}"
+                    f" that {text} cannot hold.",
+                    hint=too_large_hint(name) if unsigned else None,
                 ) from None
         return pa.RecordBatch.from_arrays(arrays, names=list(self.columns))

@@ -274,3 +274,24 @@ def test_a_ladder_of_relationships_with_more_ways_than_anybody_could_tell_is_ref
         "/relationships",
         "over 1,000 ways of relationships lead on from orders",
     )
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_unsigned_numbers_above_int64_are_refused_by_table_and_column(base, told):
+    wide = pa.table({"id": ["a", "b", "c"], "age": pa.array([1, None, 2**63], pa.uint64())})
+    pq.write_table(wide, base / "customers.parquet", write_statistics=told)
+    if told:
+        ((pointer, message, hint),) = problems_of(base)
+        assert pointer == "/profile"
+        assert "column age of customers has unsigned numbers" in message
+        assert "decimal(20,0)" in hint
+        assert resolve_catalog(document(**{"key: id": "key: id, only: [id]"}), base=base).catalog
+    else:  # only who reads the column can know; the preparation refuses it
+        resolve_catalog(document(), base=base)
+
+
+@pytest.mark.parametrize("least", [0, 2**62, 2**63 - 1])
+def test_unsigned_numbers_that_fit_are_integers(base, least):
+    ages = pa.array([least, None, 2**63 - 1], pa.uint64())
+    pq.write_table(pa.table({"id": ["a", "b", "c"], "age": ages}), base / "customers.parquet")
+    assert resolve_catalog(document(), base=base).catalog.profile.columns["age"] == "integer"

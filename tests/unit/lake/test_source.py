@@ -98,3 +98,14 @@ def test_a_value_that_does_not_fit_is_not_quoted(tmp_path):
         read_all(Source(parquet=str(tmp_path)), a="integer")
     assert str(2**63 + 5) not in str(caught.value)
     assert caught.value.__suppress_context__
+
+
+def test_a_number_above_int64_names_file_table_column_and_what_to_do(tmp_path):
+    table = pa.table({"a": pa.array([2**63], pa.uint64())})
+    pq.write_table(table, tmp_path / "x.parquet", write_statistics=False)
+    source = Source(parquet=str(tmp_path))
+    reader = SourceReader(source=source, columns={"a": "integer"}, table="orders")
+    with pytest.raises(SourceUnreadable, match=r"x\.parquet of orders has .* column a") as refused:
+        list(reader.read(str(tmp_path / "x.parquet")))
+    assert "decimal(20,0)" in (refused.value.hint or "")
+    assert str(2**63) not in str(refused.value)

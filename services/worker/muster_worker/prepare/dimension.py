@@ -56,7 +56,9 @@ def _entry(wanted: Whole, sources: Sequence[SourceFile]) -> StoredWhole:
     table = wanted.table
     return StoredWhole(
         table=table.name,
-        reader=SourceReader(source=table.source, columns=table.columns, zone=table.timezone),
+        reader=SourceReader(
+            source=table.source, columns=table.columns, zone=table.timezone, table=table.name
+        ),
         keys=tuple(wanted.keys),
         files=tuple(sources),
         personal=frozenset(table.personal),

@@ -16,7 +16,7 @@ from muster_core.errors import SourceUnreadable
 from muster_core.lake.conversion import wider_type
 from muster_core.lake.location import Lake
 from muster_core.lake.manifest import SourceFile
-from muster_core.lake.source import Layout, SourceReader, read_layout
+from muster_core.lake.source import Layout, SourceReader, read_layout, too_large_hint
 from muster_worker.prepare.interchange import FILE, ROW, ddl_columns
 from muster_worker.prepare.task.reading import ReadUnits, ReadWaiting, Waiting
 
@@ -40,6 +40,7 @@ def checked_layout(table: Table, files: Sequence[SourceFile]) -> Layout:
             f"the catalog as {parse_type(table.columns[name])}.",
             hint="Apply the catalog again, or correct the source.",
         )
+    _refuse_too_large(table, layout)
     return layout
 
 
@@ -53,10 +54,22 @@ def added_layout(table: Table, added: Sequence[SourceFile], files: Sequence[Sour
         SourceUnreadable: the source as a whole no longer has the catalog's columns.
     """
     layout = read_layout(table.source, added)
+    _refuse_too_large(table, layout)
     if not added or not _misfits(table, layout):
         return layout
     whole = checked_layout(table, files)
     return replace(whole, rows=layout.rows, groups=layout.groups)
+
+
+def _refuse_too_large(table: Table, layout: Layout) -> None:
+    """Refuse at once what the footers tell, before the engine reads for minutes."""
+    for name, path in layout.too_large.items():
+        if name in table.columns:
+            raise SourceUnreadable(
+                f"The source file {path} of {table.name} has unsigned numbers in column {name}"
+                " above 64 bits with a sign.",
+                hint=too_large_hint(name),
+            )
 
 
 def _misfits(table: Table, layout: Layout) -> list[str]:
@@ -97,7 +110,9 @@ def read_frame(
     `only` names the columns to read where not all are wanted; `keys` must be among them.
     """
     columns = {name: table.columns[name] for name in (table.columns if only is None else only)}
-    reader = SourceReader(source=table.source, columns=columns, zone=table.timezone)
+    reader = SourceReader(
+        source=table.source, columns=columns, zone=table.timezone, table=table.name
+    )
     units = _units(files, layout, tasks)
     schema = [f"j{i} string" for i in range(len(keys))]
     schema += ddl_columns(list(columns.values()), start)
