@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import threading
+from collections.abc import Mapping
 from datetime import timedelta
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from muster_core.catalog.document import Catalog
+from muster_core.catalog.document import Catalog, Table
 from muster_core.errors import MusterError
+from muster_core.extract.address import resolve_address
+from muster_core.extract.document import PostgresSource
+from muster_core.extract.newest import newest_watermark
 from muster_core.lake.source import list_source
 from muster_core.queue.app import Hint
 from muster_core.queue.hint import send_hint
@@ -27,22 +32,37 @@ PAUSE = timedelta(seconds=30)
 _LOG = get_logger()
 
 
-def sources_digest(catalog: Catalog) -> str:
-    """Return a digest of the Parquet files of all tables: names, sizes and marks of change.
+def look_at_sources(catalog: Catalog, environ: Mapping[str, str]) -> dict[str, str | None]:
+    """Return by table what tells that its source changed; None where that could not be found out.
 
-    A source that is missing counts as such: files that go and come back are two changes.
+    Of Parquet a digest of names, sizes and marks of change; a source that is missing counts as such: files that
+    go and come back are two changes. Of PostgreSQL the newest watermark; without one nothing is told.
     """
-    found = {}
+    found: dict[str, str | None] = {}
     for table in (catalog.profile, *catalog.tables.values()):
-        if table.source.parquet is None:
-            continue
-        try:
-            files = [(f.path, f.size, f.etag) for f in list_source(table.source)]
-        except MusterError as exc:
-            _LOG.warning("source not looked at", table=table.name, error=exc.code)
-            files = []
-        found[table.name] = files
-    return hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest()
+        if table.source.parquet is not None:
+            found[table.name] = _files(table)
+        elif table.source.postgres is not None and table.source.postgres.watermark is not None:
+            found[table.name] = _newest(table, table.source.postgres, environ)
+    return found
+
+
+def _files(table: Table) -> str:
+    try:
+        files = [(f.path, f.size, f.etag) for f in list_source(table.source)]
+    except MusterError as exc:
+        _LOG.warning("source not looked at", table=table.name, error=exc.code)
+        files = []
+    return hashlib.sha256(json.dumps(files).encode()).hexdigest()
+
+
+def _newest(table: Table, source: PostgresSource, environ: Mapping[str, str]) -> str | None:
+    try:
+        return newest_watermark(source, resolve_address(source.connection, environ), table.name)
+    except MusterError as exc:
+        # a server that is away says nothing about its rows
+        _LOG.warning("source not looked at", table=table.name, error=exc.code)
+        return None
 
 
 class ArrivalWatch:
@@ -71,7 +91,7 @@ class ArrivalWatch:
             found = current_catalog(connection) if turn else None
         if found is None:
             return False
-        seen = sources_digest(found[1])
+        seen = look_at_sources(found[1], os.environ)
         with transaction(self._database) as connection:
             started = note_sources(
                 connection, seen, actor=self._name, max_attempts=self._settings.max_attempts

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -89,21 +89,33 @@ def claim_poll(connection: Connection, *, pause: timedelta) -> bool:
     return connection.execute(_CLAIM, {"name": ARRIVAL, "pause": pause}).one_or_none() is not None
 
 
-def note_sources(connection: Connection, seen: str, *, actor: str, max_attempts: int) -> bool:
-    """Keep the digest `seen` of the sources; return whether it was news, and work was started for it.
+def note_sources(
+    connection: Connection, seen: Mapping[str, str | None], *, actor: str, max_attempts: int
+) -> bool:
+    """Keep what was `seen` of each table's source; return whether one had news, and work was started for them.
 
-    News within the interval are not kept, so that the next look after it finds them again.
+    None stands for a source nobody could look at: what is known of it stays. A table seen for the first time
+    is no news. News within the interval are not kept, so that the next look after it finds them again.
     """
     row = connection.execute(_SEEN, {"name": ARRIVAL}).one_or_none()
-    if row is None or row.value.get("seen") == seen:
+    if row is None:
         return False
-    known = row.value.get("seen") is not None
-    if known and not row.ready:
+    before = row.value.get("seen")
+    # a release before kept one digest of all sources
+    known: dict[str, str] = before if isinstance(before, dict) else {}
+    now = {
+        table: known[table] if found is None else found
+        for table, found in seen.items()
+        if found is not None or table in known
+    }
+    news = any(table in known and known[table] != found for table, found in now.items())
+    if news and not row.ready:
         return False
-    if known:
+    if news:
         _start(connection, row.value["segments"], actor, max_attempts)
-    connection.execute(_NOTE, {"name": ARRIVAL, "news": {"seen": seen}, "started": known})
-    return known
+    if now != before:
+        connection.execute(_NOTE, {"name": ARRIVAL, "news": {"seen": now}, "started": news})
+    return news
 
 
 def _start(

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from muster_core.catalog.type import ColumnType, Kind
 from muster_core.extract.document import PostgresSource, length
+from muster_core.extract.newest import FARTHEST_ZONE
 from muster_core.extract.type import SourceColumn, quote
 
 #: Times without a zone stay without one.
@@ -15,9 +16,6 @@ _DAY_SECONDS = 86_400
 #: How far behind the watermark rows are read again where the catalog does not say.
 _DEFAULT_OVERLAP = timedelta(hours=1)
 _DEFAULT_OVERLAP_NUMBERS = 10_000
-
-#: The clock of the zone that is farthest ahead.
-_FARTHEST_ZONE = timedelta(hours=14)
 
 
 def capped(value: int | None, column: SourceColumn, now: datetime) -> int | None:
@@ -29,8 +27,8 @@ def capped(value: int | None, column: SourceColumn, now: datetime) -> int | None
     if value is None or kind is Kind.INTEGER:
         return value
     if kind is Kind.DATE:
-        return min(value, ((now + _FARTHEST_ZONE).date() - _EPOCH.date()).days)
-    ahead = timedelta(0) if column.arrow.tz is not None else _FARTHEST_ZONE
+        return min(value, ((now + FARTHEST_ZONE).date() - _EPOCH.date()).days)
+    ahead = timedelta(0) if column.arrow.tz is not None else FARTHEST_ZONE
     return min(value, (now + ahead - _EPOCH) // timedelta(microseconds=1))
 
 
