@@ -11,22 +11,17 @@ import numpy as np
 import pyarrow.compute as pc
 import pytest
 import sqlalchemy as sa
-from fastapi.testclient import TestClient
 from pyspark.sql import SparkSession
 from tests.shop import Shop, write_shop
 from typer.testing import CliRunner
 
-from muster_console.api.app import create_api
 from muster_console.cli.app import app
-from muster_console.operation.access import create_person, create_token
-from muster_console.operation.workspace import open_workspace
 from muster_core.catalog.document import Catalog
 from muster_core.catalog.quantile import percentile
 from muster_core.catalog.text import read_catalog
 from muster_core.lake.inspect import resolve_catalog
 from muster_core.lake.location import Lake
 from muster_core.lake.statistic import read_statistics
-from muster_core.security.role import Role
 from muster_core.storage.catalog import apply_catalog
 from muster_core.storage.database import transaction
 from muster_core.storage.snapshot import publish_snapshot, take_lease
@@ -167,18 +162,3 @@ def test_a_table_or_column_that_is_not_there_is_told_with_the_nearest():
         ended = CliRunner().invoke(app, ["catalog", "statistics", *words])
         assert "has no" in str(ended.exception)
         assert "total" in str(ended.exception) or "orders" in str(ended.exception)
-
-
-@pytest.mark.usefixtures("in_use")
-def test_the_api_tells_the_same():
-    with open_workspace() as workspace:
-        create_person(workspace, "anna", Role.VIEWER, members=False, password=None)
-        _, token = create_token(workspace, "anna", "test", role=None, members=False)
-        client = TestClient(create_api(workspace))
-        answer = client.get(
-            "/api/v1/catalog/statistics/customers?column=age",
-            headers={"Authorization": f"Bearer {token}"},
-        )
-    assert answer.status_code == 200, answer.text
-    (found,) = answer.json()["items"]
-    assert found["columns"] == said("customers", "age")[0]["columns"]
