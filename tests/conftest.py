@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import sqlalchemy
     from pyspark.sql import SparkSession
     from tests.object_store import AzureServer, S3Server
+    from tests.ssh_server import SshServer
 
 # Tests start processes after the Spark client's gRPC is up; its handlers at a fork abort the child before exec.
 os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
@@ -107,6 +108,15 @@ def azure_server() -> Iterator[AzureServer]:
     if azurite is None:
         pytest.skip(reason)
     with running_azure(azurite) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def ssh_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SshServer]:
+    """An SSH server that offers SFTP below a folder of the session."""
+    from tests.ssh_server import running_ssh
+
+    with running_ssh(tmp_path_factory.mktemp("ssh")) as server:
         yield server
 
 

@@ -200,6 +200,29 @@ class TargetUnavailable(TransientError):
 
     code = "target_unavailable"
 
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        hint: str | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint)
+        #: Seconds the target asked to be left alone; None where it said nothing.
+        self.retry_after = retry_after
+
+
+class TargetRefused(TerminalError):
+    """The target of an export refuses the credentials, or what was asked of it."""
+
+    code = "target_refused"
+
+
+class TargetGone(TargetRefused):
+    """The target of an export says that it will never take anything again."""
+
+    code = "target_gone"
+
 
 class PartUnavailable(TransientError):
     """A part Muster stands on (PostgreSQL, Redis) does not answer."""

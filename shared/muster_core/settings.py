@@ -108,6 +108,8 @@ class Settings(BaseSettings):
     backoff_max_seconds: Seconds = 3600.0
     #: Longest evaluation of one batch; one that takes longer is stopped and tried again in smaller ones.
     run_limit_seconds: Seconds = 1800.0
+    #: Deliveries of one exporter at the same time; a connection says how many of them may be its own.
+    exporter_deliveries: int = Field(default=16, ge=1, le=256)
     #: Batches evaluated at the same time, over all workers.
     concurrent_batches: int = Field(default=8, ge=1)
     #: After so many seconds of waiting a run is one step more urgent.

@@ -11,6 +11,7 @@ from muster_core.settings import Settings
 from muster_core.storage.database import open_database
 from muster_core.storage.process import process_name
 from muster_core.telemetry import configure_logging, get_logger
+from muster_exporter.crew import Crew
 from muster_exporter.exporter import Exporter
 
 
@@ -22,10 +23,15 @@ def main() -> None:
     settings = Settings()
     configure_logging(role="exporter", style=settings.log_format)
     name = process_name("exporter")
-    database = open_database(settings.database(), application="muster-exporter")
+    # each delivery and its heartbeat may need a connection at the same time
+    database = open_database(
+        settings.database(),
+        application="muster-exporter",
+        pool_size=settings.exporter_deliveries + 2,
+    )
     loop = HintedLoop(
         Hint.DELIVER,
-        lambda: exporter.work(),
+        lambda: crew.work(),
         redis_url=None if direct else settings.redis(),
         sweep_seconds=settings.sweep_seconds,
     )
@@ -36,6 +42,7 @@ def main() -> None:
         stopping=lambda: loop.stopping,
         hints=lambda: loop.hints,
     )
+    crew = Crew(exporter.take, most=settings.exporter_deliveries, wake=loop.wake)
     loop.stop_on_signals()
     get_logger().info("exporter.ready", name=name)
     try:
@@ -43,6 +50,8 @@ def main() -> None:
     except EpochOutdated as exc:
         get_logger().error("exporter cannot run", error=exc.code, message=str(exc))
         raise SystemExit(1) from exc
+    finally:
+        crew.close(settings.stop_grace_seconds)
     try:
         exporter.sign_off()
     except PartUnavailable:

@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
+from functools import partial
 
 import structlog
 from sqlalchemy import Connection, Engine
 
 from muster_core.clock import boottime
-from muster_core.errors import LeaseLost, MusterError, TransientError
-from muster_core.exports.claim import Chunk, ClaimedDelivery
+from muster_core.errors import (
+    LeaseLost,
+    MusterError,
+    TargetGone,
+    TargetUnavailable,
+    TransientError,
+)
+from muster_core.exports.claim import Chunk, ClaimedDelivery, Refused
+from muster_core.exports.document import Mode, parse_export
+from muster_core.exports.state import DeliveryState
 from muster_core.lake.location import Lake
 from muster_core.runs.backoff import Backoff
 from muster_core.settings import Settings
+from muster_core.storage.connection import answer_test, note_outcome, take_test
 from muster_core.storage.database import transaction
 from muster_core.storage.delivery import (
     cancel_delivery,
@@ -25,9 +35,11 @@ from muster_core.storage.delivery import (
     release_delivery,
 )
 from muster_core.storage.epoch import check_epoch
+from muster_core.storage.export import queue_due_exports
 from muster_core.storage.process import record_process, remove_process
-from muster_exporter.delivery import Receipt, deliver
 from muster_exporter.lease import DeliveryCancelled, Interrupted, Lease
+from muster_exporter.opening import open_target, probe, send
+from muster_exporter.version import Receipt, Version
 
 log = structlog.get_logger()
 
@@ -84,15 +96,40 @@ class Exporter:
             PartUnavailable: PostgreSQL does not answer.
             EpochOutdated: PostgreSQL is another one than before.
         """
+        task = self.take()
+        if task is None:
+            return False
+        task()
+        return True
+
+    def take(self) -> Callable[[], None] | None:
+        """Take one delivery, or one test of a connection, and return what does it; None where nothing waits.
+
+        What is returned settles what it took, whatever happens, and may be called in any thread.
+
+        Raises:
+            PartUnavailable: PostgreSQL does not answer.
+            EpochOutdated: PostgreSQL is another one than before.
+        """
         self.sign_on()
         claimed_at = boottime()
         with transaction(self._database) as connection:
             if not self._epoch_known:
                 check_epoch(connection)
-            claim = claim_delivery(connection, exporter=self._name, lease=self._settings.lease)
+            queue_due_exports(connection)
+            asked = take_test(connection)
+            claim = (
+                claim_delivery(connection, exporter=self._name, lease=self._settings.lease)
+                if asked is None
+                else None
+            )
         self._epoch_known = True
-        if claim is None:
-            return False
+        if asked is not None:
+            return partial(self._try_connection, asked)
+        return None if claim is None else partial(self._hold, claim, claimed_at)
+
+    def _hold(self, claim: ClaimedDelivery, claimed_at: float) -> None:
+        """Deliver under a lease."""
         names = {"delivery": claim.id, "export": claim.export, "segment": claim.segment}
         with structlog.contextvars.bound_contextvars(**names, version=claim.version):
             log.info("delivery.claimed", attempt=claim.attempt, resumed_files=len(claim.chunks))
@@ -107,15 +144,31 @@ class Exporter:
                     self._deliver(claim, lease)
                 except LeaseLost:
                     log.warning("delivery.lease_lost")
-        return True
+
+    def _try_connection(self, asked: int) -> None:
+        """Try a connection that somebody asked to be tried, and answer."""
+        error: MusterError | None = None
+        try:
+            probe(self._database, self._settings, asked)
+        except MusterError as exc:
+            error = exc
+        except Exception as exc:  # noqa: BLE001 - told to whoever asked; only its place is
+            error = _unexpected(exc)
+        with transaction(self._database) as connection:
+            answer_test(connection, asked, error)
+        log.info("connection.tried", connection=asked, error=None if error is None else error.code)
 
     def _deliver(self, claim: ClaimedDelivery, lease: Lease) -> None:
         try:
-            receipt = deliver(
-                claim,
-                lake=Lake(self._settings.lake()),
+            document = parse_export(claim.document)
+            opened = open_target(self._database, self._settings, claim, document)
+            version = Version.open(claim, document, Lake(self._settings.lake()))
+            receipt = send(
+                version,
+                opened,
+                self._settings,
                 check=lease.check,
-                acknowledge=lambda chunk: _acknowledge(lease, claim, chunk),
+                acknowledge=lambda chunk, refused=(): _acknowledge(lease, claim, chunk, refused),
             )
         except LeaseLost:
             raise
@@ -130,9 +183,11 @@ class Exporter:
         except Exception as error:  # noqa: BLE001 - translated and recorded; one fault ends one delivery
             self._fail(claim, lease, _unexpected(error))
         else:
-            self._finish(claim, lease, receipt)
+            self._finish(claim, lease, receipt, version)
 
-    def _finish(self, claim: ClaimedDelivery, lease: Lease, receipt: Receipt) -> None:
+    def _finish(
+        self, claim: ClaimedDelivery, lease: Lease, receipt: Receipt, version: Version
+    ) -> None:
         def write(connection: Connection) -> None:
             finish_delivery(
                 connection,
@@ -140,20 +195,39 @@ class Exporter:
                 rows=receipt.rows,
                 size=receipt.size,
                 location=receipt.location,
+                counts=version.counts if version.mode is Mode.CHANGES else None,
             )
+            _note(connection, claim, None)
 
         lease.record(write)
         log.info("delivery.delivered", rows=receipt.rows, files=receipt.files, kept=receipt.kept)
 
     def _fail(self, claim: ClaimedDelivery, lease: Lease, error: MusterError) -> None:
-        state = lease.record(
-            lambda connection: fail_delivery(connection, claim, error, backoff=self._backoff)
-        )
+        def write(connection: Connection) -> DeliveryState:
+            state = fail_delivery(connection, claim, error, backoff=self._backoff)
+            _note(connection, claim, error)
+            return state
+
+        state = lease.record(write)
         log.warning("delivery.failed", error_class=error.code, error=str(error), state=state)
 
 
-def _acknowledge(lease: Lease, claim: ClaimedDelivery, chunk: Chunk) -> None:
-    lease.record(lambda connection: checkpoint_chunk(connection, claim, chunk))
+def _note(connection: Connection, claim: ClaimedDelivery, error: MusterError | None) -> None:
+    """Count for the connection how the delivery went; what is not its fault is not counted."""
+    if claim.connection_id is None:
+        return
+    if error is None:
+        note_outcome(connection, claim.connection_id, transient_failure=False)
+    elif isinstance(error, TargetGone):
+        note_outcome(connection, claim.connection_id, transient_failure=False, gone=str(error))
+    elif isinstance(error, TargetUnavailable):
+        note_outcome(connection, claim.connection_id, transient_failure=True)
+
+
+def _acknowledge(
+    lease: Lease, claim: ClaimedDelivery, chunk: Chunk, refused: Sequence[Refused]
+) -> None:
+    lease.record(lambda connection: checkpoint_chunk(connection, claim, chunk, refused))
 
 
 def _unexpected(error: Exception) -> TransientError:

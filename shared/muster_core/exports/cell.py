@@ -5,6 +5,7 @@ Everything works on whole Arrow arrays; no Python code runs per member.
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pyarrow as pa
@@ -56,6 +57,19 @@ def plain_text(array: Any) -> Any:
     return pc.cast(array, pa.string())
 
 
+def json_lines(table: Any) -> Any:
+    """Return each row of `table` as one JSON object on one line, its names in the order of the columns.
+
+    Missing values are null; decimals, dates and times are written as in CSV, decimals as numbers.
+    """
+    pieces: list[Any] = []
+    for number, (name, column) in enumerate(zip(table.column_names, table.columns, strict=True)):
+        lead = "{" if number == 0 else ","
+        whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+        pieces += [pa.scalar(f"{lead}{json.dumps(name, ensure_ascii=False)}:"), _json_values(whole)]
+    return pc.binary_join_element_wise(*pieces, pa.scalar("}"), "")
+
+
 def _instants(array: Any) -> Any:
     written = pc.cast(array, pa.string())
     written = pc.replace_substring(written, " ", "T", max_replacements=1)
@@ -98,7 +112,7 @@ def _json_values(values: Any) -> Any:
     if pa.types.is_floating(kind):
         # JSON has no NaN and no infinity.
         written = pc.if_else(pc.is_finite(values), written, pa.scalar(None, pa.string()))
-    elif not (bare or pa.types.is_list(kind)):
+    elif not (bare or pa.types.is_list(kind) or pa.types.is_large_list(kind)):
         written = pc.binary_join_element_wise('"', _json_escape(written), '"', "")
     return pc.fill_null(written, "null")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from muster_core.lake.manifest import Pointer
@@ -22,6 +23,39 @@ class Chunk:
     sha256: str
 
 
+class Operation(StrEnum):
+    """What becomes of a row at the destination."""
+
+    ADD = "add"
+    UPDATE = "update"
+    REMOVE = "remove"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """A row that a destination did not take, by its place in the store; `reason` is one word."""
+
+    partition: int
+    ordinal: int
+    operation: Operation
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Basis:
+    """What the destination acknowledged before: changes are told from there."""
+
+    version: int
+    document: Mapping[str, Any]
+    definition: Mapping[str, Any]
+    pointer: Pointer
+    snapshot: str
+    snapshot_sha256: str
+    as_of: datetime
+    #: Rows of it that the destination did not take.
+    refused: tuple[Refused, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimedDelivery:
     """Everything an exporter needs for one delivery, under one fence."""
@@ -36,6 +70,8 @@ class ClaimedDelivery:
     version: int
     #: As stored; whoever delivers parses it, so that an unreadable one fails alone.
     document: Mapping[str, Any]
+    #: The connection the export uses; None where it names its folder itself, or was detached.
+    connection_id: int | None
     #: The segment as the version was evaluated by it; its extra columns are delivered, too.
     definition: Mapping[str, Any]
     pointer: Pointer
@@ -47,3 +83,5 @@ class ClaimedDelivery:
     #: What the version was computed from though it was not fresh.
     stale: tuple[UsedSegment, ...]
     chunks: tuple[Chunk, ...]
+    #: None where everything is told.
+    basis: Basis | None

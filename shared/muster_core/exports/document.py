@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
+from datetime import datetime
 from enum import StrEnum
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
@@ -12,7 +13,9 @@ from typing import Annotated, Any, Literal
 from pydantic import (
     BeforeValidator,
     ConfigDict,
+    Discriminator,
     Field,
+    Tag,
     ValidationError,
     field_validator,
     model_validator,
@@ -20,6 +23,8 @@ from pydantic import (
 
 from muster_core.catalog.document import Frozen
 from muster_core.errors import InvalidInput, Problem
+from muster_core.schedules.cron import next_times, parse_cron
+from muster_core.schedules.zone import read_zone
 
 DEFAULT_ROWS_PER_FILE = 1_000_000
 
@@ -31,6 +36,9 @@ _ENCODED = re.compile(r"%(2e|2f|5c|00)", re.IGNORECASE)
 _MAX_PATH = 1024
 _MAX_PART_BYTES = 255
 _MAX_HEADER = 128
+# what pydantic puts into a pointer for a choice; never part of a document
+_FOLDER, _NAMED, _CRON, _WORD = "(folder)", "(named)", "(cron)", "(word)"
+_CHOICES = frozenset({_FOLDER, _NAMED, _CRON, _WORD})
 
 
 class Format(StrEnum):
@@ -39,6 +47,22 @@ class Format(StrEnum):
     CSV = "csv"
     CSV_GZ = "csv.gz"
     PARQUET = "parquet"
+    JSONL = "jsonl"
+
+
+class Mode(StrEnum):
+    """What a delivery tells its destination."""
+
+    #: All members of the version, by themselves.
+    FULL = "full"
+    #: What differs from the version the destination acknowledged last.
+    CHANGES = "changes"
+    #: The destination holds exactly the members afterwards.
+    MIRROR = "mirror"
+
+
+#: Where deliveries of changes say what becomes of a row.
+OPERATION = "operation"
 
 
 def _has_controls(text: str) -> bool:
@@ -83,6 +107,48 @@ class FolderConnection(Frozen):
         return path
 
 
+def _connection_tag(value: object) -> str:
+    return _NAMED if isinstance(value, str) else _FOLDER
+
+
+#: A folder in place, or the name of a connection.
+ExportConnection = Annotated[
+    Annotated[FolderConnection, Tag(_FOLDER)]
+    | Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,63}$"), Tag(_NAMED)],
+    Discriminator(_connection_tag),
+]
+
+
+class ExportCron(Frozen):
+    """Times of the export's own at which it delivers what is published then."""
+
+    cron: str
+    timezone: str = "UTC"
+
+    @model_validator(mode="after")
+    def _readable(self) -> ExportCron:
+        read_zone(self.timezone)
+        parse_cron(self.cron, self.timezone)
+        return self
+
+
+class Policy(StrEnum):
+    """What becomes of a delivery that waits while a newer version is published."""
+
+    #: It is superseded: the destination gets the newest one.
+    LATEST = "latest"
+    #: It stays: the destination gets every version, one after the other.
+    EVERY = "every"
+
+
+AFTER_REFRESH, MANUAL = "after_refresh", "manual"
+
+ExportSchedule = Annotated[
+    Annotated[Literal["after_refresh", "manual"], Tag(_WORD)] | Annotated[ExportCron, Tag(_CRON)],
+    Discriminator(lambda value: _WORD if isinstance(value, str) else _CRON),
+]
+
+
 class ExportColumn(Frozen):
     """One column of the profile, under its own or another name."""
 
@@ -119,15 +185,19 @@ class ExportDocument(Frozen):
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_-]{0,63}$")
     description: str = Field(default="", max_length=2000)
-    connection: FolderConnection
+    connection: ExportConnection
     segments: list[str] = Field(min_length=1, max_length=1000)
     columns: list[Annotated[ExportColumn, BeforeValidator(_column)]] = Field(
         default=[], max_length=500
     )
+    #: None: what is usual for the kind of the destination.
+    mode: Mode | None = None
     format: Format = Format.CSV
     rows_per_file: int = Field(default=DEFAULT_ROWS_PER_FILE, ge=1, le=100_000_000)
     #: CSV only: text that a spreadsheet would run as a formula is written as it is.
     raw: bool = False
+    schedule: ExportSchedule = "after_refresh"
+    policy: Policy = Policy.LATEST
     active: bool = True
 
     @field_validator("name")
@@ -147,9 +217,34 @@ class ExportDocument(Frozen):
         headers = [c.header for c in self.columns]
         if len(set(headers)) != len(headers):
             raise ValueError("two columns have the same name; give one another with `as`")
-        if self.raw and self.format is Format.PARQUET:
-            raise ValueError("`raw` is about CSV; Parquet files always hold the values as they are")
+        if self.mode is Mode.CHANGES and OPERATION in headers:
+            raise ValueError(
+                f"`{OPERATION}` says what changed; give the column another name with `as`"
+            )
+        if self.policy is Policy.EVERY and self.schedule != AFTER_REFRESH:
+            raise ValueError(
+                "`policy: every` delivers after each refresh, and has no other schedule"
+            )
+        if self.raw and self.format not in (Format.CSV, Format.CSV_GZ):
+            raise ValueError("`raw` is about CSV; other files always hold the values as they are")
         return self
+
+    def next_due(self, after: datetime) -> datetime | None:
+        """Return when the export delivers by itself next; None where it has no times of its own."""
+        if not isinstance(self.schedule, ExportCron):
+            return None
+        (due,) = next_times(parse_cron(self.schedule.cron, self.schedule.timezone), after, 1)
+        return due
+
+    @property
+    def folder(self) -> str | None:
+        """Return the folder that the export names itself; None where it names a connection."""
+        return None if isinstance(self.connection, str) else self.connection.path
+
+    @property
+    def target(self) -> str:
+        """Return where the export goes, for people: the folder, or the connection's name."""
+        return self.connection if isinstance(self.connection, str) else self.connection.path
 
     def to_json(self) -> dict[str, Any]:
         """Return the document as it is stored: plain JSON that `parse_export` reads back."""
@@ -182,7 +277,9 @@ def parse_export(data: object, *, file: str | None = None) -> ExportDocument:
             [
                 Problem(
                     message=str(fault["msg"]).removeprefix("Value error, "),
-                    pointer="".join(f"/{_escape(part)}" for part in fault["loc"]),
+                    pointer="".join(
+                        f"/{_escape(part)}" for part in fault["loc"] if part not in _CHOICES
+                    ),
                     file=file,
                 )
                 for fault in error.errors(include_url=False, include_input=False)

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from muster_core.exports.cell import MARKER
-from muster_core.exports.document import Format
+from muster_core.exports.document import Format, Mode
 from muster_core.exports.writer import CSV_DIALECT
 
 MANIFEST_FORMAT = "muster.export"
@@ -69,6 +69,12 @@ class ExportManifest(Node):
     columns: list[DeliveredColumn]
     file_format: Format
     csv_dialect: dict[str, Any] | None
+    #: What the files hold: all members, or what changed.
+    mode: Mode
+    #: The version that the changes stand on; None: the files hold every member, whatever was there before.
+    basis_version: int | None
+    #: Rows of each operation; None where there are no operations.
+    changes: dict[str, int] | None
     rows_per_file: int
     files: list[DeliveredFile]
 
@@ -80,7 +86,7 @@ class ExportManifest(Node):
 
 def csv_dialect(form: Format, *, raw: bool) -> dict[str, Any] | None:
     """Return how the CSV files are to be read, None for other formats."""
-    if form is Format.PARQUET:
+    if form not in (Format.CSV, Format.CSV_GZ):
         return None
     compression = "gzip" if form is Format.CSV_GZ else None
     formulas = "raw" if raw else "neutralised"

@@ -11,7 +11,7 @@ MANIFEST_NAME = "manifest.json"
 LATEST_NAME = "latest.json"
 
 #: Files of Muster's own in the folder of a version, whatever format they were meant for.
-CHUNK_PATTERN = re.compile(r"part-\d{5,}\.(csv|csv\.gz|parquet)")
+CHUNK_PATTERN = re.compile(r"part-\d{5,}\.(csv|csv\.gz|parquet|jsonl)")
 _STAGED_PATTERN = re.compile(r"\.[A-Za-z0-9._-]+\.(\d+)\.part")
 _SAFE_PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._=-]{0,126}")
 

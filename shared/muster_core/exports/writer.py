@@ -12,10 +12,11 @@ from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
-from muster_core.exports.cell import csv_cells, neutralise
+from muster_core.exports.cell import csv_cells, json_lines, neutralise
 from muster_core.exports.document import Format
 
 #: Rows held in memory at once, and rows of a Parquet row group.
@@ -87,6 +88,8 @@ def write_file(
     """
     if form is Format.PARQUET:
         return _write_parquet(output, schema, groups)
+    if form is Format.JSONL:
+        return _write_json(output, groups)
     if form is Format.CSV:
         return _write_csv(output, schema, groups, raw)
     # Neither name nor time in the gzip header: the bytes are a function of the rows alone.
@@ -103,6 +106,19 @@ def _write_csv(output: Any, schema: Any, groups: Iterable[Any], raw: bool) -> in
     for group in groups:
         columns = [csv_cells(column, raw=raw) for column in group.columns]
         output.write(_csv_lines(pa.table(columns, names)))
+        rows += group.num_rows
+    return rows
+
+
+def _write_json(output: Output, groups: Iterable[Any]) -> int:
+    rows = 0
+    for group in groups:
+        lines = json_lines(group)
+        # one text of all lines, each with its end
+        ended = pc.binary_join_element_wise(lines, "", "\n")
+        output.write(
+            pc.binary_join(pa.ListArray.from_arrays([0, len(ended)], ended), "")[0].as_buffer()
+        )
         rows += group.num_rows
     return rows
 

@@ -118,7 +118,7 @@ class MemberList:
 
     def count(self) -> int:
         """Return the number of members that exist in the snapshot."""
-        return sum(int(self._bits(p).sum()) for p in range(self.store.manifest.partitions))
+        return sum(int(self.bits(p).sum()) for p in range(self.store.manifest.partitions))
 
     def shown(self, columns: Sequence[str]) -> list[str]:
         """Return `columns`, then the segment's extra columns that are not among them."""
@@ -143,7 +143,7 @@ class MemberList:
         """Yield the members after the first `skip`, key first; whole partitions are skipped unread."""
         schema = self.schema(columns)
         for number in range(self.store.manifest.partitions):
-            bits = self._bits(number)
+            bits = self.bits(number)
             members = int(bits.sum())
             if members <= skip:
                 skip -= members
@@ -151,6 +151,19 @@ class MemberList:
             table = self._table(number, bits, schema)
             yield from table.slice(skip).to_batches(max_chunksize=BATCH_ROWS)
             skip = 0
+
+    def rows(self, number: int, chosen: NDArray[np.bool_], columns: Sequence[str]) -> Any:
+        """Return any customers of one partition, in ordinal order, key first; `chosen` has one bit for each."""
+        return self._table(number, chosen, self.schema(columns))
+
+    def bits(self, number: int) -> NDArray[np.bool_]:
+        """Return who is a member and alive; a matrix older than the snapshot has no bit for the newest."""
+        alive = self.store.partition(number).alive()
+        bits = self.matrix.bits(self.bit, number)[: len(alive)]
+        alive_members = alive.copy()
+        alive_members[: len(bits)] &= bits
+        alive_members[len(bits) :] = False
+        return alive_members
 
     def _table(self, number: int, bits: NDArray[np.bool_], schema: Any) -> Any:
         """Return the members of one partition, in ordinal order."""
@@ -186,15 +199,6 @@ class MemberList:
 
     def _names(self, columns: Sequence[str]) -> list[str]:
         return [self.key, *(name for name in columns if name != self.key)]
-
-    def _bits(self, number: int) -> NDArray[np.bool_]:
-        """Return who is a member and alive; a matrix older than the snapshot has no bit for the newest."""
-        alive = self.store.partition(number).alive()
-        bits = self.matrix.bits(self.bit, number)[: len(alive)]
-        alive_members = alive.copy()
-        alive_members[: len(bits)] &= bits
-        alive_members[len(bits) :] = False
-        return alive_members
 
 
 def first_members(

@@ -35,6 +35,8 @@ _HEALTHY = 60.0
 #: Most seconds between two tries while the database or another part does not answer.
 _LONGEST_RETRY = 5.0
 _STOP_SECONDS = 5.0
+#: What the process sends itself to be woken without a hint.
+_WAKE = b"."
 
 _LOG = get_logger()
 
@@ -97,12 +99,19 @@ class HintedLoop:
 
     def poke(self) -> None:
         """Wake the loop as a hint does."""
+        self._send(b"!")
+
+    def wake(self) -> None:
+        """Wake the loop from within the process: no hint came; safe in any thread."""
+        self._send(_WAKE)
+
+    def _send(self, word: bytes) -> None:
         # A full socket wakes anyway; one that is gone belongs to a loop that has ended.
         with (
             contextlib.suppress(BlockingIOError, FileNotFoundError, ConnectionRefusedError),
             socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as poker,
         ):
-            poker.sendto(b"!", str(self._path))
+            poker.sendto(word, str(self._path))
 
     def stop_on_signals(self) -> None:
         """Let SIGTERM and SIGINT stop the loop softly."""
@@ -148,15 +157,15 @@ class HintedLoop:
     def _poked(self, seconds: float) -> bool:
         self._socket.settimeout(seconds)
         try:
-            self._socket.recv(16)
+            hinted = self._socket.recv(16) != _WAKE
         except TimeoutError:
             return False
-        self._hints += 1
         # All hints that came meanwhile mean one look.
         self._socket.setblocking(False)
         with contextlib.suppress(BlockingIOError):
             while True:
-                self._socket.recv(16)
+                hinted |= self._socket.recv(16) != _WAKE
+        self._hints += hinted
         return True
 
     def _tend_consumer(self) -> None:

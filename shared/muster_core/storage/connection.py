@@ -153,6 +153,16 @@ def open_connection(connection: Connection, connection_id: int, keys: KeyRing) -
     )
 
 
+def find_opened(connection: Connection, name: str, keys: KeyRing) -> OpenedConnection:
+    """Return the destination called `name` with its credentials.
+
+    Raises:
+        NotFound: there is none of that name.
+        SecretUnreadable: the key that sealed them is not at hand.
+    """
+    return open_connection(connection, int(_row(connection, name).id), keys)
+
+
 def list_connections(connection: Connection) -> list[StoredConnection]:
     """Return every connection by name."""
     return [

@@ -5,7 +5,7 @@ Functions take a connection inside a transaction of the caller's, do no other I/
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -13,26 +13,22 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from muster_core.errors import LeaseLost, MusterError, TransientError
-from muster_core.exports.claim import Chunk, ClaimedDelivery
+from muster_core.errors import LeaseLost, MusterError, TargetUnavailable, TransientError
+from muster_core.exports.claim import Chunk, ClaimedDelivery, Refused
 from muster_core.exports.state import DeliveryState, Event, failure, lost_lease, target
 from muster_core.lake.manifest import Pointer
 from muster_core.runs.backoff import Backoff
 from muster_core.runs.input import stale_segments
-from muster_core.storage.delivery_event import NOW, apply_event
-from muster_core.storage.delivery_record import VERSION
-from muster_core.storage.table import (
-    delivery,
-    delivery_chunk,
-    export,
-    fence_seq,
-    membership_pointer,
-    membership_version,
-    refresh_run,
-    segment,
-    segment_revision,
-    snapshot,
+from muster_core.storage.basis import (
+    VERSION_FACTS,
+    basis_of,
+    keep_refused,
+    move_basis,
+    pin_basis,
 )
+from muster_core.storage.delivery_event import NOW, apply_event
+from muster_core.storage.dispatch import next_delivery
+from muster_core.storage.table import delivery, delivery_chunk, fence_seq
 
 _NO_LEASE: Mapping[str, Any] = {"lease_owner": None, "lease_expires_at": None}
 
@@ -58,19 +54,11 @@ def claim_delivery(
 ) -> ClaimedDelivery | None:
     """Take the oldest deliverable delivery under a new fence, or return None.
 
+    A connection takes as many at once as its document says, and none while it is paused, disabled or left
+    alone after failures; of one segment an export sends one version at a time.
     The attempt is counted here, so a delivery that kills its exporter runs out of attempts.
     """
-    delivery_id = connection.execute(
-        sa.select(delivery.c.id)
-        .where(
-            delivery.c.state == DeliveryState.PENDING,
-            delivery.c.available_at <= NOW,
-            delivery.c.attempt < delivery.c.max_attempts,
-        )
-        .order_by(delivery.c.id)
-        .limit(1)
-        .with_for_update(skip_locked=True)
-    ).scalar_one_or_none()
+    delivery_id = next_delivery(connection)
     if delivery_id is None:
         return None
     fence = connection.execute(sa.select(fence_seq.next_value())).scalar_one()
@@ -89,6 +77,7 @@ def claim_delivery(
             "cancel_requested": False,
         },
     )
+    pin_basis(connection, delivery_id)
     return _claimed(connection, delivery_id)
 
 
@@ -107,8 +96,10 @@ def heartbeat_delivery(
     )
 
 
-def checkpoint_chunk(connection: Connection, claim: ClaimedDelivery, chunk: Chunk) -> None:
-    """Record that the destination holds `chunk`: where a later attempt resumes.
+def checkpoint_chunk(
+    connection: Connection, claim: ClaimedDelivery, chunk: Chunk, refused: Sequence[Refused] = ()
+) -> None:
+    """Record that the destination holds `chunk`, but for rows it refused: where a later attempt resumes.
 
     Raises:
         LeaseLost: the delivery belongs to somebody else now; nothing was written.
@@ -129,12 +120,21 @@ def checkpoint_chunk(connection: Connection, claim: ClaimedDelivery, chunk: Chun
         connection.execute(
             delivery_chunk.insert().values(delivery_id=claim.id, number=chunk.number, **values)
         )
+    keep_refused(connection, claim, refused)
 
 
 def finish_delivery(
-    connection: Connection, claim: ClaimedDelivery, *, rows: int, size: int, location: str
+    connection: Connection,
+    claim: ClaimedDelivery,
+    *,
+    rows: int,
+    size: int,
+    location: str,
+    counts: Mapping[str, int] | None = None,
 ) -> None:
-    """Record that everything is at the destination: `rows` members, `size` bytes, at `location`.
+    """Record that everything is at the destination: `rows` of them, `size` bytes, at `location`.
+
+    `counts` says how many rows there were of each operation. From here on changes are told from this version.
 
     Raises:
         LeaseLost: the delivery belongs to somebody else now.
@@ -150,12 +150,15 @@ def finish_delivery(
             "rows": rows,
             "bytes": size,
             "location": location,
+            "counts": None if counts is None else dict(counts),
             "finished_at": NOW,
             "error_class": None,
             "error": None,
         },
     )
-    if not done and not _is_finished(connection, claim):
+    if done:
+        move_basis(connection, claim)
+    elif not _is_finished(connection, claim):
         raise LeaseLost
 
 
@@ -178,6 +181,8 @@ def fail_delivery(
         max_attempts=claim.max_attempts,
     )
     wait = backoff.delay(claim.attempt)
+    if isinstance(error, TargetUnavailable) and error.retry_after is not None:
+        wait = max(wait, timedelta(seconds=error.retry_after))
     ended = {"finished_at": NOW} if event is not Event.RETRY else {"available_at": NOW + wait}
     apply_event(
         connection,
@@ -269,43 +274,7 @@ def _lock_held(connection: Connection, claim: ClaimedDelivery) -> None:
 
 
 def _claimed(connection: Connection, delivery_id: int) -> ClaimedDelivery:
-    row = connection.execute(
-        sa.select(
-            delivery,
-            export.c.name.label("export_name"),
-            segment.c.name.label("segment_name"),
-            segment_revision.c.document.label("definition"),
-            membership_version.c.as_of,
-            membership_version.c.published_at,
-            membership_version.c.member_count,
-            membership_pointer.c.manifest,
-            membership_pointer.c.manifest_sha256,
-            membership_pointer.c.bit,
-            snapshot.c.manifest.label("snapshot_manifest"),
-            snapshot.c.manifest_sha256.label("snapshot_sha256"),
-            refresh_run.c.inputs,
-        )
-        .join_from(delivery, export, delivery.c.export_id == export.c.id)
-        .join(segment, delivery.c.segment_id == segment.c.id)
-        .join(membership_version, VERSION)
-        .join(refresh_run, refresh_run.c.id == membership_version.c.run_id)
-        .join(
-            segment_revision,
-            sa.and_(
-                segment_revision.c.segment_id == membership_version.c.segment_id,
-                segment_revision.c.rev == membership_version.c.rule_rev,
-            ),
-        )
-        .join(
-            membership_pointer,
-            sa.and_(
-                membership_pointer.c.segment_id == delivery.c.segment_id,
-                membership_pointer.c.version == delivery.c.version,
-            ),
-        )
-        .join(snapshot, membership_version.c.snapshot_id == snapshot.c.id)
-        .where(delivery.c.id == delivery_id)
-    ).one()
+    row = connection.execute(VERSION_FACTS.where(delivery.c.id == delivery_id)).one()
     chunks = connection.execute(
         sa.select(delivery_chunk)
         .where(delivery_chunk.c.delivery_id == delivery_id)
@@ -321,6 +290,7 @@ def _claimed(connection: Connection, delivery_id: int) -> ClaimedDelivery:
         segment=row.segment_name,
         version=row.version,
         document=row.document,
+        connection_id=row.connection_id,
         definition=row.definition,
         pointer=Pointer(manifest=row.manifest, manifest_sha256=row.manifest_sha256, bit=row.bit),
         snapshot=row.snapshot_manifest,
@@ -333,4 +303,5 @@ def _claimed(connection: Connection, delivery_id: int) -> ClaimedDelivery:
             Chunk(number=c.number, name=c.name, rows=c.rows, bytes=c.bytes, sha256=c.sha256)
             for c in chunks
         ),
+        basis=basis_of(connection, row),
     )

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from muster_core.errors import Conflict, InvalidInput, NotFound, Problem
-from muster_core.exports.document import ExportDocument, layout, parse_export
+from muster_core.exports.document import ExportDocument, Policy, parse_export
 from muster_core.exports.state import DeliveryState, Event, sources
-from muster_core.exports.target import folder_fault
-from muster_core.spelling import nearest_names
-from muster_core.storage.catalog import current_catalog
+from muster_core.storage.connection import StoredConnection, get_connection
 from muster_core.storage.delivery_event import NOW, apply_event, create_delivery
+from muster_core.storage.export_check import column_problems, nearest_hint, target_problems
 from muster_core.storage.nearest import require_segments
 from muster_core.storage.table import (
     delivery,
@@ -38,6 +37,8 @@ class StoredExport:
     id: int
     document: ExportDocument
     active: bool
+    #: None where it names its folder itself, or was detached.
+    connection_id: int | None
     created_at: datetime
     updated_at: datetime
 
@@ -65,38 +66,52 @@ def apply_export(connection: Connection, document: ExportDocument) -> Change:
     What waits for a segment no longer named, or for an export switched off, is cancelled.
 
     Raises:
-        InvalidInput: a column is not in the profile, or the target folder cannot take files.
-        NotFound: a segment does not exist.
+        InvalidInput: a column is not in the profile, or the target cannot take files, or not these.
+        NotFound: a segment or the connection does not exist.
     """
     segments = _segment_ids(connection, document.segments)
-    problems = [*_column_problems(connection, document), *_target_problems(document)]
-    if problems:
+    if problems := find_problems(connection, document):
         raise InvalidInput(problems, f"The export `{document.name}` has {len(problems)} problem(s)")
+    target = _named_connection(connection, document)
     stored = connection.execute(
-        sa.select(export.c.id, export.c.document, export.c.active)
+        sa.select(export.c.id, export.c.document, export.c.active, export.c.connection_id)
         .where(export.c.name == document.name)
         .with_for_update()
     ).one_or_none()
     wanted = document.to_json()
+    values = {
+        "document": wanted,
+        "active": document.active,
+        "connection_id": None if target is None else target.id,
+        "next_due_at": document.next_due(datetime.now(UTC)) if document.active else None,
+    }
     if stored is None:
         export_id = connection.execute(
-            export.insert()
-            .values(name=document.name, document=wanted, active=document.active)
-            .returning(export.c.id)
+            export.insert().values(name=document.name, **values).returning(export.c.id)
         ).scalar_one()
         _link(connection, export_id, segments)
         return "created"
-    if stored.document == wanted and stored.active == document.active:
+    kept = ("document", "active", "connection_id")
+    if all(getattr(stored, name) == values[name] for name in kept):
         return "unchanged"
     connection.execute(
-        export.update()
-        .where(export.c.id == stored.id)
-        .values(document=wanted, active=document.active, updated_at=NOW)
+        export.update().where(export.c.id == stored.id).values(**values, updated_at=NOW)
     )
     connection.execute(export_segment.delete().where(export_segment.c.export_id == stored.id))
     _link(connection, stored.id, segments)
     _cancel_waiting(connection, stored.id, keep=segments if document.active else ())
     return "changed"
+
+
+def find_problems(connection: Connection, document: ExportDocument) -> list[Problem]:
+    """Return everything that keeps an export from being applied; nothing is changed.
+
+    Raises:
+        NotFound: a segment or the connection does not exist.
+    """
+    require_segments(connection, document.segments)
+    target = _named_connection(connection, document)
+    return [*column_problems(connection, document), *target_problems(document, target)]
 
 
 def list_exports(connection: Connection) -> list[StoredExport]:
@@ -115,7 +130,7 @@ def get_export(connection: Connection, name: str) -> StoredExport:
     if row is None:
         raise NotFound(
             f"There is no export `{name}`.",
-            hint=_nearest(name, connection.scalars(sa.select(export.c.name)).all()),
+            hint=nearest_hint(name, connection.scalars(sa.select(export.c.name)).all()),
         )
     return _stored(row)
 
@@ -132,23 +147,61 @@ def set_export_active(connection: Connection, name: str, *, active: bool) -> boo
     connection.execute(
         export.update()
         .where(export.c.id == stored.id)
-        .values(active=active, document=document.to_json(), updated_at=NOW)
+        .values(
+            active=active,
+            document=document.to_json(),
+            next_due_at=document.next_due(datetime.now(UTC)) if active else None,
+            updated_at=NOW,
+        )
     )
     if not active:
         _cancel_waiting(connection, stored.id, keep=())
     return True
 
 
-def request_delivery(connection: Connection, name: str, *, actor: str) -> list[RequestedDelivery]:
+def queue_due_exports(connection: Connection) -> int:
+    """Queue what exports with times of their own deliver now, and return how many of them were due.
+
+    Versions that were queued before are not queued again. A time that was missed is made up for once.
+    """
+    due = connection.execute(
+        sa.select(export)
+        .where(export.c.active, export.c.next_due_at <= NOW)
+        .order_by(export.c.id)
+        .with_for_update(skip_locked=True)
+    ).all()
+    for row in due:
+        stored = _stored(row)
+        connection.execute(
+            export.update()
+            .where(export.c.id == row.id)
+            .values(next_due_at=stored.document.next_due(datetime.now(UTC)))
+        )
+        if row.connection_id is not None or stored.document.folder is not None:
+            request_delivery(connection, row.name, actor="schedule", again=False)
+    return len(due)
+
+
+def request_delivery(
+    connection: Connection, name: str, *, actor: str, again: bool = True
+) -> list[RequestedDelivery]:
     """Ask for the published version of every segment of the export, even where it is switched off.
+
+    `again` says whether a version that was queued before is delivered once more.
 
     Repeating is safe: a version stands in the queue at most once, and what was delivered before is
     delivered again with the same names and bytes. A version never delivered takes the present document.
 
     Raises:
         NotFound: there is no such export.
+        Conflict: its connection was detached.
     """
     stored = get_export(connection, name)
+    if stored.connection_id is None and stored.document.folder is None:
+        raise Conflict(
+            f"The connection `{stored.document.target}` was taken away from the export `{name}`.",
+            hint="Apply the export again, with a connection.",
+        )
     rows = connection.execute(
         sa.select(
             segment.c.id,
@@ -176,7 +229,8 @@ def request_delivery(connection: Connection, name: str, *, actor: str) -> list[R
         .where(export_segment.c.export_id == stored.id, segment.c.deleted_at.is_(None))
         .order_by(segment.c.name)
     ).all()
-    return [_request(connection, stored, row, actor) for row in rows]
+    wanted = rows if again else [row for row in rows if row.known is None]
+    return [_request(connection, stored, row, actor) for row in wanted]
 
 
 def delete_export(connection: Connection, name: str) -> int:
@@ -215,6 +269,7 @@ def _request(
         return RequestedDelivery(segment=row.name, version=None, state=None, outdated=False)
     wanted = stored.document.to_json()
     if row.known is None:
+        _supersede(connection, stored, row)
         create_delivery(
             connection,
             export_id=stored.id,
@@ -242,6 +297,30 @@ def _request(
     )
 
 
+def _supersede(connection: Connection, stored: StoredExport, row: Any) -> None:
+    """Let an older version that waits be, where the destination gets the newest one only."""
+    if stored.document.policy is not Policy.LATEST:
+        return
+    waiting = connection.scalars(
+        sa.select(delivery.c.id)
+        .where(
+            delivery.c.export_id == stored.id,
+            delivery.c.segment_id == row.id,
+            delivery.c.version < row.published_version,
+            delivery.c.state == DeliveryState.PENDING,
+        )
+        .with_for_update()
+    ).all()
+    for delivery_id in waiting:
+        apply_event(
+            connection,
+            delivery_id,
+            Event.SUPERSEDED,
+            actor="newer requested",
+            values={"finished_at": NOW},
+        )
+
+
 def _ask_again(
     connection: Connection, delivery_id: int, wanted: dict[str, Any], actor: str
 ) -> bool:
@@ -262,7 +341,7 @@ def _ask_again(
     }
     # `rows` is set once everything has arrived: from then on the bytes are promised.
     if not same and before.rows is None and before.state in sources(Event.REQUESTED):
-        values["document"] = wanted
+        values |= {"document": wanted, "basis": None}
         connection.execute(
             delivery_chunk.delete().where(delivery_chunk.c.delivery_id == delivery_id)
         )
@@ -276,9 +355,15 @@ def _stored(row: Any) -> StoredExport:
         id=row.id,
         document=parse_export(row.document),
         active=row.active,
+        connection_id=row.connection_id,
         created_at=row.created_at,
         updated_at=row.updated_at,
     )
+
+
+def _named_connection(connection: Connection, document: ExportDocument) -> StoredConnection | None:
+    name = document.connection
+    return get_connection(connection, name) if isinstance(name, str) else None
 
 
 def _cancel_waiting(connection: Connection, export_id: int, *, keep: Sequence[int]) -> None:
@@ -317,63 +402,3 @@ def _segment_ids(connection: Connection, names: Sequence[str]) -> list[int]:
             .order_by(segment.c.id)
         )
     )
-
-
-def _column_problems(connection: Connection, document: ExportDocument) -> list[Problem]:
-    current = current_catalog(connection)
-    if current is None:
-        return [Problem(message="no catalog is applied yet", hint="Apply the catalog first.")]
-    profile = current[1].profile
-    extra = _extra_columns(connection, document.segments)
-    known = set(profile.columns).union(*extra.values())
-    problems = [
-        Problem(
-            message=_missing(column.column, profile.name, extra),
-            pointer=f"/columns/{number}",
-            hint=_nearest(column.column, known - {column.column}) or None,
-        )
-        for number, column in enumerate(document.columns)
-        if column.column not in profile.columns
-        and not all(column.column in columns for columns in extra.values())
-    ]
-    headers = [name for name, _ in layout(document, current[1].key)]
-    if len(set(headers)) != len(headers):
-        problems.append(
-            Problem(
-                message=f"a column is named like the customer key `{current[1].key}`",
-                pointer="/columns",
-                hint="Give it another name with `as`.",
-            )
-        )
-    return problems
-
-
-def _missing(column: str, profile: str, extra: Mapping[str, set[str]]) -> str:
-    """Return why a column cannot be delivered for every segment."""
-    lacking = sorted(name for name, columns in extra.items() if column not in columns)
-    if len(lacking) == len(extra):
-        return f"the profile `{profile}` has no column `{column}`"
-    return f"not every segment puts out `{column}`: {', '.join(lacking)} does not"
-
-
-def _extra_columns(connection: Connection, names: Sequence[str]) -> dict[str, set[str]]:
-    """Return the names of the extra columns that each segment puts out."""
-    documents = connection.scalars(
-        sa.select(segment.c.document).where(
-            segment.c.name.in_(names), segment.c.deleted_at.is_(None)
-        )
-    )
-    return {
-        document["name"]: {c.get("as") or c["column"] for c in document.get("project", [])}
-        for document in documents
-    }
-
-
-def _target_problems(document: ExportDocument) -> list[Problem]:
-    fault = folder_fault(document.connection.path)
-    return [Problem(message=fault, pointer="/connection/path")] if fault else []
-
-
-def _nearest(name: str, known: Iterable[str]) -> str:
-    near = nearest_names(name, sorted(known))
-    return f"Did you mean {' or '.join(f'`{n}`' for n in near)}?" if near else ""

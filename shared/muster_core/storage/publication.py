@@ -172,6 +172,8 @@ WITH older AS (
      WHERE r.id = ANY(:ids) AND d.segment_id = r.segment_id AND d.version < r.version
        AND d.state = 'pending' AND es.segment_id = d.segment_id AND es.export_id = d.export_id
        AND e.id = d.export_id AND e.active
+       AND coalesce(e.document->>'schedule', 'after_refresh') = 'after_refresh'
+       AND coalesce(e.document->>'policy', 'latest') = 'latest'
  RETURNING d.id, d.fence
 )
 INSERT INTO delivery_event (delivery_id, from_state, to_state, fence, actor, reason)
@@ -185,6 +187,7 @@ WITH queued AS (
       FROM refresh_run r
       JOIN export_segment es ON es.segment_id = r.segment_id
       JOIN export e ON e.id = es.export_id AND e.active
+       AND coalesce(e.document->>'schedule', 'after_refresh') = 'after_refresh'
      WHERE r.id = ANY(:ids)
      ORDER BY r.id, e.id
     ON CONFLICT (export_id, segment_id, version) DO NOTHING

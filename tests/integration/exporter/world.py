@@ -312,15 +312,17 @@ def _write_file(lake: Lake, path: str, number: int, table: pa.Table) -> StoreFil
     )
 
 
-def write_store(lake: Lake, profiles: list[pa.Table], columns: dict[str, str]) -> tuple[str, str]:
+def write_store(
+    lake: Lake, profiles: list[pa.Table], columns: dict[str, str], folder: str = "store"
+) -> tuple[str, str]:
     """Write a snapshot of these partitions and return its manifest's path and SHA-256."""
     files = [
-        _write_file(lake, f"store/profile-{number}.parquet", number, table)
+        _write_file(lake, f"{folder}/profile-{number}.parquet", number, table)
         for number, table in enumerate(profiles)
     ]
     orders = [
         _write_file(
-            lake, f"store/orders-{number}.parquet", number, orders_table(table.num_rows, AS_OF)
+            lake, f"{folder}/orders-{number}.parquet", number, orders_table(table.num_rows, AS_OF)
         )
         for number, table in enumerate(profiles)
     ]
@@ -348,7 +350,7 @@ def write_store(lake: Lake, profiles: list[pa.Table], columns: dict[str, str]) -
             )
         },
     )
-    return write_snapshot(lake, "store", manifest)
+    return write_snapshot(lake, folder, manifest)
 
 
 def build_world(

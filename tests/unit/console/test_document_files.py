@@ -40,7 +40,7 @@ def test_a_relative_folder_is_taken_from_its_file_and_an_absolute_one_is_kept(
 ) -> None:
     file = tmp_path / "exports.yaml"
     file.write_text(_export("one", "../out") + "---\n" + _export("two", "/srv/out"))
-    paths = [document.connection.path for document in read_exports(file)]
+    paths = [document.folder for document in read_exports(file)]
     assert paths == [str(tmp_path.parent / "out"), "/srv/out"]
 
 

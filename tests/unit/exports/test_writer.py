@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
+from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
@@ -83,3 +85,37 @@ def test_an_error_of_the_output_comes_through_as_itself(form):
         write_file(FullDisk(), SCHEMA, [pa.Table.from_batches(batches(9, 9))], form=form)
 
     assert caught.value.errno == 28
+
+
+def test_json_lines_hold_every_value_and_one_row_each():
+    rows: list[dict[str, Any]] = [
+        {
+            "id": 'a"\\\n\u2028=1',
+            "n": None,
+            "d": Decimal("1.10"),
+            "x": float("nan"),
+            "t": ["b", None],
+        },
+        {"id": "", "n": -5, "d": None, "x": 0.5, "t": []},
+        {"id": None, "n": 2**60, "d": Decimal("0.00"), "x": None, "t": None},
+    ]
+    kinds = [
+        ("id", pa.string()),
+        ("n", pa.int64()),
+        ("d", pa.decimal128(12, 2)),
+        ("x", pa.float64()),
+        ("t", pa.list_(pa.string())),
+    ]
+    table = pa.Table.from_pylist(rows, schema=pa.schema(kinds))
+    output = io.BytesIO()
+
+    assert write_file(output, table.schema, [table], form=Format.JSONL) == 3
+
+    found = [json.loads(line, parse_float=Decimal) for line in output.getvalue().split(b"\n")[:-1]]
+
+    assert found == [
+        {**rows[0], "x": None},
+        {**rows[1], "x": Decimal("0.5")},
+        rows[2],
+    ]
+    assert list(found[0]) == ["id", "n", "d", "x", "t"]

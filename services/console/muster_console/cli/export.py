@@ -19,6 +19,10 @@ from muster_core.storage.export import StoredExport
 app = typer.Typer(help="Where members are delivered to, and how far that is.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(help="The export's name.", metavar="NAME")]
+Segment = Annotated[str, typer.Argument(help="The segment's name.", metavar="SEGMENT")]
+Delivery = Annotated[
+    int, typer.Argument(help="The delivery's id, see `muster export deliveries`.", metavar="ID")
+]
 Limit = Annotated[int, typer.Option(help="Show so many, the newest first.", min=1, max=10_000)]
 
 
@@ -37,6 +41,113 @@ def apply(
         print_table("", ("export", "change"), changes)
 
 
+@app.command()
+def check(
+    path: Annotated[Path, typer.Argument(help="A YAML file or a folder.", metavar="FILE")],
+    *,
+    json: JsonOption = False,
+) -> None:
+    """Look whether exports could be applied, and how much they would deliver; exit code 2 where not."""
+    with open_workspace() as workspace:
+        found = operation.check_exports(workspace, path)
+    if json:
+        print_json(
+            [
+                {
+                    "name": name,
+                    "problems": [asdict(p) for p in problems],
+                    "segments": [asdict(s) for s in sizes],
+                }
+                for name, problems, sizes in found
+            ]
+        )
+    else:
+        rows = [
+            (name, size.segment, size.version, size.members)
+            for name, _, sizes in found
+            for size in sizes
+        ]
+        print_table("", ("export", "segment", "version", "rows"), rows)
+        for name, problems, _ in found:
+            for problem in problems:
+                typer.echo(f"{name}: {problem}")
+    if any(problems for _, problems, _ in found):
+        raise typer.Exit(2)
+
+
+@app.command()
+def delete(name: Name, *, json: JsonOption = False) -> None:
+    """Remove an export with its history; what was delivered stays where it is."""
+    with open_workspace() as workspace:
+        removed = operation.delete_export(workspace, name)
+    if json:
+        print_json({"name": name, "deliveries": removed})
+    else:
+        print_facts(name, [("removed", True), ("deliveries of its history", removed)])
+
+
+@app.command()
+def add(name: Name, segment: Segment, *, json: JsonOption = False) -> None:
+    """Let an export deliver one more segment."""
+    _change_segments(name, segment, add=True, json=json)
+
+
+@app.command()
+def remove(name: Name, segment: Segment, *, json: JsonOption = False) -> None:
+    """Let an export deliver a segment no more."""
+    _change_segments(name, segment, add=False, json=json)
+
+
+@app.command("of")
+def of_(segment: Segment, *, json: JsonOption = False) -> None:
+    """List which exports deliver a segment, and which do not."""
+    with open_workspace() as workspace:
+        found = operation.exports_of(workspace, segment)
+    if json:
+        print_json([{"export": name, "contains": contains} for name, contains in found])
+    else:
+        print_table("", ("export", "contains it"), found)
+
+
+@app.command()
+def hold(delivery: Delivery, *, json: JsonOption = False) -> None:
+    """Keep a waiting delivery from being sent."""
+    _control(delivery, "held", json=json)
+
+
+@app.command()
+def release(delivery: Delivery, *, json: JsonOption = False) -> None:
+    """Let a held delivery be sent."""
+    _control(delivery, "released", json=json)
+
+
+@app.command()
+def cancel(delivery: Delivery, *, json: JsonOption = False) -> None:
+    """Cancel a delivery; one that runs stops as soon as it can."""
+    _control(delivery, "cancelled", json=json)
+
+
+@app.command()
+def redeliver(delivery: Delivery, *, json: JsonOption = False) -> None:
+    """Send an ended delivery again, under the same names and ids."""
+    _control(delivery, "repeated", json=json)
+
+
+@app.command()
+def refused(
+    name: Name, *, limit: Annotated[int, typer.Option(min=1)] = 1000, json: JsonOption = False
+) -> None:
+    """List the rows a destination did not take, with their customers' keys; they are offered again."""
+    with open_workspace() as workspace:
+        found = operation.list_refused(workspace, name, limit=limit)
+    columns = ("segment", "version", "key", "operation", "reason", "attempts", "last_at")
+    rows = [tuple(getattr(row, column) for column in columns) for row in found]
+    if json:
+        print_json([dict(zip(columns, row, strict=True)) for row in rows])
+    else:
+        print_table("", columns, rows)
+
+
 @app.command("list")
 def list_(*, json: JsonOption = False) -> None:
     """List every export."""
@@ -46,10 +157,10 @@ def list_(*, json: JsonOption = False) -> None:
         print_json([_export(e) for e in exports])
         return
     rows = [
-        (e.name, e.document.format, len(e.document.segments), e.document.connection.path, e.active)
+        (e.name, e.document.format, len(e.document.segments), e.document.target, e.active)
         for e in exports
     ]
-    print_table("", ("export", "format", "segments", "folder", "active"), rows)
+    print_table("", ("export", "format", "segments", "to", "active"), rows)
 
 
 @app.command()
@@ -66,7 +177,8 @@ def show(name: Name, *, json: JsonOption = False) -> None:
         c.column if c.as_ is None else f"{c.column} as {c.as_}" for c in document.columns
     )
     rows = [
-        ("folder", document.connection.path),
+        ("to", document.target),
+        ("mode", document.mode),
         ("format", document.format),
         ("segments", ", ".join(document.segments)),
         ("columns", f"the key, {columns}" if columns else "the key"),
@@ -115,6 +227,24 @@ def deliveries(
         print_json([delivery_json(d) for d in found])
     else:
         print_deliveries(found)
+
+
+def _change_segments(name: str, segment: str, *, add: bool, json: bool) -> None:
+    with open_workspace() as workspace:
+        change = operation.change_segments(workspace, name, segment, add=add)
+    if json:
+        print_json({"name": name, "change": change})
+    else:
+        print_facts(name, [("change", change)])
+
+
+def _control(delivery: int, what: operation.Control, *, json: bool) -> None:
+    with open_workspace() as workspace:
+        state = operation.control_delivery(workspace, delivery, what)
+    if json:
+        print_json({"id": delivery, "state": state})
+    else:
+        print_facts(f"delivery {delivery}", [("state", state)])
 
 
 def print_deliveries(found: list[StoredDelivery]) -> None:

@@ -15,6 +15,7 @@ from muster_core.queue.app import Hint
 from muster_core.queue.hint import send_hint
 from muster_core.security.outbound import AddressRefused, Guard
 from muster_core.security.secret import add_key
+from muster_core.storage import audit
 from muster_core.storage import connection as storage
 from muster_core.storage.connection import StoredConnection
 from muster_core.storage.database import transaction
@@ -39,6 +40,8 @@ def create_connection(workspace: Workspace, path: Path, secrets: Path | None) ->
     secret = None if secrets is None else read_secret(target.kind, secrets)
     with transaction(workspace.database) as connection:
         change = storage.save_connection(connection, target, secret, workspace.settings.keys())
+        if change != "unchanged":
+            audit.record(connection, workspace.actor, f"connection.{change}", target.name)
     return target.name, change
 
 
@@ -66,6 +69,7 @@ def rotate_connection(workspace: Workspace, name: str, secrets: Path) -> None:
     secret = read_secret(kind, secrets)
     with transaction(workspace.database) as connection:
         storage.rotate_secret(connection, name, secret, workspace.settings.keys())
+        audit.record(connection, workspace.actor, "connection.rotated", name)
 
 
 def rotate_keys(workspace: Workspace) -> int:
@@ -74,7 +78,9 @@ def rotate_keys(workspace: Workspace) -> int:
         workspace.settings.keys()
         add_key(workspace.settings.key_file)
     with transaction(workspace.database) as connection:
-        return storage.reseal_secrets(connection, workspace.settings.keys())
+        sealed = storage.reseal_secrets(connection, workspace.settings.keys())
+        audit.record(connection, workspace.actor, "connection.keys_rotated", "all")
+    return sealed
 
 
 def list_connections(workspace: Workspace) -> list[StoredConnection]:
@@ -114,6 +120,8 @@ def pause_connection(workspace: Workspace, name: str, *, paused: bool) -> int:
     """Hold what waits for the connection, or let it go on."""
     with transaction(workspace.database) as connection:
         moved = storage.pause_connection(connection, name, paused=paused, actor=workspace.actor)
+        action = "connection.paused" if paused else "connection.resumed"
+        audit.record(connection, workspace.actor, action, name)
     if not paused:
         send_hint(workspace.settings, Hint.DELIVER)
     return moved
@@ -122,13 +130,16 @@ def pause_connection(workspace: Workspace, name: str, *, paused: bool) -> int:
 def detach_connection(workspace: Workspace, name: str) -> list[str]:
     """Take the connection away from its exports, which stay inactive."""
     with transaction(workspace.database) as connection:
-        return storage.detach_connection(connection, name)
+        detached = storage.detach_connection(connection, name)
+        audit.record(connection, workspace.actor, "connection.detached", name)
+    return detached
 
 
 def delete_connection(workspace: Workspace, name: str) -> None:
     """Remove a connection that nothing uses."""
     with transaction(workspace.database) as connection:
         storage.delete_connection(connection, name)
+        audit.record(connection, workspace.actor, "connection.deleted", name)
 
 
 def _check_address(target: Target, guard: Guard) -> None:

@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from muster_console.operation.file import document_files, read_file, repeated
 from muster_console.operation.workspace import Workspace
 from muster_core.documents.text import read_text
-from muster_core.errors import InvalidInput, Problem
+from muster_core.errors import Conflict, InvalidInput, Problem
 from muster_core.exports.document import ExportDocument, parse_export
+from muster_core.exports.state import DeliveryState
+from muster_core.lake.location import Lake
 from muster_core.queue.app import Hint
 from muster_core.queue.hint import send_hint
-from muster_core.storage import delivery_record, export
+from muster_core.storage import audit, delivery_control, delivery_record, export
 from muster_core.storage.database import transaction
 from muster_core.storage.delivery_record import StoredDelivery
 from muster_core.storage.export import RequestedDelivery, StoredExport
+from muster_core.storage.export_check import SegmentSize, segment_sizes
+from muster_core.storage.nearest import require_segments
+from muster_core.storage.refused import RefusedRow, refused_rows, with_keys
+
+Control = Literal["held", "released", "cancelled", "repeated"]
+_CONTROLS: Mapping[Control, Callable[..., DeliveryState]] = {
+    "held": delivery_control.hold_delivery,
+    "released": delivery_control.resume_delivery,
+    "cancelled": delivery_control.cancel,
+    "repeated": delivery_control.redeliver,
+}
 
 
 def read_exports(path: Path) -> list[ExportDocument]:
@@ -54,7 +68,102 @@ def apply_exports(workspace: Workspace, path: Path) -> list[tuple[str, str]]:
     """
     documents = read_exports(path)
     with transaction(workspace.database) as connection:
-        return [(d.name, export.apply_export(connection, d)) for d in documents]
+        changes = [(d.name, export.apply_export(connection, d)) for d in documents]
+        for name, change in changes:
+            if change != "unchanged":
+                audit.record(connection, workspace.actor, f"export.{change}", name)
+        return [(name, str(change)) for name, change in changes]
+
+
+def check_exports(
+    workspace: Workspace, path: Path
+) -> list[tuple[str, list[Problem], list[SegmentSize]]]:
+    """Look at the exports of a file or folder without changing anything; return (name, problems, sizes).
+
+    Raises:
+        InvalidInput: a document cannot be read.
+        NotFound: an export names a segment or a connection that does not exist.
+    """
+    documents = read_exports(path)
+    with transaction(workspace.database) as connection:
+        return [
+            (d.name, export.find_problems(connection, d), segment_sizes(connection, d.segments))
+            for d in documents
+        ]
+
+
+def delete_export(workspace: Workspace, name: str) -> int:
+    """Remove an export with its history and return how many deliveries those were.
+
+    Raises:
+        NotFound: there is no such export.
+        Conflict: one of its deliveries is running.
+    """
+    with transaction(workspace.database) as connection:
+        removed = export.delete_export(connection, name)
+        audit.record(connection, workspace.actor, "export.deleted", name)
+    return removed
+
+
+def change_segments(workspace: Workspace, name: str, segment: str, *, add: bool) -> str:
+    """Add a segment to an export, or take it out; return what happened.
+
+    Raises:
+        NotFound: there is no such export or segment.
+        Conflict: it would leave the export without a segment.
+        InvalidInput: the export does not fit the segment.
+    """
+    with transaction(workspace.database) as connection:
+        stored = export.get_export(connection, name)
+        others = [known for known in stored.document.segments if known != segment]
+        segments = [*others, segment] if add else others
+        if not segments:
+            raise Conflict(
+                f"`{segment}` is the only segment of the export `{name}`.",
+                hint=f"Remove the export: `muster export delete {name}`.",
+            )
+        # what was left out of the document stays left out
+        written = stored.document.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+        change = export.apply_export(connection, parse_export({**written, "segments": segments}))
+        if change != "unchanged":
+            audit.record(connection, workspace.actor, f"export.{change}", name)
+    return str(change)
+
+
+def exports_of(workspace: Workspace, segment: str) -> list[tuple[str, bool]]:
+    """Return every export by name, and whether it contains the segment."""
+    with transaction(workspace.database) as connection:
+        require_segments(connection, [segment])
+        found = export.list_exports(connection)
+    return [(e.name, segment in e.document.segments) for e in found]
+
+
+def control_delivery(workspace: Workspace, delivery_id: int, what: Control) -> str:
+    """Hold, release, cancel or repeat one delivery, and return its state then.
+
+    Raises:
+        NotFound: there is no such delivery.
+        Conflict: its state does not allow it.
+    """
+    with transaction(workspace.database) as connection:
+        state = _CONTROLS[what](connection, delivery_id, actor=workspace.actor)
+        audit.record(connection, workspace.actor, f"delivery.{what}", str(delivery_id))
+    send_hint(workspace.settings, Hint.DELIVER)
+    return str(state)
+
+
+def list_refused(workspace: Workspace, name: str, *, limit: int) -> list[RefusedRow]:
+    """Return the rows of an export that its destination did not take, with their customers' keys.
+
+    Raises:
+        NotFound: there is no such export.
+        StoreDamaged: the store cannot be read.
+    """
+    with transaction(workspace.database) as connection:
+        stored = export.get_export(connection, name)
+        rows = refused_rows(connection, stored.id, limit=limit)
+        audit.record(connection, workspace.actor, "export.refused_rows_read", name)
+    return with_keys(Lake(workspace.settings.lake()), rows)
 
 
 def list_exports(workspace: Workspace) -> list[StoredExport]:
@@ -81,6 +190,7 @@ def deliver(workspace: Workspace, name: str) -> list[RequestedDelivery]:
     """
     with transaction(workspace.database) as connection:
         requested = export.request_delivery(connection, name, actor=workspace.actor)
+        audit.record(connection, workspace.actor, "export.delivery_requested", name)
     send_hint(workspace.settings, Hint.DELIVER)
     return requested
 

@@ -10,15 +10,16 @@ from __future__ import annotations
 import errno
 import fcntl
 import hashlib
-import io
 import os
+import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any, Self
+from typing import Self
 
 from pydantic import ValidationError
 
 from muster_core.errors import TargetUnavailable
+from muster_core.exports.connection import FolderTarget, NoSecret
 from muster_core.exports.manifest import DeliveredFile, Latest
 from muster_core.exports.naming import (
     CHUNK_PATTERN,
@@ -28,6 +29,8 @@ from muster_core.exports.naming import (
     staged_name,
 )
 from muster_core.exports.target import folder_errors, folder_fault
+from muster_core.security.outbound import Guard
+from muster_exporter.sink import Staged
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -35,42 +38,6 @@ _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE_MODE = 0o640
 _FOLDER_MODE = 0o750
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
-
-
-class StagedFile(io.RawIOBase):
-    """A file under its hidden name, hashed while it is written."""
-
-    def __init__(self, descriptor: int, target: str) -> None:
-        super().__init__()
-        self._descriptor = descriptor
-        self._target = target
-        self._digest = hashlib.sha256()
-        self.size = 0
-
-    @property
-    def sha256(self) -> str:
-        """Return the SHA-256 of what was written so far, in hex."""
-        return self._digest.hexdigest()
-
-    def writable(self) -> bool:
-        """Return True."""
-        return True
-
-    def write(self, data: Any) -> int:
-        """Write all of `data`.
-
-        Raises:
-            NoSpace: the disk is full.
-            TargetUnavailable: the system refuses for another reason.
-        """
-        view = memoryview(data).cast("B")
-        self._digest.update(view)
-        done = 0
-        with folder_errors(self._target):
-            while done < len(view):
-                done += os.write(self._descriptor, view[done:])
-        self.size += done
-        return done
 
 
 class FolderSink:
@@ -125,7 +92,7 @@ class FolderSink:
                 return (found.tell(), digest) == (file.size, file.sha256)
 
     @contextmanager
-    def stage(self, name: str) -> Iterator[StagedFile]:
+    def stage(self, name: str) -> Iterator[Staged]:
         """Open a file to be written in the block; it gets its final name when the block ends well."""
         with self._staged(self._handles[-1], name) as staged:
             yield staged
@@ -163,15 +130,31 @@ class FolderSink:
             finally:
                 fcntl.flock(folder, fcntl.LOCK_UN)
 
+    def probe(self) -> None:
+        """Write, read and remove a small file in the target folder."""
+        name = f".muster-probe-{uuid.uuid4().hex}"
+        with folder_errors(self._target):
+            folder = os.open(self._target, _FOLDER & ~os.O_NOFOLLOW)
+            try:
+                descriptor = os.open(name, _NEW_FILE, _FILE_MODE, dir_fd=folder)
+                try:
+                    os.write(descriptor, b"muster")
+                    os.fsync(descriptor)
+                finally:
+                    os.close(descriptor)
+                    _remove(folder, name)
+            finally:
+                os.close(folder)
+
     @contextmanager
-    def _staged(self, folder: int, name: str) -> Iterator[StagedFile]:
+    def _staged(self, folder: int, name: str) -> Iterator[Staged]:
         hidden = staged_name(name, self._fence)
         # Only the system calls on the target are translated: what fails in the block keeps its own name.
         with folder_errors(self._target):
             descriptor = os.open(hidden, _NEW_FILE, _FILE_MODE, dir_fd=folder)
         try:
             try:
-                yield StagedFile(descriptor, self._target)
+                yield Staged(lambda view: self._write(descriptor, view))
                 with folder_errors(self._target):
                     os.fsync(descriptor)
             finally:
@@ -184,9 +167,22 @@ class FolderSink:
         with folder_errors(self._target):
             _sync(folder)
 
+    def _write(self, descriptor: int, view: memoryview) -> None:
+        done = 0
+        with folder_errors(self._target):
+            while done < len(view):
+                done += os.write(descriptor, view[done:])
+
     def _push(self, handle: int) -> None:
         self._handles.append(handle)
         self._stack.callback(os.close, handle)
+
+
+def folder_sink(
+    target: FolderTarget, secret: NoSecret, guard: Guard, parts: tuple[str, ...], fence: int
+) -> FolderSink:
+    """Return the folder of one version; a disk needs no credentials and no guard."""
+    return FolderSink(target.path, parts, fence=fence)
 
 
 def _enter(parent: int, name: str) -> int:

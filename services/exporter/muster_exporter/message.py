@@ -1,0 +1,166 @@
+"""The members of one version as messages, resumable message by message.
+
+Ids and bodies are functions of the export, the version and the rows alone, so a receiver that has seen an id has
+seen what follows it. The last message says how many there were.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from typing import Any, Protocol
+
+from muster_core.errors import StoreDamaged, TargetRefused
+from muster_core.exports.cell import json_lines
+from muster_core.exports.claim import Chunk, Refused
+from muster_core.exports.document import Mode
+from muster_core.exports.manifest import instant
+from muster_exporter.version import Receipt, Version
+
+
+class MessageSink(Protocol):
+    """What takes messages."""
+
+    @property
+    def location(self) -> str:
+        """Return the address for people."""
+
+    @property
+    def most_bytes(self) -> int:
+        """Return how many bytes a message may have."""
+
+    def send(self, message_id: str, body: bytes) -> dict[int, str]:
+        """Send one message and return the rows that were not taken, with why."""
+
+
+class Acknowledge(Protocol):
+    """Records a message that has arrived, and the rows of it that were refused."""
+
+    def __call__(self, chunk: Chunk, refused: Sequence[Refused], /) -> None:
+        """Record both, or neither."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Message:
+    number: int
+    rows: list[Refused]
+    body: bytes
+
+
+def deliver_messages(
+    version: Version,
+    sink: MessageSink,
+    *,
+    check: Callable[[], None],
+    acknowledge: Acknowledge,
+) -> Receipt:
+    """Send the version in messages, those acknowledged before left out; safe to repeat.
+
+    Raises:
+        StoreDamaged: a file of the lake is not what its manifest says; nothing was sent.
+        TargetRefused: a row alone is larger than a message may be, or the receiver refuses.
+        TargetUnavailable: the receiver does not take messages now.
+    """
+    version.verify(check)
+    known = _acknowledged(version)
+    sent, size = sum(chunk.rows for chunk in known), sum(chunk.bytes for chunk in known)
+    number = len(known)
+    for message in _messages(version, sink.most_bytes, first=number, skip=sent, check=check):
+        name = _message_id(version, str(message.number))
+        said = sink.send(name, message.body)
+        acknowledge(
+            Chunk(
+                number=message.number,
+                name=name,
+                rows=len(message.rows),
+                bytes=len(message.body),
+                sha256=sha256(message.body).hexdigest(),
+            ),
+            [
+                replace(message.rows[n], reason=why)
+                for n, why in said.items()
+                if 0 <= n < len(message.rows)
+            ],
+        )
+        number, sent, size = message.number + 1, sent + len(message.rows), size + len(message.body)
+    if sent != version.rows:
+        raise StoreDamaged("The members ended before their published number.")
+    check()
+    sink.send(_message_id(version, "end"), _end(version, messages=number))
+    return Receipt(rows=sent, size=size, files=number, location=sink.location, kept=len(known))
+
+
+def _acknowledged(version: Version) -> list[Chunk]:
+    """Return the messages that arrived, from the first one on without a gap."""
+    chunks = sorted(version.claim.chunks, key=lambda chunk: chunk.number)
+    return [
+        chunk
+        for place, chunk in enumerate(chunks)
+        if chunk.number == place and chunk.name == _message_id(version, str(place))
+    ]
+
+
+def _messages(
+    version: Version, most: int, *, first: int, skip: int, check: Callable[[], None]
+) -> Iterator[_Message]:
+    """Cut the rows into messages of at most `most` bytes, each as full as it can be."""
+    number, lines, rows, size = first, list[str](), list[Refused](), 0
+    room = most - len(_body(version, first + 10**9, []))
+    for group, places in version.placed(check, skip):
+        for line, place in zip(json_lines(group).to_pylist(), places, strict=True):
+            length = len(line.encode()) + 1
+            if length > room:
+                raise TargetRefused(
+                    f"A row has more than the {most} bytes that one message may have.",
+                    hint="Raise `chunk_bytes` of the connection, or send fewer columns.",
+                )
+            if size + length > room:
+                yield _Message(number=number, rows=rows, body=_body(version, number, lines))
+                number, lines, rows, size = number + 1, [], [], 0
+            lines.append(line)
+            rows.append(place)
+            size += length
+    if lines:
+        yield _Message(number=number, rows=rows, body=_body(version, number, lines))
+
+
+def _message_id(version: Version, part: str) -> str:
+    claim = version.claim
+    return f"{claim.export}.{claim.segment}.{claim.version}.{part}"
+
+
+def _head(version: Version, kind: str, **more: Any) -> str:
+    claim = version.claim
+    data = {"export": claim.export, "segment": claim.segment, "version": claim.version, **more}
+    message = {"type": kind, "timestamp": instant(claim.published_at), "data": data}
+    return json.dumps(message, separators=(",", ":"), ensure_ascii=False)
+
+
+def _body(version: Version, number: int, lines: list[str]) -> bytes:
+    head = _head(
+        version,
+        "muster.members",
+        mode=version.mode,
+        basis_version=version.basis,
+        number=number,
+        rows=[],
+    )
+    # the rows are JSON already
+    return f"{head.removesuffix(']}}')}{','.join(lines)}]}}}}".encode()
+
+
+def _end(version: Version, *, messages: int) -> bytes:
+    claim = version.claim
+    return _head(
+        version,
+        "muster.version",
+        members=claim.member_count,
+        messages=messages,
+        mode=version.mode,
+        basis_version=version.basis,
+        changes=dict(version.counts) if version.mode is Mode.CHANGES else None,
+        as_of=instant(claim.as_of),
+        columns=[column.model_dump(mode="json") for column in version.columns],
+    ).encode()

@@ -1,0 +1,118 @@
+"""Exports and connections as commands do them: looked at, changed, controlled, and written into the audit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from pydantic import SecretStr
+from tests.integration.exporter.connected import connect, deliveries
+from tests.integration.exporter.world import COLUMNS, World, build_world, partition_table
+
+from muster_console.operation import connection as connection_operation
+from muster_console.operation import export as operation
+from muster_console.operation.workspace import Workspace, open_workspace
+from muster_core.errors import Conflict, InvalidInput
+from muster_core.settings import Settings
+from muster_core.storage.audit import list_entries
+from muster_core.storage.database import transaction
+
+pytestmark = pytest.mark.integration
+
+EXPORT = "name: crm\nconnection: there\nsegments: [vip]\ncolumns: [email]\n"
+
+
+@pytest.fixture
+def world(database: sa.Engine, database_url: str, tmp_path: Path) -> World:
+    return build_world(database, database_url, tmp_path, [partition_table(0, 700)], COLUMNS)
+
+
+@pytest.fixture
+def workspace(world: World, redis_url: str):
+    connect(world, {"name": "there", "kind": "folder", "path": str(world.target)}, {})
+    world.publish("vip")
+    world.publish("loyal")
+    settings = Settings(
+        database_url=world.settings.database_url,
+        redis_url=SecretStr(redis_url),
+        lake_url=world.lake.url,
+        home=world.settings.home,
+    )
+    with open_workspace(settings) as opened:
+        yield opened
+
+
+def actions(workspace: Workspace) -> list[tuple[str, str]]:
+    with transaction(workspace.database) as connection:
+        return [(e.action, e.object) for e in list_entries(connection)][::-1]
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Path:
+    path = tmp_path / "export.yaml"
+    path.write_text(EXPORT)
+    return path
+
+
+def test_a_check_tells_problems_and_sizes_and_changes_nothing(workspace, written, world):
+    ((name, problems, sizes),) = operation.check_exports(workspace, written)
+    assert (name, problems) == ("crm", [])
+    assert [(s.segment, s.version, s.members) for s in sizes] == [
+        ("vip", 1, world.members("vip", 1, ["id"]).num_rows)
+    ]
+    written.write_text(EXPORT.replace("email", "mail") + "mode: mirror\n")
+    ((_, problems, _),) = operation.check_exports(workspace, written)
+    assert [p.pointer for p in problems] == ["/columns/0", "/mode"]
+    assert operation.list_exports(workspace) == []
+
+
+def test_a_segment_is_put_into_an_export_and_taken_out(workspace, written):
+    operation.apply_exports(workspace, written)
+    assert operation.exports_of(workspace, "loyal") == [("crm", False)]
+    assert operation.change_segments(workspace, "crm", "loyal", add=True) == "changed"
+    assert operation.exports_of(workspace, "loyal") == [("crm", True)]
+    assert operation.change_segments(workspace, "crm", "loyal", add=False) == "changed"
+    with pytest.raises(Conflict, match="only segment"):
+        operation.change_segments(workspace, "crm", "vip", add=False)
+
+
+def test_what_people_do_stands_in_the_audit(workspace, written, tmp_path, world):
+    folder = tmp_path / "connection.yaml"
+    folder.write_text(f"name: more\nkind: folder\npath: {world.target}\n")
+    connection_operation.create_connection(workspace, folder, None)
+    operation.apply_exports(workspace, written)
+    operation.apply_exports(workspace, written)
+    operation.deliver(workspace, "crm")
+    (delivery,) = deliveries(world)
+    operation.control_delivery(workspace, delivery.id, "held")
+    operation.control_delivery(workspace, delivery.id, "released")
+    operation.control_delivery(workspace, delivery.id, "cancelled")
+    connection_operation.pause_connection(workspace, "there", paused=True)
+    connection_operation.detach_connection(workspace, "there")
+    with pytest.raises(Conflict, match="taken away"):
+        operation.deliver(workspace, "crm")
+    connection_operation.delete_connection(workspace, "there")
+    operation.delete_export(workspace, "crm")
+
+    assert actions(workspace) == [
+        ("connection.created", "more"),
+        ("export.created", "crm"),
+        ("export.delivery_requested", "crm"),
+        ("delivery.held", str(delivery.id)),
+        ("delivery.released", str(delivery.id)),
+        ("delivery.cancelled", str(delivery.id)),
+        ("connection.paused", "there"),
+        ("connection.detached", "there"),
+        ("connection.deleted", "there"),
+        ("export.deleted", "crm"),
+    ]
+
+
+def test_an_export_that_names_no_connection_there_is_is_refused(workspace, written):
+    written.write_text(EXPORT.replace("there", "their"))
+    with pytest.raises(Exception, match="no connection `their`"):
+        operation.apply_exports(workspace, written)
+    written.write_text(EXPORT + "policy: every\nschedule: manual\n")
+    with pytest.raises(InvalidInput):
+        operation.apply_exports(workspace, written)
