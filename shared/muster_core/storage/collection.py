@@ -17,7 +17,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from muster_core.collection.keeping import Keeping
-from muster_core.errors import MusterError
+from muster_core.errors import Conflict, MusterError
 from muster_core.lake.manifest import Pointer
 from muster_core.lake.place import batch_prefix, preparation_prefix
 
@@ -73,7 +73,7 @@ SELECT id FROM snapshot WHERE expired_at IS NULL ORDER BY id FOR NO KEY UPDATE
 """)
 
 #: The versions whose members can be asked for, with the snapshots whose columns go with them. Those of the
-#: destinations' bases are needed to tell what changed since.
+#: destinations' bases are needed to tell what changed since, also where the latest delivery is repeated.
 _VERSIONS_IN_USE = """
     SELECT s.id AS segment_id, s.published_version AS version FROM segment s
      WHERE s.published_version IS NOT NULL
@@ -83,6 +83,10 @@ _VERSIONS_IN_USE = """
     UNION
     SELECT d.segment_id, CAST(d.basis->>'version' AS bigint) FROM delivery d
      WHERE d.state IN ('pending', 'running', 'held') AND d.basis->>'version' IS NOT NULL
+    UNION
+    SELECT d.segment_id, CAST(d.basis->>'version' AS bigint) FROM delivery d
+      JOIN segment s ON s.id = d.segment_id AND s.published_version = d.version
+     WHERE d.basis->>'version' IS NOT NULL
     UNION
     SELECT b.segment_id, b.version FROM export_basis b
 """
@@ -173,6 +177,16 @@ UPDATE membership_pointer p
  WHERE p.manifest = :old AND p.bit = m.old_bit
 """)
 
+# The lock lets whoever removes snapshots wait until the version is in use.
+_KEPT = text("""
+SELECT true
+  FROM membership_pointer p
+  JOIN membership_version v ON v.segment_id = p.segment_id AND v.version = p.version
+  JOIN snapshot n ON n.id = v.snapshot_id
+ WHERE p.segment_id = :segment AND p.version = :version AND n.expired_at IS NULL
+   FOR SHARE OF p, n
+""")
+
 _MARK = text("""
 INSERT INTO garbage (path) SELECT unnest(CAST(:paths AS text[])) ON CONFLICT (path) DO NOTHING
 """)
@@ -188,6 +202,19 @@ SELECT lease_expires_at > clock_timestamp() AS held, lease_owner, started_at, fi
        error_class, error
   FROM collector WHERE id = 1
 """)
+
+
+def require_kept(connection: Connection, segment_id: int, version: int) -> None:
+    """Make sure that the members of a version and its snapshot are there, until the transaction ends.
+
+    Raises:
+        Conflict: they are no longer kept.
+    """
+    if connection.scalar(_KEPT, {"segment": segment_id, "version": version}) is None:
+        raise Conflict(
+            f"Version {version} is no longer kept with all that belongs to it.",
+            hint="Deliver the latest version: `muster export deliver NAME`.",
+        )
 
 
 def take_collection(

@@ -12,7 +12,7 @@ from muster_core.collection.keeping import Keeping
 from muster_core.errors import Conflict, LeaseLost, SnapshotMoved, StoreDamaged
 from muster_core.lake.matrix import Matrix
 from muster_core.rules.document import parse_segment
-from muster_core.storage.collection import take_collection
+from muster_core.storage.collection import require_kept, take_collection
 from muster_core.storage.database import transaction
 from muster_core.storage.export import request_delivery
 from muster_core.storage.membership import published_membership
@@ -226,6 +226,37 @@ def test_a_failed_run_of_an_expired_system_refresh_is_not_tried_again(world: Wor
     world.collect()
     with pytest.raises(Conflict, match="no longer kept"), transaction(world.database) as connection:
         retry_run(connection, 1, actor="test")
+
+
+def test_only_a_version_that_is_kept_with_its_snapshot_can_be_taken_up_again(world: World):
+    world.refresh(["s1"])
+    world.prepare()
+    world.refresh(["s1"])
+    with transaction(world.database) as connection:
+        require_kept(connection, 2, 1)
+    world.collect()
+    for version in (1, 3):
+        with pytest.raises(Conflict, match="kept"), transaction(world.database) as connection:
+            require_kept(connection, 2, version)
+    with transaction(world.database) as connection:
+        require_kept(connection, 2, 2)
+
+
+def test_a_repeat_of_the_latest_changes_finds_what_they_started_from(world: World):
+    world.refresh(["s0"])
+    world.prepare()
+    world.refresh(["s0"])
+    while world.ask("SELECT 1 FROM delivery WHERE state = 'pending'"):
+        world.deliver(finish=True)
+    world.tell("""UPDATE delivery SET basis = '{"version": 1}' WHERE version = 2""")
+    for _ in range(2):
+        world.collect()
+    with transaction(world.database) as connection:
+        require_kept(connection, 1, 1)
+    world.tell("UPDATE delivery SET basis = NULL")
+    world.collect()
+    with pytest.raises(Conflict), transaction(world.database) as connection:
+        require_kept(connection, 1, 1)
 
 
 def test_a_segment_that_comes_back_after_its_members_went_has_none(world: World):

@@ -123,8 +123,8 @@ def said(*words: str, code: int = 0) -> Any:
 def test_the_command_tells_what_columns_hold(shop: Shop):
     (orders,) = said("orders")
     columns = {column["column"]: column for column in orders["columns"]}
-    total = columns["total"]
-    true = shop.frame("orders")["total"]
+    total = columns["amount"]
+    true = shop.frame("orders")["amount"]
     assert (total["rows"], total["minimum"]) == (9_000, str(pc.min(true).as_py()))
     assert [p["percent"] for p in total["percentiles"]] == [1, 5, 25, 50, 75, 95, 99]
     assert columns["ordered_at"]["minimum"] == str(
@@ -158,7 +158,7 @@ def test_of_personal_columns_no_value_is_told():
 
 @pytest.mark.usefixtures("in_use")
 def test_a_table_or_column_that_is_not_there_is_told_with_the_nearest():
-    for words in (("order",), ("orders", "totl")):
+    for words in (("order",), ("orders", "amont")):
         ended = CliRunner().invoke(app, ["catalog", "statistics", *words])
         assert "has no" in str(ended.exception)
-        assert "total" in str(ended.exception) or "orders" in str(ended.exception)
+        assert "amount" in str(ended.exception) or "orders" in str(ended.exception)
