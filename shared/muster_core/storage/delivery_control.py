@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 from muster_core.errors import Conflict, NotFound
 from muster_core.exports.document import Mode
 from muster_core.exports.state import DeliveryState, Event, sources
+from muster_core.storage.collection import require_kept
 from muster_core.storage.delivery_event import NOW, apply_event
 from muster_core.storage.table import delivery, export_basis
 
@@ -52,7 +53,8 @@ def redeliver(connection: Connection, delivery_id: int, *, actor: str) -> Delive
 
     Raises:
         NotFound: there is no such delivery.
-        Conflict: it waits or runs, or it tells changes and the destination holds a newer version.
+        Conflict: it waits or runs, it tells changes and the destination holds a newer version, or its version
+            is no longer kept.
     """
     state = _state(connection, delivery_id)
     row = connection.execute(sa.select(delivery).where(delivery.c.id == delivery_id)).one()
@@ -69,6 +71,9 @@ def redeliver(connection: Connection, delivery_id: int, *, actor: str) -> Delive
             f"The destination holds version {newer} already, and these changes lead to an older one.",
             hint="Deliver the latest version: `muster export deliver NAME`.",
         )
+    require_kept(connection, row.segment_id, row.version)
+    if row.basis is not None and row.basis.get("version") is not None:
+        require_kept(connection, row.segment_id, row.basis["version"])
     return _move(connection, delivery_id, Event.REQUESTED, actor)
 
 

@@ -128,7 +128,7 @@ def test_the_command_tells_what_columns_hold(shop: Shop):
     assert (total["rows"], total["minimum"]) == (9_000, str(pc.min(true).as_py()))
     assert [p["percent"] for p in total["percentiles"]] == [1, 5, 25, 50, 75, 95, 99]
     assert columns["ordered_at"]["minimum"] == str(
-        pc.min(shop.frame("orders")["ordered_at"]).as_py()
+        pc.min(shop.frame("orders")["ordered_at"]).as_py().isoformat()
     )
     ((customers),) = said("customers", "age")
     (age,) = customers["columns"]
