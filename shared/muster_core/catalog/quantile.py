@@ -103,6 +103,32 @@ def merged(sketches: Iterable[Sketch]) -> Sketch | None:
     return spread.result()
 
 
+def without(sketch: Sketch, gone: Sketch | None) -> Sketch | None:
+    """Return a sketch without numbers that were counted in it; None where none is left.
+
+    It stays as coarse as it is, although counting what is left could give a finer one.
+    """
+    if gone is None:
+        return sketch
+    left = _held(sketch)
+    for bucket, count in _held(gone).items():
+        left[bucket >> (sketch.shift - gone.shift)] -= count
+    kept = [bucket for bucket, count in left.items() if count]
+    if not kept:
+        return None
+    return Sketch(
+        shift=sketch.shift,
+        first=kept[0],
+        steps=[after - before for before, after in pairwise(kept)],
+        counts=[left[bucket] for bucket in kept],
+    )
+
+
+def _held(sketch: Sketch) -> dict[int, int]:
+    buckets = accumulate(sketch.steps, initial=sketch.first)
+    return dict(zip(buckets, sketch.counts, strict=True))
+
+
 def percentile(sketch: Sketch, percent: float) -> tuple[int, int]:
     """Return the least and the greatest whole number that the percentile may be; the same where it is exact.
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import xxhash
 from numpy.typing import NDArray
 
 from muster_core.catalog.type import ColumnType, Kind
@@ -21,6 +22,9 @@ Hashes = NDArray[np.uint64]
 
 #: Beyond this scale Arrow writes small decimals with an exponent.
 MAX_KEY_SCALE = 6
+
+#: Seed of the hash that decides a customer's partition.
+PARTITION_SEED = 42
 
 _PRIME = np.uint64(0x9E3779B97F4A7C15)
 _OFFSET = np.uint64(0xCBF29CE484222325)
@@ -41,6 +45,23 @@ def key_text(array: Any) -> Any:
     """Return the canonical texts of an Arrow array in a store type; null where there is no key."""
     text = array.cast(pa.string())
     return pc.if_else(pc.equal(text, ""), pa.scalar(None, pa.string()), text)
+
+
+def partition_hashes(text: Any) -> Hashes:
+    """Return the hash of every canonical key text that decides its partition; 0 where there is no key.
+
+    It is the unsigned `xxhash64` that the engine computes, text by text: meant for few.
+    """
+    if isinstance(text, pa.ChunkedArray):
+        text = text.combine_chunks()
+    encoded = text.dictionary_encode()
+    known = [
+        xxhash.xxh64_intdigest(value.encode(), seed=PARTITION_SEED)
+        for value in encoded.dictionary.to_pylist()
+    ]
+    codes = encoded.indices.fill_null(len(known)).to_numpy(zero_copy_only=False)
+    hashes: Hashes = np.array([*known, 0], dtype=np.uint64)[codes]
+    return hashes
 
 
 def hash_texts(text: Any) -> Hashes:

@@ -52,7 +52,8 @@ class StoreFile(Node):
     """One prepared Parquet file of one partition.
 
     A profile file holds one row per ordinal, in order. A table's file holds `_ordinal`, the columns,
-    `_source_file`, `_source_row`, newest first. `dead` names a bitmap file of dead rows (None: all live).
+    `_source_file`, `_source_row`, newest first. `dead` names a bitmap file of dead rows (None: all live), of
+    which there are `dead_rows`.
     """
 
     path: str
@@ -61,6 +62,7 @@ class StoreFile(Node):
     size: int
     sha256: str
     dead: str | None = None
+    dead_rows: int = 0
 
 
 class KeyRange(Node):

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from muster_core.errors import StoreDamaged
+from muster_core.lake.bitmap import read_bitmap
 from muster_core.lake.location import Lake
 from muster_core.lake.manifest import ORDINAL, SOURCE_FILE, MatrixFile, StoreFile
 from muster_core.lake.order import CHUNK_ROWS, Order, merge, stream_rows
@@ -75,7 +76,7 @@ class RowScan:
         assert self.order.time is not None
         with self.lake.open_input(entry.path) as source:
             file = open_parquet(source, entry, [self.order.time])
-            bounds = [_bounds(file, group, self.order.time) for group in _all_groups(file)]
+            bounds = [bounds_of(file, group, self.order.time) for group in _all_groups(file)]
         known = [b for b in bounds if b is not None]
         if len(known) < len(bounds) or not known:
             return None
@@ -85,7 +86,7 @@ class RowScan:
         self, entry: StoreFile, names: Sequence[str], oldest: datetime | None, size: int
     ) -> Iterator[pa.RecordBatch]:
         wanted = list(dict.fromkeys([*names, *([SOURCE_FILE] if self.dead_sources else [])]))
-        dead = self._dead_rows(entry)
+        dead = read_bitmap(self.lake, entry)
         with self.lake.open_input(entry.path) as source:
             file = open_parquet(source, entry, wanted)
             groups = _groups_since(file, self.order.time, oldest)
@@ -96,12 +97,6 @@ class RowScan:
                 live = self._live_rows(batch, dead, at)
                 at += count
                 yield (batch if live is None else batch.filter(pa.array(live))).select(list(names))
-
-    def _dead_rows(self, entry: StoreFile) -> Bits | None:
-        if entry.dead is None:
-            return None
-        packed = np.frombuffer(self.lake.read_bytes(entry.dead), dtype=np.uint8)
-        return np.unpackbits(packed, count=entry.rows, bitorder="little").astype(np.bool_)
 
     def _live_rows(self, batch: Any, dead: Bits | None, at: int) -> Bits | None:
         live: Bits | None = None
@@ -166,7 +161,7 @@ def _groups_since(file: Any, time: str | None, oldest: datetime | None) -> list[
     if time is None or oldest is None:
         return _all_groups(file)
     for group in _all_groups(file):
-        bounds = _bounds(file, group, time)
+        bounds = bounds_of(file, group, time)
         if bounds is not None and _is_before(bounds[1], oldest):
             return list(range(group))
     return _all_groups(file)
@@ -179,8 +174,8 @@ def _is_before(value: date, oldest: datetime) -> bool:
     return value < oldest
 
 
-def _bounds(file: Any, group: int, column: str) -> tuple[Any, Any] | None:
-    """Return the least and the greatest value of a column in a row group, None where that is not known."""
+def bounds_of(file: Any, group: int, column: str) -> tuple[Any, Any] | None:
+    """Return the least and the greatest value of a column in a row group; None where that is not known."""
     metadata = file.metadata
     for leaf in range(metadata.num_columns):
         if metadata.schema.column(leaf).path == column:

@@ -12,6 +12,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from muster_core.errors import StoreDamaged
+from muster_core.lake.bitmap import read_bitmap
 from muster_core.lake.dimension import read_dimension
 from muster_core.lake.location import Lake
 from muster_core.lake.manifest import (
@@ -39,7 +40,7 @@ def write_snapshot(lake: Lake, directory: str, manifest: SnapshotManifest) -> tu
 
 
 def verify(lake: Lake, file: StoreFile | MatrixFile) -> None:
-    """Check a data file against its manifest entry, byte for byte.
+    """Check a data file, and what tells its dead rows, against its manifest entry, byte for byte.
 
     Raises:
         StoreDamaged: the file is missing or is not the one that was written.
@@ -47,6 +48,8 @@ def verify(lake: Lake, file: StoreFile | MatrixFile) -> None:
     size, sha256 = lake.digest(file.path)
     if (size, sha256) != (file.size, file.sha256):
         raise StoreDamaged(f"The file {file.path} is not the one its manifest names.")
+    if isinstance(file, StoreFile):
+        read_bitmap(lake, file)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -100,3 +100,19 @@ def rows(store: Store, table: str = "orders", key: str = "id") -> dict[Any, list
                 if live[ordinal]:
                     found.setdefault(keys[ordinal], []).append(row)
     return found
+
+
+def stored(store: Store, table: str, key: str = "id") -> dict[Any, list[dict[str, Any]]]:
+    """Return what `rows` does, under the names of the source files."""
+    names = {file.number: file.path for file in store.manifest.tables[table].sources}
+    found = rows(store, table, key)
+    for row in (row for own in found.values() for row in own):
+        row["_source_file"] = names[row["_source_file"]]
+    return found
+
+
+def counts(store: Store, table: str) -> tuple[int, int, int]:
+    """Return the rows of a table somebody may own, and those left out: without customer, without time."""
+    known = store.manifest.tables[table]
+    lost = known.rows_without_customer, known.rows_without_time
+    return known.rows + known.orphan_rows, *lost

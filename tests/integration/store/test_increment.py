@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from tests.integration.store.shop import alive
+from tests.integration.store.shop import alive, counts, stored
 
 from muster_core.catalog.text import read_catalog
 from muster_core.errors import DuplicateKeys
@@ -16,6 +16,7 @@ from muster_core.lake.inspect import resolve_catalog
 from muster_core.lake.location import Lake
 from muster_core.lake.statistic import read_statistics
 from muster_core.lake.store import Store, verify
+from muster_worker.prepare.budget import FEW_ROWS, Budget
 from muster_worker.prepare.preparation import prepare
 
 pytestmark = [pytest.mark.integration, pytest.mark.spark]
@@ -52,8 +53,9 @@ def minute(number):
 class World:
     """Source files, and a line of snapshots each prepared on the one before."""
 
-    def __init__(self, spark, folder, most_files=2):
-        self.spark, self.folder, self.most_files = spark, folder, most_files
+    def __init__(self, spark, folder, most_files=2, few_rows=FEW_ROWS):
+        self.spark, self.folder = spark, folder
+        self.most_files, self.few_rows = most_files, few_rows
         self.lake = Lake(str(folder / "lake"))
         self.parent = None
         for table in SCHEMAS:
@@ -100,6 +102,7 @@ class World:
             parent=self.parent,
             partitions=2,
             most_files=self.most_files,
+            few_rows=self.few_rows,
         )
         self.parent = self.made.manifest_path, self.made.sha256
         return Store.open(self.lake, *self.parent)
@@ -108,31 +111,14 @@ class World:
         return self.made.report["tables"][table]
 
 
+@pytest.fixture(params=[0, FEW_ROWS], ids=["by the engine", "without"])
+def world(spark, tmp_path, request) -> World:
+    return World(spark, tmp_path / "world", few_rows=request.param)
+
+
 @pytest.fixture
-def world(spark, tmp_path) -> World:
-    return World(spark, tmp_path / "world")
-
-
-def stored(store, table):
-    """Return the rows of every customer that exists in the order of reading, under the names of their files."""
-    prepared = store.manifest.tables[table]
-    names = {file.number: file.path for file in prepared.sources}
-    found: dict[str, list[dict[str, Any]]] = {}
-    for number in range(store.manifest.partitions):
-        partition = store.partition(number)
-        keys, live = partition.profile(["id"])["id"].to_pylist(), partition.alive()
-        for batch in partition.rows(table, [*prepared.columns, "_source_file", "_source_row"]):
-            for row in batch.to_pylist():
-                ordinal, row["_source_file"] = row.pop("_ordinal"), names[row["_source_file"]]
-                if live[ordinal]:
-                    found.setdefault(keys[ordinal], []).append(row)
-    return found
-
-
-def counts(store, table):
-    known = store.manifest.tables[table]
-    lost = known.rows_without_customer, known.rows_without_time
-    return known.rows + known.orphan_rows, *lost
+def mixed(spark, tmp_path) -> World:
+    return World(spark, tmp_path / "mixed")
 
 
 def assert_is_one_preparation(store, whole):
@@ -179,7 +165,8 @@ def change(rng, world, files, everybody):
 
 
 @pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.long)])
-def test_any_sequence_of_increments_equals_one_preparation(spark, world, tmp_path, seed):
+def test_any_sequence_of_increments_equals_one_preparation(mixed, seed):
+    world = mixed
     rng = random.Random(seed)
     everybody = [f"c{i}" for i in range(10)]
     files: dict[str, dict[str, list[Any]]] = {
@@ -199,7 +186,10 @@ def test_any_sequence_of_increments_equals_one_preparation(spark, world, tmp_pat
     for _ in range(5):
         for _ in range(rng.randrange(1, 3)):
             change(rng, world, files, everybody)
+        world.few_rows = rng.choice([0, FEW_ROWS, FEW_ROWS])
         store = world.next(catalog)
+        engine = {table["without_engine"] for table in world.made.report["tables"].values()}
+        assert engine == {True} or not world.few_rows
     world.parent = None
     assert_is_one_preparation(store, world.next(catalog))
 
@@ -267,3 +257,40 @@ def test_a_second_row_of_a_one_to_one_table_is_found_in_a_later_file(world):
             world.next(catalog)
     world.write("cards", "1", [("b", "red")])
     assert set(stored(world.next(catalog), "cards")) == {"a", "b"}
+
+
+def test_few_rows_are_written_without_the_engine_and_to_the_same_bytes(spark, tmp_path):
+    written = []
+    for few_rows in (0, FEW_ROWS):
+        world = World(spark, tmp_path / str(few_rows), few_rows=few_rows)
+        catalog = world.catalog()
+        world.next(catalog)
+        first = {f.path for f in world.made.manifest.tables["lines"].files}
+        world.write("customers", "0", [("c",), ("z",), ("é",), ("a",)])
+        world.write("orders", "1", [(9, "c", minute(4)), (10, None, minute(4)), (11, "é", None)])
+        lines = [(n, minute(m), i) for n in (1, 3, 7, 9, 11, None) for m in (2, None) for i in "xy"]
+        world.write("lines", "4", [*lines, *lines, (9, minute(2), ""), (9, minute(2), None)])
+        store = world.next(catalog)
+        manifest = store.manifest
+        files = [*manifest.profile, *manifest.tables["lines"].orphans]
+        files += [f for f in manifest.tables["lines"].files if f.path not in first]
+        written.append(sorted((f.partition, f.rows, f.sha256) for f in files))
+        report = world.made.report
+        used = {report["customers"]["without_engine"], world.report("lines")["without_engine"]}
+        assert used == {bool(few_rows)}
+    assert written[0] == written[1]
+    assert len(written[0]) > 4
+
+
+def test_more_than_a_process_takes_on_goes_to_the_engine(mixed, monkeypatch):
+    catalog = mixed.catalog()
+    mixed.next(catalog)
+    monkeypatch.setattr("muster_worker.prepare.few.Budget", lambda: Budget(held=1))
+    mixed.write("lines", "7", [(1, minute(7), "t")])
+    mixed.next(catalog)
+    assert not mixed.report("lines")["without_engine"]
+    monkeypatch.setattr("muster_worker.prepare.few.Budget", lambda: Budget(looked_at=1))
+    mixed.write("lines", "8", [(1, minute(8), "t")])
+    store = mixed.next(catalog)
+    assert not mixed.report("lines")["without_engine"]
+    assert [row["item"] for row in stored(store, "lines")["a"]] == ["t", "t", "x", "x"]

@@ -11,10 +11,12 @@ from muster_core.catalog.quantile import (
     MOST_BUCKETS,
     Sketch,
     Spread,
+    Whole,
     double_of,
     merged,
     ordered,
     percentile,
+    without,
 )
 
 
@@ -94,3 +96,33 @@ def test_doubles_keep_their_order_and_come_back() -> None:
 def test_nothing_has_no_sketch() -> None:
     assert Spread().result() is None
     assert merged([]) is None
+
+
+@given(st.lists(st.integers(-5_000, 5_000)), st.data())
+def test_numbers_that_go_are_taken_from_the_buckets_they_were_counted_in(
+    numbers: list[int], data: st.DataObject
+) -> None:
+    taken = data.draw(st.integers(0, len(numbers)))
+    parts = [np.array(part, dtype=np.int64) for part in (numbers, numbers[:taken], numbers[taken:])]
+    whole, gone, left = (sketched(part) for part in parts)
+    if whole is None:
+        return
+    found = without(whole, gone)
+    # few numbers are told apart exactly, so that counting what is left gives the same
+    assert found == left
+
+
+def test_a_sketch_without_some_of_its_numbers_stays_as_coarse_as_it_was() -> None:
+    many = np.arange(5_000, dtype=np.int64)
+    whole, gone = sketched(many), sketched(many[7:])
+    assert whole is not None
+    assert without(whole, None) == whole
+    found = without(whole, gone)
+    assert found is not None
+    assert (found.shift, sum(found.counts), percentile(found, 100)) == (whole.shift, 7, (0, 7))
+
+
+def sketched(numbers: Whole) -> Sketch | None:
+    spread = Spread()
+    spread.add(numbers)
+    return spread.result()

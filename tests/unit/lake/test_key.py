@@ -3,11 +3,18 @@ from decimal import Decimal
 
 import pyarrow as pa
 import pytest
+import xxhash
 from hypothesis import given
 from hypothesis import strategies as st
 
 from muster_core.catalog.type import parse_type
-from muster_core.lake.key import KeyCount, has_key_text, hash_texts, key_text
+from muster_core.lake.key import (
+    KeyCount,
+    has_key_text,
+    hash_texts,
+    key_text,
+    partition_hashes,
+)
 
 
 @pytest.mark.parametrize(
@@ -50,3 +57,15 @@ def test_duplicates_are_counted_exactly(values):
     assert count.duplicates(lambda: chunks) == len(known) - len(set(known))
     assert (count.rows, count.nulls) == (len(values), len(values) - len(known))
     assert count.matching(pa.array(["a", "z", None], pa.string())) == ("a" in known)
+
+
+def test_the_partition_of_a_customer_is_decided_as_the_engine_decides_it():
+    texts = pa.chunked_array([pa.array(["C1", None]), pa.array(["", "C1"])])
+    # the two of docs/customer-store.md, and what xxhash says of no bytes
+    assert partition_hashes(texts).tolist() == [
+        15225747416292411050,
+        0,
+        xxhash.xxh64_intdigest(b"", seed=42),
+        15225747416292411050,
+    ]
+    assert partition_hashes(pa.array([], pa.string())).tolist() == []

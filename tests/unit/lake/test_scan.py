@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from muster_core.errors import StoreDamaged
+from muster_core.lake.bitmap import write_bitmap
 from muster_core.lake.dimension import read_dimension
 from muster_core.lake.location import Lake
 from muster_core.lake.manifest import StoreFile
@@ -81,9 +82,9 @@ def test_times_that_meet_in_one_instant_are_ordered_by_row_key_file_and_row(lake
 def test_dead_rows_and_sources_stay_out_of_a_merge(lake):
     bitmap = np.zeros(25, dtype=np.bool_)
     bitmap[[0, 24]] = True
-    lake.write_bytes("gone", np.packbits(bitmap, bitorder="little").tobytes())
+    gone = write_bitmap(lake, "s", bitmap)
     files = [
-        put(lake, "even", range(0, 50, 2), source=1, dead="gone"),
+        put(lake, "even", range(0, 50, 2), source=1, dead=gone),
         put(lake, "odd", range(1, 50, 2), source=2),
         put(lake, "dead", range(10, 40), source=3),
     ]

@@ -7,6 +7,7 @@ import pytest
 
 from muster_core.catalog.document import Catalog, Source, Table
 from muster_core.errors import StoreDamaged
+from muster_core.lake.bitmap import write_bitmap
 from muster_core.lake.location import Lake
 from muster_core.lake.manifest import (
     KeyRange,
@@ -16,7 +17,7 @@ from muster_core.lake.manifest import (
     StoreFile,
 )
 from muster_core.lake.matrix import write_manifest, write_words
-from muster_core.lake.store import Store, write_snapshot
+from muster_core.lake.store import Store, verify, write_snapshot
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 ROWS = 1000
@@ -116,11 +117,23 @@ def test_rows_come_newest_first_with_only_what_was_asked(lake):
 def test_dead_rows_and_rows_of_dead_sources_are_left_out(lake):
     bitmap = np.zeros(ROWS, dtype=np.bool_)
     bitmap[[0, 10, 999]] = True
-    lake.write_bytes("dead", np.packbits(bitmap, bitorder="little").tobytes())
-    found = amounts(Store.open(lake, *snapshot(lake, dead="dead")))
+    dead = write_bitmap(lake, "s", bitmap)
+    found = amounts(Store.open(lake, *snapshot(lake, dead=dead)))
     assert found == [i for i in range(ROWS) if i not in (0, 10, 999)]
-    found = amounts(Store.open(lake, *snapshot(lake, dead="dead", dead_sources=[1], generation=2)))
+    found = amounts(Store.open(lake, *snapshot(lake, dead=dead, dead_sources=[1], generation=2)))
     assert found == [i for i in range(ROWS) if i % 2 == 0 and i not in (0, 10)]
+
+
+def test_dead_rows_that_are_not_those_written_are_refused_by_readers_and_checks(lake):
+    dead = write_bitmap(lake, "s", np.arange(ROWS) % 7 == 0)
+    store = Store.open(lake, *snapshot(lake, dead=dead))
+    (file,) = store.manifest.tables["orders"].files
+    verify(lake, file)
+    lake.write_bytes(dead, bytes(len(lake.read_bytes(dead))))
+    with pytest.raises(StoreDamaged, match="not the one its name tells"):
+        amounts(store)
+    with pytest.raises(StoreDamaged, match="not the one its name tells"):
+        verify(lake, file)
 
 
 def test_row_groups_older_than_asked_are_not_read(lake):

@@ -4,9 +4,11 @@ from itertools import pairwise
 
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from muster_core.catalog.statistic import ColumnStatistic, Statistics
-from muster_worker.prepare.statistic import hidden, merged
+from muster_core.catalog.statistic import ColumnStatistic, Statistics, TableStatistic
+from muster_worker.prepare.statistic import hidden, merged, reduced
 from muster_worker.prepare.task.counting import TableCount
 
 NAN = float("nan")
@@ -125,3 +127,29 @@ def test_personal_columns_keep_no_value_at_all():
 def test_a_table_without_rows_has_no_value():
     assert whole_table()["text"] == ColumnStatistic(kind="text", rows=0, nulls=0, values={})
     assert whole_table(counted(ROWS.slice(0, 0)))["whole"].values == {}
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(st.sampled_from(range(4)), max_size=9),
+    st.lists(st.sampled_from(range(4)), max_size=4),
+    st.data(),
+)
+def test_what_rows_that_go_held_is_taken_from_the_counts_as_if_they_had_never_been(
+    held, added, data
+):
+    gone = data.draw(st.lists(st.sampled_from(range(len(held))), unique=True)) if held else []
+    rows = ROWS.take(pa.array(held, pa.int64()))
+    stay = [i for i in range(len(held)) if i not in gone]
+    known = TableStatistic(columns=whole_table(counted(rows), personal=["text"]))
+    less, more = rows.take(pa.array(gone, pa.int64())), ROWS.take(pa.array(added, pa.int64()))
+    found = reduced(COLUMNS, known, [counted(less)], [counted(more, personal=["text"])], ["text"])
+    left = counted(rows.take(pa.array(stay, pa.int64())), more, personal=["text"])
+    expected = whole_table(left, personal=["text"])
+    if found is not None:
+        assert found.columns == expected
+        return
+    # only where a column without a list of its values lost an end of its range
+    ends = [(c.minimum, c.maximum) for c in (known.columns["share"], known.columns["at"])]
+    assert gone
+    assert ends != [(None, None), (None, None)]

@@ -33,6 +33,26 @@ def test_added_rewritten_and_removed_files_are_told_apart():
     assert not found.gained
 
 
+def test_a_file_of_which_rows_died_keeps_its_number_and_its_other_rows():
+    def marked(file, count):
+        return file.model_copy(update={"dead": f"dead {count}", "dead_rows": count})
+
+    a, b, c = listed(a=1, b=1, c=1)
+    known = table([marked(a, 2), b, c])
+    found = difference(known, [marked(a, 5), marked(b, 1), c], {}, same_shape=True)
+    numbers = [f.number for f in known.sources]
+    assert [f.number for f in found.sources] == numbers
+    assert [(d.number, d.before, d.after) for d in found.died] == [
+        (numbers[0], "dead 2", "dead 5"),
+        (numbers[1], None, "dead 1"),
+    ]
+    assert (found.added, found.killed, found.whole, found.files_rewritten) == ([], [], None, 0)
+    # rows that refer to what died have to be looked at again
+    parents = table(listed(x=1), [a])
+    found = difference(parents, listed(x=1), {"orders": [marked(a, 1)]}, same_shape=True)
+    assert found.whole == "rows of orders changed"
+
+
 @pytest.mark.parametrize(
     ("known", "parents", "same_shape", "why"),
     [

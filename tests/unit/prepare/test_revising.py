@@ -1,8 +1,10 @@
 import json
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
+from muster_core.lake.bitmap import write_bitmap
 from muster_core.lake.location import Lake
 from muster_core.lake.manifest import StoreFile
 from muster_core.lake.order import Order
@@ -68,6 +70,25 @@ def test_dead_rows_are_left_until_they_are_too_many(lake):
     many = revised(lake, [file], dead=[3, 4, 5])
     assert (many["rows"], many["dead"]) == (35, [])
     assert read(lake, many["files"]) == read(lake, few["files"], dead=[3, 4, 5])
+
+
+def test_rows_that_are_dead_one_by_one_are_left_until_they_are_too_many(lake):
+    def marked(file, dead):
+        bitmap = np.isin(np.arange(file.rows), dead)
+        path = write_bitmap(lake, "s", bitmap)
+        return file.model_copy(update={"dead": path, "dead_rows": int(bitmap.sum())})
+
+    rows = [(0, i, "n", i % 10, i) for i in range(50, 0, -1)]
+    file = write(lake, table_schema(COLUMNS), rows)
+    few = revised(lake, [marked(file, range(5))], dead=[3])
+    assert (len(few["files"]), few["files"][0]["dead_rows"], few["rewritten"]) == (1, 5, 0)
+    assert (few["rows"], few["columns"]["at"]["rows"]) == (40, 40)
+    many = revised(lake, [marked(file, range(8))], dead=[3])
+    assert (many["rows"], many["files"][0]["dead"], many["dead"]) == (38, None, [])
+    assert read(lake, many["files"]) == read(lake, few["files"], dead=[3])[2:]
+    waiting = write(lake, orphan_schema(COLUMNS), [("x", 2, "n", 1, 1), ("y", 1, "m", 2, 1)])
+    found = revised(lake, [], [marked(waiting, [0])])
+    assert (found["orphan_rows"], found["orphans"][0]["rows"]) == (1, 1)
 
 
 def test_waiting_rows_of_dead_sources_go_at_once(lake):

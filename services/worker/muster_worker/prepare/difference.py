@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from muster_core.lake.manifest import PreparedTable, SourceFile
-from muster_worker.prepare.number import first_numbers, identity, next_numbers
+from muster_worker.prepare.number import first_numbers, identity, next_numbers, stored
+from muster_worker.prepare.task.killing import Died
 
 #: Where files of more than this share of the bytes changed, preparing the table whole is less work.
 _MOST_CHANGED = 0.5
@@ -17,12 +18,13 @@ class Difference:
     """What to do about one table.
 
     With `whole` set, it says why everything is prepared again. Else `added` files are read, `killed` numbers
-    are those whose rows no longer count, and with `gained` rows wait for what the tables on the way gained.
+    are those whose rows no longer count, of the files `died` only some do not, and with `gained` rows wait for what the tables on the way gained.
     """
 
     sources: list[SourceFile]
     added: list[SourceFile]
     killed: list[int]
+    died: list[Died]
     gained: bool
     whole: str | None
     files_added: int
@@ -44,17 +46,20 @@ def difference(
     why = _whole(known, sources, parents, numbered, same_shape)
     before = known.sources if known else []
     paths, now = {f.path for f in before}, {f.path for f in sources}
-    kept = {identity(f) for f in before} & {identity(f) for f in sources}
-    fresh = [f for f in sources if identity(f) not in kept]
+    kept = {stored(f) for f in before} & {stored(f) for f in sources}
+    fresh = [f for f in sources if stored(f) not in kept]
+    died: list[Died] = []
     if why is not None or known is None or numbered is None:
         numbered, added, killed = first_numbers(sources), [], []
     else:
-        added = [f for f in numbered if identity(f) not in kept]
-        killed = [f.number for f in before if identity(f) not in kept]
+        added = [f for f in numbered if stored(f) not in kept]
+        killed = [f.number for f in before if stored(f) not in kept]
+        died = _died(before, numbered)
     return Difference(
         sources=numbered,
         added=added,
         killed=killed,
+        died=died,
         gained=why is None and known is not None and _gained(known, parents),
         whole=why,
         files_added=sum(f.path not in paths for f in fresh),
@@ -81,11 +86,21 @@ def _whole(
         now = {identity(f) for f in files}
         if any(identity(f) not in now for f in known.parents.get(name, [])):
             return f"rows of {name} changed"
-    now = {identity(f) for f in sources}
-    changed = sum(f.size for f in known.sources if identity(f) not in now)
+    held = {stored(f) for f in sources}
+    changed = sum(f.size for f in known.sources if stored(f) not in held)
     if changed > _MOST_CHANGED * sum(f.size for f in known.sources):
         return "most of it changed"
     return "numbers ran out" if numbered is None else None
+
+
+def _died(before: Sequence[SourceFile], now: Sequence[SourceFile]) -> list[Died]:
+    """Return the files of which rows are dead now that were not."""
+    known = {stored(f): f.dead for f in before}
+    return [
+        Died(number=f.number, path=f.path, before=known[stored(f)], after=f.dead)
+        for f in now
+        if stored(f) in known and f.dead is not None and f.dead != known[stored(f)]
+    ]
 
 
 def _gained(known: PreparedTable, parents: Mapping[str, Sequence[SourceFile]]) -> bool:

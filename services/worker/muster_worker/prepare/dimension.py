@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
 from pyspark.sql import SparkSession
 
-from muster_core.errors import DuplicateKeys, TerminalError
+from muster_core.errors import TerminalError
 from muster_core.lake.location import Lake
 from muster_core.lake.manifest import DimensionTable, SourceFile, StoreFile
-from muster_core.lake.source import SourceReader
-from muster_worker.engine.session import engine_errors
 from muster_worker.prepare.change import Whole
-from muster_worker.prepare.read import checked_layout
+from muster_worker.prepare.numbered import run_numbered
+from muster_worker.prepare.parent import refuse_repeated_keys
+from muster_worker.prepare.read import checked_layout, reader_of
 from muster_worker.prepare.statistic import Counted
 from muster_worker.prepare.task.storing import StoreDimensions, StoredWhole
 
@@ -26,8 +25,11 @@ def prepare_dimensions(
     listing: dict[str, list[SourceFile]],
     *,
     directory: str,
+    few_rows: int = 0,
 ) -> dict[str, tuple[DimensionTable, Counted]]:
     """Write one file per dimension, all of them in one job, and return it with its statistics.
+
+    Up to `few_rows` rows are written by this process, without the engine.
 
     Raises:
         DuplicateKeys: a column that is referred to repeats a key.
@@ -38,11 +40,7 @@ def prepare_dimensions(
     rows = [checked_layout(w.table, listing[w.table.name]).rows for w in wanted]
     entries = tuple(_entry(w, listing[w.table.name]) for w in wanted)
     task = StoreDimensions(lake=lake, directory=directory, tables=entries)
-    with engine_errors():
-        numbers = spark.range(0, len(wanted), 1, len(wanted))
-        answers = [
-            json.loads(row["result"]) for row in numbers.mapInArrow(task, "result string").collect()
-        ]
+    answers = run_numbered(spark, task, len(wanted), here=sum(rows) <= few_rows)
     found = {}
     for answer in sorted(answers, key=lambda a: int(a["number"])):
         entry = wanted[answer["number"]]
@@ -56,9 +54,7 @@ def _entry(wanted: Whole, sources: Sequence[SourceFile]) -> StoredWhole:
     table = wanted.table
     return StoredWhole(
         table=table.name,
-        reader=SourceReader(
-            source=table.source, columns=table.columns, zone=table.timezone, table=table.name
-        ),
+        reader=reader_of(table),
         keys=tuple(wanted.keys),
         files=tuple(sources),
         personal=frozenset(table.personal),
@@ -67,10 +63,7 @@ def _entry(wanted: Whole, sources: Sequence[SourceFile]) -> StoredWhole:
 
 def _refuse(table: str, answer: dict[str, Any], expected: int) -> None:
     for column, count in answer["duplicates"].items():
-        raise DuplicateKeys(
-            f"{count:,} rows of {table} repeat a key ({column}) that other tables refer to.",
-            hint="Remove the repeated rows from the source.",
-        )
+        refuse_repeated_keys(table, column, count)
     if answer["rows"] != expected:
         raise TerminalError(
             f"The sources of {table} hold {expected:,} rows but {answer['rows']:,} came through.",

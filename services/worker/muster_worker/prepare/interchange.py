@@ -25,6 +25,9 @@ HASH = "h"
 #: What is to become of a row, in `FATE`.
 ORDINARY, WITHOUT_CUSTOMER, PARENT_UNKNOWN = 0, 1, 2
 
+#: Rows of one batch between the engine and a task.
+BATCH_ROWS = 65_536
+
 _DDL = {
     Kind.TEXT: "string",
     Kind.INTEGER: "bigint",
@@ -67,6 +70,18 @@ def pack(array: Any, kind: ColumnType) -> Any:
 def unpack(array: Any, kind: ColumnType) -> Any:
     """Return a travelled array as the store holds it."""
     return array.cast(arrow_type(kind))
+
+
+def travelling(columns: Sequence[str], *, keys: int, start: int = 0) -> Any:
+    """Return the Arrow schema of rows as they are read: key texts ``j0 j1 ...``, columns from `start`, `f`, `r`."""
+    return pa.schema(
+        [
+            *((f"j{i}", pa.string()) for i in range(keys)),
+            *((position(start + i), wire_type(parse_type(t))) for i, t in enumerate(columns)),
+            (FILE, pa.int32()),
+            (ROW, pa.int64()),
+        ]
+    )
 
 
 def ddl_columns(columns: Sequence[str], start: int = 0) -> list[str]:

@@ -21,6 +21,7 @@ _MOST = (1 << 31) - 1
 _SHARE = 32
 
 Identity = tuple[str, int, str, str | None, int]
+Stored = tuple[str, int, str]
 
 
 def first_numbers(files: Sequence[SourceFile]) -> list[SourceFile]:
@@ -34,13 +35,11 @@ def next_numbers(
 ) -> list[SourceFile] | None:
     """Return `files` with the numbers they have in `known`, and new ones for what is not there.
 
-    A rewritten file is a new one. Numbers in `dead` are not given out: rows under them are still in the
+    A rewritten file is a new one, one of whose rows more are dead is not. Numbers in `dead` are not given out: rows under them are still in the
     store. None: there is no number left at some place, so everything has to be numbered anew.
     """
-    numbers = {identity(file): file.number for file in known}
-    gone = {f.number for f in known} - {
-        numbers[identity(f)] for f in files if identity(f) in numbers
-    }
+    numbers = {stored(file): file.number for file in known}
+    gone = {f.number for f in known} - {numbers[stored(f)] for f in files if stored(f) in numbers}
     forbidden = gone | set(dead)
     found: list[SourceFile] = []
     lower: int | None = None
@@ -61,13 +60,18 @@ def identity(file: SourceFile) -> Identity:
     return file.path, file.size, file.etag, file.dead, file.dead_rows
 
 
+def stored(file: SourceFile) -> Stored:
+    """Return what tells whether a file holds the rows it held, be they dead or not."""
+    return file.path, file.size, file.etag
+
+
 def _runs(
-    files: Sequence[SourceFile], numbers: dict[Identity, int]
+    files: Sequence[SourceFile], numbers: dict[Stored, int]
 ) -> Iterator[tuple[list[SourceFile], int | None]]:
     """Yield runs of new files and the number of the known file that follows them; None: none follows."""
     fresh: list[SourceFile] = []
     for file in files:
-        number = numbers.get(identity(file))
+        number = numbers.get(stored(file))
         if number is None:
             fresh.append(file)
         else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,7 +9,7 @@ from pyspark.sql import SparkSession
 
 from muster_core.lake.location import Lake
 from muster_core.lake.manifest import PreparedTable, StoreFile
-from muster_worker.engine.session import engine_errors
+from muster_worker.prepare.numbered import run_numbered
 from muster_worker.prepare.task.resolving import ResolveFile, Waiting
 
 
@@ -23,8 +22,13 @@ def resolve_orphans(
     key: str,
     added: set[int],
     profile: Sequence[StoreFile],
-) -> dict[str, PreparedTable]:
-    """Return `tables` with the orphans of the customers that are new in the partitions `added` resolved."""
+    few_rows: int = 0,
+) -> tuple[dict[str, PreparedTable], set[str]]:
+    """Return `tables` with the orphans of the customers that are new in the partitions `added` resolved.
+
+    Beside them, the names of those for which the engine was needed: files of up to `few_rows` rows in all
+    are read by this process.
+    """
     keys = {f.partition: f for f in profile}
     waiting = [
         Waiting(
@@ -39,16 +43,14 @@ def resolve_orphans(
         if file.partition in added
     ]
     if not waiting:
-        return tables
+        return tables, set()
     task = ResolveFile(lake=lake, directory=directory, key=key, waiting=tuple(waiting))
-    with engine_errors():
-        numbers = spark.range(0, len(waiting), 1, len(waiting))
-        answers = numbers.mapInArrow(task, "result string").collect()
+    here = sum(entry.file.rows for entry in waiting) <= few_rows
     changed = dict(tables)
-    for answer in (json.loads(row["result"]) for row in answers):
+    for answer in run_numbered(spark, task, len(waiting), here=here):
         entry = waiting[answer["number"]]
         changed[entry.table] = _moved(changed[entry.table], entry.file, answer)
-    return changed
+    return changed, set() if here else {entry.table for entry in waiting}
 
 
 def _moved(table: PreparedTable, old: StoreFile, answer: dict[str, Any]) -> PreparedTable:

@@ -20,6 +20,7 @@ from muster_core.lake.manifest import DimensionTable, PreparedTable, SnapshotMan
 from muster_core.lake.statistic import read_statistics, write_statistics
 from muster_core.lake.store import Store, write_snapshot
 from muster_worker.engine.session import engine_errors
+from muster_worker.prepare.budget import FEW_ROWS
 from muster_worker.prepare.change import Present, is_unchanged, look
 from muster_worker.prepare.dimension import prepare_dimensions
 from muster_worker.prepare.profile import PreparedProfile, prepare_profile
@@ -58,10 +59,12 @@ def prepare(
     progress: Progress | None = None,
     directory: str | None = None,
     most_files: int = MOST_FILES,
+    few_rows: int = FEW_ROWS,
 ) -> Preparation:
     """Prepare the sources of `catalog` on top of the snapshot `parent` (manifest path and SHA-256).
 
     Where a partition has more than `most_files` files of a table, some are rewritten as one.
+    On top of a snapshot, whatever takes no more than `few_rows` rows is done by this process (0: nothing).
     Files go to `directory` under names of their own; the manifest, written last, names those that count.
 
     Raises:
@@ -86,6 +89,7 @@ def prepare(
         directory=directory or f"store/{uuid.uuid4().hex}",
         progress=progress or (lambda *_: None),
         most_files=most_files,
+        few_rows=few_rows if before else 0,
     )
     generation = 1 if before is None else before.generation + (0 if work.before else 1)
     count = work.before.partitions if work.before else _partition_count(work, partitions)
@@ -134,6 +138,7 @@ class _Work:
     directory: str
     progress: Progress
     most_files: int
+    few_rows: int
     #: (table, key column) found to repeat no key: each is looked at once, on however many ways it lies.
     unique: set[tuple[str, str]] = field(default_factory=set)
 
@@ -220,6 +225,7 @@ class _Work:
                 directory=self.directory,
                 partitions=partitions,
                 before=before.profile if before else [],
+                few_rows=self.few_rows,
             )
             counted[table.name] = merged(table.columns, profile.counted, table.personal)
         report["customers"] = {
@@ -227,6 +233,7 @@ class _Work:
             "added": sum(profile.added.values()),
             "gone": profile.vanished,
             "taken_over": taken_over,
+            "without_engine": profile.without_engine,
             "seconds": round(time.monotonic() - began, 3),
         }
         return profile
@@ -244,6 +251,7 @@ class _Work:
             partitions=partitions,
             profile=profile,
             most_files=self.most_files,
+            few_rows=self.few_rows,
             unique=self.unique,
             begins=lambda name: self.progress(
                 name, self._stages - len(parts) + parts.index(name), self._stages
@@ -270,6 +278,7 @@ class _Work:
             [entry for name, entry in wanted.items() if name not in same],
             self.present.listing,
             directory=self.directory,
+            few_rows=self.few_rows,
         )
         found = {name: same[name] if name in same else made[name][0] for name in wanted}
         self.unique.update((name, key) for name, entry in wanted.items() for key in entry.keys)

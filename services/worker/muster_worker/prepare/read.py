@@ -26,6 +26,10 @@ UNIT_ROWS = 500_000
 _UNIT = "task int, number int, path string, dead string, groups array<int>, first bigint"
 
 
+#: Row groups of a source file that are read by one task, and the position of their first row.
+Unit = tuple[SourceFile, list[int], int]
+
+
 def checked_layout(table: Table, files: Sequence[SourceFile]) -> Layout:
     """Return the layout of a source after making sure it still has the catalog's columns.
 
@@ -81,6 +85,12 @@ def _misfits(table: Table, layout: Layout) -> list[str]:
     return misfits
 
 
+def reader_of(table: Table, only: Sequence[str] | None = None) -> SourceReader:
+    """Return what reads the columns of a table, those in `only` where not all are wanted."""
+    columns = {name: table.columns[name] for name in (table.columns if only is None else only)}
+    return SourceReader(source=table.source, columns=columns, zone=table.timezone, table=table.name)
+
+
 def read_waiting(
     spark: SparkSession, lake: Lake, table: Table, waiting: Waiting, *, keys: Sequence[str]
 ) -> DataFrame:
@@ -109,13 +119,10 @@ def read_frame(
 
     `only` names the columns to read where not all are wanted; `keys` must be among them.
     """
-    columns = {name: table.columns[name] for name in (table.columns if only is None else only)}
-    reader = SourceReader(
-        source=table.source, columns=columns, zone=table.timezone, table=table.name
-    )
-    units = _units(files, layout, tasks)
+    reader = reader_of(table, only)
+    units = unit_table(cut_units(files, layout), tasks)
     schema = [f"j{i} string" for i in range(len(keys))]
-    schema += ddl_columns(list(columns.values()), start)
+    schema += ddl_columns(list(reader.columns.values()), start)
     schema += [f"{FILE} int", f"{ROW} bigint"]
     count = max(1, min(tasks, units.num_rows))
     # a table of no rows is refused unless its types are told beside it
@@ -125,9 +132,9 @@ def read_frame(
     return listed.mapInArrow(read, ", ".join(schema))
 
 
-def _units(files: Sequence[SourceFile], layout: Layout, tasks: int) -> Any:
-    """Cut the files into runs of row groups; neighbours go to different tasks."""
-    units: list[tuple[SourceFile, list[int], int]] = []
+def cut_units(files: Sequence[SourceFile], layout: Layout) -> list[Unit]:
+    """Cut the files into runs of row groups of about `UNIT_ROWS`."""
+    units: list[Unit] = []
     for entry in files:
         first = row = 0
         groups: list[int] = []
@@ -139,6 +146,11 @@ def _units(files: Sequence[SourceFile], layout: Layout, tasks: int) -> Any:
                 first, groups = row, []
         if groups:
             units.append((entry, groups, first))
+    return units
+
+
+def unit_table(units: Sequence[Unit], tasks: int) -> Any:
+    """Return units as `ReadUnits` takes them; neighbours go to different ones of so many tasks."""
     return pa.table(
         {
             "task": pa.array([i % tasks for i in range(len(units))], pa.int32()),

@@ -22,12 +22,13 @@ from muster_core.lake.manifest import LeftOut, PreparedTable, SnapshotManifest, 
 from muster_core.lake.order import Order
 from muster_worker.prepare.change import Part, Present, shape
 from muster_worker.prepare.difference import Difference, difference
+from muster_worker.prepare.killing import Killed, kill_rows
 from muster_worker.prepare.number import identity
 from muster_worker.prepare.orphan import resolve_orphans
 from muster_worker.prepare.profile import PreparedProfile
 from muster_worker.prepare.read import checked_layout
 from muster_worker.prepare.revision import Revision, revise
-from muster_worker.prepare.statistic import merged
+from muster_worker.prepare.statistic import merged, reduced
 from muster_worker.prepare.table import TableFiles, prepare_table
 from muster_worker.prepare.task.reading import NOTHING, Waiting
 
@@ -55,12 +56,18 @@ class RelatedWork:
     partitions: int
     profile: PreparedProfile
     most_files: int
+    #: So many rows are prepared by this process; 0: everything by the engine.
+    few_rows: int
     #: (table, key column) found to repeat no key: each is looked at once, on however many ways it lies.
     unique: set[tuple[str, str]]
     #: Called with the name of each table before work on it begins.
     begins: Callable[[str], None]
     _counted: dict[str, TableStatistic] = field(default_factory=dict)
     _report: dict[str, Any] = field(default_factory=dict)
+    #: Tables for which the engine was needed.
+    _by_engine: set[str] = field(default_factory=set)
+    #: What rows that died one by one held, of the tables that had such.
+    _gone: dict[str, Killed] = field(default_factory=dict)
 
     def run(self) -> RelatedTables:
         """Prepare every related table.
@@ -88,7 +95,10 @@ class RelatedWork:
             else:
                 tables[name] = self._increment(part, held[name], found)
             taken = time.monotonic() - began if tables[name] is not held.get(name) else 0.0
-            self._report[name] |= {"seconds": round(taken, 3)}
+            self._report[name] |= {
+                "without_engine": name not in self._by_engine,
+                "seconds": round(taken, 3),
+            }
         return RelatedTables(tables=tables, counted=self._counted, report=self._report)
 
     def _difference(self, part: Part, known: PreparedTable | None) -> Difference:
@@ -118,7 +128,9 @@ class RelatedWork:
             elif found.whole is None:
                 dead = sorted({*known[name].dead_sources, *found.killed})
                 kept[name] = known[name].model_copy(update={"dead_sources": dead})
-        return resolve_orphans(
+                if found.died:
+                    kept[name] = self._killed(self.present.parts[name], kept[name], found)
+        resolved, by_engine = resolve_orphans(
             self.spark,
             self.lake,
             kept,
@@ -126,7 +138,28 @@ class RelatedWork:
             key=self.catalog.key,
             added=set(self.profile.added),
             profile=self.profile.files,
+            few_rows=self.few_rows,
         )
+        self._by_engine.update(by_engine)
+        return resolved
+
+    def _killed(self, part: Part, table: PreparedTable, found: Difference) -> PreparedTable:
+        """Return the table without rows of kept files that died one by one."""
+        killed = kill_rows(
+            self.spark,
+            self.lake,
+            self.catalog.tables[part.table],
+            table,
+            found.died,
+            directory=self.directory,
+            personal=personal_columns(self.catalog, part.table, part.path),
+            profile=self.profile.files,
+            few_rows=self.few_rows,
+        )
+        if not killed.without_engine:
+            self._by_engine.add(part.name)
+        self._gone[part.name] = killed
+        return killed.table
 
     def _taken_over(self, part: Part, table: PreparedTable) -> PreparedTable:
         assert self.before is not None
@@ -172,22 +205,37 @@ class RelatedWork:
             table = _with_files(table, files, replaced=bool(waiting.files))
         left = {n: lost for n, lost in (table.left_out or {}).items() if n not in found.killed}
         table = self._described(part, found, table, _sum(left, files.left_out if files else {}))
-        known = self.known_statistics.get(part.name)
-        # counts cannot be taken back where rows went or were completed
-        recount = bool(found.killed or waiting.files) or known is None
+        # counts cannot be taken back where files went or rows were completed
+        statistics = None
+        if not (found.killed or waiting.files):
+            statistics = self._statistics(part, table, files)
+        recount = statistics is None
         revision = self._revised(part, table, killed=bool(found.killed), counted=recount)
-        personal = personal_columns(self.catalog, part.table, part.path)
-        if recount:
-            self._counted[part.name] = merged(table.columns, revision.counted, personal)
-        elif known is not None and files is not None:
-            before = {name: column.model_dump() for name, column in known.columns.items()}
-            parts = [before, *files.counted]
-            self._counted[part.name] = merged(table.columns, parts, personal)
+        if statistics is None:
+            personal = personal_columns(self.catalog, part.table, part.path)
+            statistics = merged(table.columns, revision.counted, personal)
+        self._counted[part.name] = statistics
         self._report[part.name] = _account(revision.table) | _said(
             found, files.read if files else 0
         )
         self._report[part.name]["files_compacted"] = revision.files_compacted
+        gone = self._gone.get(part.name)
+        self._report[part.name]["rows_died"] = gone.rows if gone else 0
         return revision.table
+
+    def _statistics(
+        self, part: Part, table: PreparedTable, files: TableFiles | None
+    ) -> TableStatistic | None:
+        """Return what is known of the columns without rows that died and with those of `files`; None: nothing."""
+        known, gone = self.known_statistics.get(part.name), self._gone.get(part.name)
+        if known is None:
+            return None
+        more = files.counted if files else []
+        personal = personal_columns(self.catalog, part.table, part.path)
+        if gone is not None:
+            return reduced(table.columns, known, gone.counted, more, personal)
+        before = {name: column.model_dump() for name, column in known.columns.items()}
+        return merged(table.columns, [before, *more], personal)
 
     def _keep_unique(self, part: Part, table: PreparedTable) -> None:
         """Note the keys on the way that were looked at when the table was prepared and are as they were."""
@@ -203,7 +251,7 @@ class RelatedWork:
         known: PreparedTable | None = None,
         waiting: Waiting = NOTHING,
     ) -> TableFiles:
-        return prepare_table(
+        files = prepare_table(
             self.spark,
             self.lake,
             self.catalog,
@@ -218,7 +266,12 @@ class RelatedWork:
             increment=known is not None,
             waiting=waiting,
             waiting_rows=known.orphan_rows if known and waiting.files else 0,
+            few_rows=self.few_rows,
+            looked_at=(known and known.parents) or {},
         )
+        if not files.without_engine:
+            self._by_engine.add(part.name)
+        return files
 
     def _described(
         self, part: Part, found: Difference, table: PreparedTable, left_out: dict[int, LeftOut]
@@ -238,7 +291,7 @@ class RelatedWork:
         self, part: Part, table: PreparedTable, *, killed: bool, counted: bool
     ) -> Revision:
         known = self.catalog.tables[part.table]
-        return revise(
+        revision = revise(
             self.spark,
             self.lake,
             part.table,
@@ -251,7 +304,11 @@ class RelatedWork:
             most_files=self.most_files,
             killed=killed,
             counted=counted,
+            few_rows=self.few_rows,
         )
+        if not revision.without_engine:
+            self._by_engine.add(part.name)
+        return revision
 
 
 def _with_files(table: PreparedTable, files: TableFiles, *, replaced: bool) -> PreparedTable:

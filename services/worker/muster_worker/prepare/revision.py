@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,9 +11,12 @@ from muster_core.errors import DuplicateKeys
 from muster_core.lake.location import Lake
 from muster_core.lake.manifest import PreparedTable, StoreFile
 from muster_core.lake.order import Order
-from muster_worker.engine.session import engine_errors
+from muster_worker.prepare.numbered import run_numbered
 from muster_worker.prepare.statistic import Counted
-from muster_worker.prepare.task.revising import Held, ReviseFiles
+from muster_worker.prepare.task.revising import Held, ReviseFiles, worth_rewriting
+
+#: Looking at the owners or places of so many rows costs as much as writing one.
+PLACE_SHARE = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +26,7 @@ class Revision:
     table: PreparedTable
     counted: list[Counted]
     files_compacted: int = 0
+    without_engine: bool = True
 
 
 def revise(
@@ -40,17 +43,19 @@ def revise(
     most_files: int,
     killed: bool,
     counted: bool,
+    few_rows: int = 0,
 ) -> Revision:
     """Rewrite the files of partitions that have more than `most_files`, or too many dead rows.
 
     With `killed` or `counted` every partition is looked at: live rows are counted again, and with `counted`
     what the columns hold. `unique` looks for customers with several rows.
+    Up to `few_rows` rows are read by this process, without the engine.
 
     Raises:
         DuplicateKeys: a customer has several rows of a one-to-one table.
     """
     everywhere = killed or counted or unique
-    parts = [p for p in _held(table, profile) if everywhere or _is_crowded(p, most_files)]
+    parts = [p for p in held(table, profile) if everywhere or _is_crowded(p, most_files)]
     if not parts:
         return Revision(table=table, counted=[])
     task = ReviseFiles(
@@ -65,11 +70,9 @@ def revise(
         unique=unique,
         parts=tuple(parts),
     )
-    with engine_errors():
-        numbers = spark.range(0, len(parts), 1, len(parts))
-        answers = [
-            json.loads(row["result"]) for row in numbers.mapInArrow(task, "result string").collect()
-        ]
+    whole = killed or counted
+    here = sum(_rows_read(p, most_files, whole=whole, owners=unique) for p in parts) <= few_rows
+    answers = run_numbered(spark, task, len(parts), here=here)
     refuse_repeated(name, sum(a["duplicates"] for a in answers))
     answers.sort(key=lambda a: int(a["number"]))
     looked = {p.partition for p in parts}
@@ -90,6 +93,7 @@ def revise(
         table=table.model_copy(update=update),
         counted=[a["columns"] for a in answers] if counted else [],
         files_compacted=sum(a["rewritten"] for a in answers),
+        without_engine=here,
     )
 
 
@@ -107,7 +111,8 @@ def refuse_repeated(table: str, repeated: int) -> None:
         )
 
 
-def _held(table: PreparedTable, profile: Sequence[StoreFile]) -> list[Held]:
+def held(table: PreparedTable, profile: Sequence[StoreFile]) -> list[Held]:
+    """Return what every partition holds of a table, in order; those without a file are left out."""
     customers = {f.partition: f.rows for f in profile}
     numbers = sorted({f.partition for f in (*table.files, *table.orphans)})
     return [
@@ -121,5 +126,20 @@ def _held(table: PreparedTable, profile: Sequence[StoreFile]) -> list[Held]:
     ]
 
 
+def _rows_read(part: Held, most_files: int, *, whole: bool, owners: bool) -> int:
+    """Return about how many rows revising a partition reads; those of which only the owner is read count less."""
+    rows = sum(f.rows for f in (*part.files, *part.orphans))
+    if whole:
+        return rows
+    rewritten = sum(f.rows for f in _worn(part, most_files))
+    if len(part.orphans) > 1:
+        rewritten += sum(f.rows for f in part.orphans)
+    return rewritten + (rows // PLACE_SHARE if owners else 0)
+
+
 def _is_crowded(part: Held, most_files: int) -> bool:
-    return len(part.files) > most_files or len(part.orphans) > most_files
+    return bool(_worn(part, most_files)) or len(part.orphans) > most_files
+
+
+def _worn(part: Held, most_files: int) -> list[StoreFile]:
+    return worth_rewriting(part.files, {f.path: f.dead_rows for f in part.files}, most_files)

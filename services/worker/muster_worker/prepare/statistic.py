@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from muster_core.catalog.quantile import Sketch
+from muster_core.catalog.quantile import Sketch, without
 from muster_core.catalog.quantile import merged as merged_sketch
 from muster_core.catalog.statistic import MOST_VALUES, ColumnStatistic, TableStatistic
 from muster_core.catalog.type import parse_type
@@ -26,6 +26,67 @@ def merged(
         pieces = [ColumnStatistic(**start), *(ColumnStatistic(**part[name]) for part in parts)]
         found[name] = _column(pieces, kept)
     return TableStatistic(columns=found)
+
+
+def reduced(
+    columns: Mapping[str, str],
+    known: TableStatistic,
+    gone: Sequence[Counted],
+    more: Sequence[Counted],
+    personal: Iterable[str],
+) -> TableStatistic | None:
+    """Return the statistics of a table without the rows of `gone` and with those of `more`.
+
+    A list of values that was given up stays so, and a sketch as coarse as it was, although without the rows
+    they may have become small enough.
+    None: an end of a range has gone with the rows, so that only counting again tells the next.
+    """
+    hidden_columns = frozenset(personal)
+    less, plus = (merged(columns, parts, hidden_columns) for parts in (gone, more))
+    rest = {name: _without(column, less.columns[name]) for name, column in known.columns.items()}
+    counted = {name: column.model_dump() for name, column in rest.items()}
+    whole = merged(columns, [counted, *more], hidden_columns)
+    found = {}
+    for name, column in whole.columns.items():
+        sure = _with_range(column, known.columns[name], less.columns[name], plus.columns[name])
+        if sure is None:
+            return None
+        found[name] = sure
+    return TableStatistic(columns=found)
+
+
+def _without(known: ColumnStatistic, less: ColumnStatistic) -> ColumnStatistic:
+    values = known.values
+    if values is not None:
+        gone = less.values or {}
+        left = {value: count - gone.get(value, 0) for value, count in values.items()}
+        values = {value: count for value, count in left.items() if count}
+    rows, nulls = known.rows - less.rows, known.nulls - less.nulls
+    spread = known.spread and without(known.spread, less.spread)
+    update = {"rows": rows, "nulls": nulls, "values": values, "spread": spread}
+    if rows == nulls:
+        update |= {"minimum": None, "maximum": None}
+    return known.model_copy(update=update)
+
+
+def _with_range(
+    whole: ColumnStatistic, known: ColumnStatistic, less: ColumnStatistic, plus: ColumnStatistic
+) -> ColumnStatistic | None:
+    """Return `whole` with the ends of its range as they are; None where an end went and the list is not kept."""
+    low_went = less.minimum is not None and less.minimum == known.minimum
+    high_went = less.maximum is not None and less.maximum == known.maximum
+    low_back = (
+        plus.minimum is not None and less.minimum is not None and plus.minimum <= less.minimum
+    )
+    high_back = (
+        plus.maximum is not None and less.maximum is not None and plus.maximum >= less.maximum
+    )
+    if whole.rows == whole.nulls or ((low_back or not low_went) and (high_back or not high_went)):
+        return whole
+    if whole.values is None:
+        return None
+    values = [int(value) for value in whole.values]
+    return whole.model_copy(update={"minimum": min(values), "maximum": max(values)})
 
 
 def _column(pieces: Sequence[ColumnStatistic], kept: bool) -> ColumnStatistic:

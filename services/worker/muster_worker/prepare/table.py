@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -21,10 +21,12 @@ from muster_core.catalog.path import (
     tables_along,
 )
 from muster_core.catalog.type import Kind, parse_type
-from muster_core.errors import DuplicateKeys, TerminalError
+from muster_core.errors import TerminalError
 from muster_core.lake.location import Lake
 from muster_core.lake.manifest import LeftOut, SourceFile, StoreFile
+from muster_core.lake.source import Layout
 from muster_worker.engine.session import engine_errors
+from muster_worker.prepare.few import FewRows
 from muster_worker.prepare.interchange import (
     FATE,
     FILE,
@@ -36,6 +38,7 @@ from muster_worker.prepare.interchange import (
     WITHOUT_CUSTOMER,
     position,
 )
+from muster_worker.prepare.parent import refuse_repeated_keys
 from muster_worker.prepare.read import added_layout, checked_layout, read_frame, read_waiting
 from muster_worker.prepare.revision import refuse_repeated
 from muster_worker.prepare.statistic import Counted
@@ -44,8 +47,8 @@ from muster_worker.prepare.task.writing import WriteRows
 
 Listing = dict[str, list[SourceFile]]
 
-#: So many new rows are few: what they refer to is made known to every task.
-FEW_ROWS = 1_000_000
+#: What so many new rows refer to is made known to every task.
+_BROADCAST_ROWS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +63,8 @@ class TableFiles:
     read: int
     #: Statistics of the columns, one entry per partition.
     counted: list[Counted]
+    #: Whether this process did the work alone.
+    without_engine: bool
 
 
 def prepare_table(
@@ -78,11 +83,15 @@ def prepare_table(
     increment: bool = False,
     waiting: Waiting = NOTHING,
     waiting_rows: int = 0,
+    few_rows: int = 0,
+    looked_at: Mapping[str, Sequence[SourceFile]],
 ) -> TableFiles:
     """Write the rows of table `name`, reached by `path`, beside the customers of `profile`.
 
     Read are the files `added`, which with an `increment` are not all there are, and the rows in the orphan
     files `waiting`. `unique` are the (table, key column) known to repeat no key; those found here are added.
+    `looked_at` are the files of tables on the way among which none is repeated. Up to `few_rows` rows are
+    prepared by this process, without the engine.
 
     Raises:
         DuplicateKeys: a table along the path repeats a key that rows refer to, or a customer has several
@@ -106,6 +115,66 @@ def prepare_table(
         personal=personal_columns(catalog, name, path),
         unique=is_one_to_one(path),
     )
+    few = FewRows(
+        lake=lake,
+        catalog=catalog,
+        table=table,
+        path=path,
+        listing=listing,
+        partitions=partitions,
+        unique=unique,
+        looked_at=looked_at,
+        task=task,
+    )
+    answers = few.write(added, layout, waiting) if expected <= few_rows else None
+    without_engine = answers is not None
+    if answers is None:
+        answers = _by_engine(
+            spark,
+            lake,
+            catalog,
+            table,
+            path,
+            listing,
+            task,
+            added=added,
+            layout=layout,
+            partitions=partitions,
+            unique=unique,
+            waiting=waiting,
+            expected=expected,
+            broadcast=increment and expected <= _BROADCAST_ROWS,
+        )
+    refuse_repeated(name, sum(a["duplicates"] for a in answers))
+    files = _gather(answers, layout.rows, without_engine)
+    seen = sum(f.rows for f in (*files.files, *files.orphans))
+    seen += sum(lost.without_customer + lost.without_time for lost in files.left_out.values())
+    if seen != expected:
+        raise TerminalError(
+            f"The sources of {name} hold {expected:,} rows but {seen:,} came through.",
+            hint="Sources must not change while they are read; try again.",
+        )
+    return files
+
+
+def _by_engine(
+    spark: SparkSession,
+    lake: Lake,
+    catalog: Catalog,
+    table: Table,
+    path: Path,
+    listing: Listing,
+    task: WriteRows,
+    *,
+    added: Sequence[SourceFile],
+    layout: Layout,
+    partitions: int,
+    unique: set[tuple[str, str]],
+    waiting: Waiting,
+    expected: int,
+    broadcast: bool,
+) -> list[dict[str, Any]]:
+    """Return the answers of `task` for every partition that `expected` rows went to."""
     with engine_errors():
         keys = [path[0].child[1]]
         first = read_frame(spark, table, added, layout, keys=keys, start=0, tasks=partitions)
@@ -121,24 +190,14 @@ def prepare_table(
             len(table.columns),
             partitions,
             unique,
-            few=increment and expected <= FEW_ROWS,
+            few=broadcast,
         )
         ordered = joined.transform(lambda frame: _ordered(frame, table, partitions))
         if not expected:  # but the keys on the way were looked at
-            return _gather([], 0)
-        answers = [
+            return []
+        return [
             json.loads(row["result"]) for row in ordered.mapInArrow(task, "result string").collect()
         ]
-    refuse_repeated(name, sum(a["duplicates"] for a in answers))
-    files = _gather(answers, layout.rows)
-    seen = sum(f.rows for f in (*files.files, *files.orphans))
-    seen += sum(lost.without_customer + lost.without_time for lost in files.left_out.values())
-    if seen != expected:
-        raise TerminalError(
-            f"The sources of {name} hold {expected:,} rows but {seen:,} came through.",
-            hint="Sources must not change while they are read; try again.",
-        )
-    return files
 
 
 def _joined(
@@ -201,11 +260,7 @@ def _refuse_duplicates(parents: DataFrame, table: str, column: str) -> None:
         .agg(F.sum(F.col("count") - 1).alias("n"))
         .collect()[0]["n"]
     )
-    if repeated:
-        raise DuplicateKeys(
-            f"{repeated:,} rows of {table} repeat a key ({column}) that other tables refer to.",
-            hint="Remove the repeated rows from the source.",
-        )
+    refuse_repeated_keys(table, column, int(repeated or 0))
 
 
 def _ordered(rows: DataFrame, table: Table, partitions: int) -> DataFrame:
@@ -237,7 +292,7 @@ def _sortable(column: Column, kind: str) -> Column:
     return column
 
 
-def _gather(answers: list[dict[str, Any]], read: int) -> TableFiles:
+def _gather(answers: list[dict[str, Any]], read: int, without_engine: bool) -> TableFiles:
     answers.sort(key=lambda a: int(a["partition"]))
     lost: dict[int, Counter[str]] = {}
     for answer in answers:
@@ -250,4 +305,5 @@ def _gather(answers: list[dict[str, Any]], read: int) -> TableFiles:
         left_out={number: LeftOut(**lost[number]) for number in sorted(lost)},
         read=read,
         counted=[a["columns"] for a in answers],
+        without_engine=without_engine,
     )

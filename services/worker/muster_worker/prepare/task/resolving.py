@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from muster_core.errors import StoreDamaged
+from muster_core.lake.bitmap import read_bitmap
 from muster_core.lake.location import Lake
 from muster_core.lake.manifest import ORDINAL, SOURCE_FILE, StoreFile
 from muster_worker.prepare.keyfile import read_keys
@@ -56,12 +57,16 @@ class ResolveFile:
     def _resolve(self, entry: Waiting) -> dict[str, Any]:
         keys = read_keys(self.lake, entry.profile, self.key)
         partition, columns = entry.file.partition, entry.columns
+        dead, at = read_bitmap(self.lake, entry.file), 0
         with (
             StoreWriter(self.lake, self.directory, partition, table_schema(columns)) as kept,
             StoreWriter(self.lake, self.directory, partition, orphan_schema(columns)) as rest,
         ):
             for batch in self._rows(entry.file):
                 rows: Any = pa.Table.from_batches([batch])
+                at += rows.num_rows
+                if dead is not None:
+                    rows = rows.filter(pa.array(~dead[at - rows.num_rows : at]))
                 if entry.dead:
                     killed = pc.is_in(rows.column(SOURCE_FILE), pa.array(entry.dead, pa.int32()))
                     rows = rows.filter(pc.invert(killed))

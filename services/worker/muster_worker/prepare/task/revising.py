@@ -59,19 +59,19 @@ class ReviseFiles:
 
     def _revise(self, part: Held) -> dict[str, Any]:
         killed = {entry.path: self._killed(entry) for entry in (*part.files, *part.orphans)}
-        old = worth_rewriting(
-            part.files, {p: sum(k.values()) for p, k in killed.items()}, self.most_files
-        )
+        dead = {f.path: f.dead_rows + sum(killed[f.path].values()) for f in part.files}
+        old = worth_rewriting(part.files, dead, self.most_files)
         files = [f for f in part.files if f not in old]
         files += self._rewritten(part.partition, old, table_schema(self.columns))
         waiting = list(part.orphans)
-        if len(waiting) > 1 or any(killed[f.path] for f in waiting):
+        if len(waiting) > 1 or any(killed[f.path] or f.dead for f in waiting):
             waiting = self._rewritten(part.partition, waiting, orphan_schema(self.columns))
         still = [killed.get(f.path, {}) for f in (*files, *waiting)]
         return {
             "files": [f.model_dump() for f in files],
             "orphans": [f.model_dump() for f in waiting],
-            "rows": sum(f.rows for f in (*files, *waiting)) - sum(sum(k.values()) for k in still),
+            "rows": sum(f.rows - f.dead_rows for f in (*files, *waiting))
+            - sum(sum(k.values()) for k in still),
             "orphan_rows": sum(f.rows for f in waiting),
             "dead": sorted({number for k in still for number in k}),
             "rewritten": len(old),
@@ -84,7 +84,7 @@ class ReviseFiles:
         return RowScan(lake=self.lake, dead_sources=self.dead, order=self.order)
 
     def _killed(self, entry: StoreFile) -> dict[int, int]:
-        """Return how many rows of which dead source a file holds."""
+        """Return how many rows of which dead source a file holds, beside those that are dead one by one."""
         found: dict[int, int] = {}
         if not self.dead:
             return found
