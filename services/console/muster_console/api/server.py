@@ -16,8 +16,7 @@ from muster_core.storage.database import transaction
 from muster_core.storage.process import process_name, record_process, remove_process
 from muster_core.telemetry import get_logger
 
-#: Seconds between two signs of life, and how long requests may go on once the server is told to stop.
-_SIGN_OF_LIFE = 15.0
+#: How long requests may go on once the server is told to stop.
 _GRACE_SECONDS = 10
 #: Connections of the control database: a request holds one for a few milliseconds.
 _POOL = 20
@@ -61,7 +60,7 @@ def _live(workspace: Workspace, name: str, over: threading.Event) -> None:
         except PartUnavailable:
             # the API says so to everybody who asks; here it is enough to try again
             log.warning("console.not_signed_on", name=name)
-        if over.wait(_SIGN_OF_LIFE):
+        if over.wait(workspace.settings.heartbeat_seconds):
             break
     try:
         with transaction(workspace.database) as connection:
