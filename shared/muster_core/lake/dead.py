@@ -36,19 +36,6 @@ class DeadRows:
         return batch.filter(pa.array(alive))
 
 
-def newly_dead(before: str | None, after: str) -> Rows:
-    """Return the rows that are dead in the file `after` and were not in the one `before`, ascending.
-
-    Raises:
-        SourceMissing: one of the files has gone.
-        SourceUnreadable: one is damaged, or rows live again, which no source tells.
-    """
-    known, now = DeadRows(before).rows, DeadRows(after).rows
-    if not np.isin(known, now).all():
-        raise SourceUnreadable(f"The file {after} lacks rows that were dead before.")
-    return np.setdiff1d(now, known, assume_unique=True)
-
-
 def _read(path: str) -> Rows:
     try:
         with open_file(path) as file:

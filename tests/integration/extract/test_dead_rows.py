@@ -20,6 +20,7 @@ from muster_core.catalog.text import read_catalog
 from muster_core.lake.inspect import resolve_catalog
 from muster_core.lake.statistic import read_statistics
 from muster_core.lake.store import Store, verify
+from muster_worker.extract.cleaning import KEPT_MANIFESTS
 from muster_worker.extract.ingest import extract_due
 from muster_worker.prepare.budget import FEW_ROWS
 from muster_worker.prepare.preparation import prepare
@@ -158,6 +159,10 @@ def test_any_sequence_of_changes_equals_one_preparation(world: World, seed: int)
     for _ in range(7):
         for _ in range(rng.randrange(1, 4)):
             change(rng, world)
+        if rng.random() < 0.3:  # nobody prepares for a while, and old lists of dead rows go
+            for _ in range(KEPT_MANIFESTS):
+                extract_due(world.source.lake, world.catalog, os.environ)
+                change(rng, world)
         store = world.next(rng.choice([0, FEW_ROWS, FEW_ROWS]))
         assert world.report.get("whole") is None
     assert_is_one_preparation(store, world.whole())

@@ -42,9 +42,9 @@ def test_a_file_of_which_rows_died_keeps_its_number_and_its_other_rows():
     found = difference(known, [marked(a, 5), marked(b, 1), c], {}, same_shape=True)
     numbers = [f.number for f in known.sources]
     assert [f.number for f in found.sources] == numbers
-    assert [(d.number, d.before, d.after) for d in found.died] == [
-        (numbers[0], "dead 2", "dead 5"),
-        (numbers[1], None, "dead 1"),
+    assert [(d.number, d.dead, d.rows) for d in found.died] == [
+        (numbers[0], "dead 5", 3),
+        (numbers[1], "dead 1", 1),
     ]
     assert (found.added, found.killed, found.whole, found.files_rewritten) == ([], [], None, 0)
     # rows that refer to what died have to be looked at again

@@ -7,9 +7,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from muster_core.catalog.document import Source, Table
-from muster_core.errors import SourceUnreadable, TerminalError
+from muster_core.errors import TerminalError
 from muster_core.extract.dead import write_dead
-from muster_core.lake.dead import newly_dead
 from muster_core.lake.location import Lake
 from muster_core.lake.manifest import LeftOut, StoreFile
 from muster_core.lake.order import Order
@@ -64,8 +63,7 @@ def test_rows_die_in_every_file_that_holds_them_and_what_they_held_is_counted(la
     rows = [(0, i, f"n{i % 2}", 3 + i % 2, i // 2) for i in range(99, -1, -1)]
     files = [write(lake, table_schema(COLUMNS), part) for part in (rows[:50], rows[50:])]
     waiting = write(lake, orphan_schema(COLUMNS), [("x", 2, "w", 3, 77), (None, 1, "w", 3, 78)])
-    first = dead(lake, "d1", [1, 40, 78])
-    died = Died(number=3, path="", before=None, after=first)
+    died = Died(number=3, path="", dead=dead(lake, "d1", [1, 40, 78]), rows=3)
     found = killed(lake, [died], files, [waiting])
     assert left(lake, found["files"]) == [i for i in range(99, -1, -1) if i not in (2, 80)]
     assert left(lake, found["orphans"]) == [2]
@@ -73,8 +71,8 @@ def test_rows_die_in_every_file_that_holds_them_and_what_they_held_is_counted(la
     assert found["columns"]["name"]["values"] == {"n0": 2, "w": 1}
     # later more of the same file, and some of another
     later = [
-        Died(number=3, path="", before=first, after=dead(lake, "d2", [1, 2, 40, 78])),
-        Died(number=4, path="", before=None, after=dead(lake, "d3", [49])),
+        Died(number=3, path="", dead=dead(lake, "d2", [1, 2, 40, 78]), rows=1),
+        Died(number=4, path="", dead=dead(lake, "d3", [49]), rows=1),
     ]
     files = [StoreFile(**f) for f in found["files"]]
     again = killed(lake, later, files, [StoreFile(**f) for f in found["orphans"]])
@@ -85,18 +83,13 @@ def test_rows_die_in_every_file_that_holds_them_and_what_they_held_is_counted(la
     assert again["orphans"] == found["orphans"]
 
 
-def test_rows_that_live_again_are_refused(lake):
-    with pytest.raises(SourceUnreadable, match="lacks rows that were dead before"):
-        newly_dead(dead(lake, "d1", [1, 2]), dead(lake, "d2", [2, 3]))
-
-
 def test_of_dead_rows_that_were_left_out_it_is_known_for_what(lake, tmp_path):
     path = tmp_path / "source.parquet"
     pq.write_table(pa.table({"at": pa.array([1, None, 3, None, 5], pa.int64())}), path)
     table = Table(
         name="t", source=Source(parquet=str(tmp_path)), columns={"at": "integer"}, time="at"
     )
-    died = Died(number=3, path=str(path), before=None, after=dead(lake, "d", [0, 1, 2]))
+    died = Died(number=3, path=str(path), dead=dead(lake, "d", [0, 1, 2]), rows=3)
     before = LeftOut(without_customer=1, without_time=2)
     # of three one stood in the store, one had no time, so one had no customer
     after = _still_left_out(table, died, before, 1)

@@ -95,12 +95,14 @@ def _whole(
 
 def _died(before: Sequence[SourceFile], now: Sequence[SourceFile]) -> list[Died]:
     """Return the files of which rows are dead now that were not."""
-    known = {stored(f): f.dead for f in before}
-    return [
-        Died(number=f.number, path=f.path, before=known[stored(f)], after=f.dead)
-        for f in now
-        if stored(f) in known and f.dead is not None and f.dead != known[stored(f)]
-    ]
+    known = {stored(f): f for f in before}
+    found = []
+    for file in now:
+        old = known.get(stored(file))
+        if old is not None and file.dead is not None and file.dead != old.dead:
+            rows = file.dead_rows - old.dead_rows
+            found.append(Died(number=file.number, path=file.path, dead=file.dead, rows=rows))
+    return found
 
 
 def _gained(known: PreparedTable, parents: Mapping[str, Sequence[SourceFile]]) -> bool:

@@ -6,12 +6,11 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 from pyspark.sql import SparkSession
 
 from muster_core.catalog.document import Table
 from muster_core.errors import TerminalError
-from muster_core.lake.dead import newly_dead
+from muster_core.lake.dead import DeadRows
 from muster_core.lake.location import Lake
 from muster_core.lake.manifest import LeftOut, PreparedTable, StoreFile
 from muster_worker.prepare.numbered import run_numbered
@@ -82,30 +81,36 @@ def kill_rows(
     return Killed(
         table=table.model_copy(update=update),
         counted=[a["columns"] for a in answers],
-        rows=sum(len(newly_dead(d.before, d.after)) for d in died),
+        rows=sum(d.rows for d in died),
         without_engine=here,
     )
 
 
 def _still_left_out(known: Table, died: Died, before: LeftOut, found: int) -> LeftOut:
     """Return the rows of a source file that are still left out, of which `found` that died stand in the store."""
-    gone = newly_dead(died.before, died.after)
-    rest = len(gone) - found
-    timeless = 0
-    if rest and known.time is not None:
-        # a row without time is left out for that, whoever it may belong to
-        first = 0
-        for batch in reader_of(known, [known.time]).read(died.path):
-            start, end = np.searchsorted(gone, [first, first + batch.num_rows])
-            timeless += batch.column(0).take(gone[start:end] - first).null_count
-            first += batch.num_rows
-    still = LeftOut(
-        without_customer=before.without_customer - (rest - timeless),
-        without_time=before.without_time - timeless,
-    )
-    if min(still.without_customer, still.without_time, rest - timeless) < 0:
+    rest = died.rows - found
+    still = before
+    if rest:
+        without_time = _timeless(known, died)
+        others = rest - (before.without_time - without_time)
+        still = LeftOut(
+            without_customer=before.without_customer - others, without_time=without_time
+        )
+        rest = min(rest, others, still.without_customer, before.without_time - without_time)
+    if rest < 0:
         raise TerminalError(
             f"Rows of {known.name} are said to have gone that the store never had.",
             hint="Its extracted files are not those the store was prepared from; report this.",
         )
     return still
+
+
+def _timeless(known: Table, died: Died) -> int:
+    """Return how many rows of a source file that are there have no time: all of them are left out for that."""
+    if known.time is None:
+        return 0
+    dead, first, found = DeadRows(died.dead), 0, 0
+    for batch in reader_of(known, [known.time]).read(died.path):
+        found += dead.living(batch, first).column(0).null_count
+        first += batch.num_rows
+    return found
