@@ -18,7 +18,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from muster_core.storage.table import NOW, Instant, metadata
+from muster_core.storage.schema import NOW, Instant, metadata
 
 _ROLES = "role IN ('viewer', 'contributor', 'administrator')"
 

@@ -11,10 +11,10 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, text
 from sqlalchemy.dialects.postgresql import JSONB
 
+from muster_core.storage.definition_table import setting
 from muster_core.storage.nearest import require_segments
 from muster_core.storage.planning import request_system_refresh
 from muster_core.storage.request import request_refresh
-from muster_core.storage.table import setting
 
 #: {"every_seconds", "segments": names or null, "polled_at", "seen", "started_at"}
 ARRIVAL = "arrival"

@@ -13,21 +13,18 @@ from muster_core.exports.claim import Basis, ClaimedDelivery, Operation, Refused
 from muster_core.exports.document import Mode
 from muster_core.exports.state import DeliveryState
 from muster_core.lake.manifest import Pointer
+from muster_core.storage.definition_table import segment, segment_revision
 from muster_core.storage.delivery_event import NOW
 from muster_core.storage.delivery_record import VERSION
-from muster_core.storage.table import (
+from muster_core.storage.export_table import (
     delivery,
     delivery_chunk,
     delivery_refused,
     export,
     export_basis,
-    membership_pointer,
-    membership_version,
-    refresh_run,
-    segment,
-    segment_revision,
-    snapshot,
 )
+from muster_core.storage.run_table import membership_pointer, membership_version, refresh_run
+from muster_core.storage.store_table import snapshot
 
 #: Every delivery with all that is known of its version; to be narrowed down to one.
 VERSION_FACTS = (

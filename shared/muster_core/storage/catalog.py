@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from muster_core.catalog.document import Catalog
-from muster_core.storage.table import catalog_version
+from muster_core.storage.definition_table import catalog_version
 
 
 def current_catalog(connection: Connection) -> tuple[int, Catalog] | None:

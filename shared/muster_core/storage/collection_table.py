@@ -1,11 +1,11 @@
-"""The tables of collecting what nothing needs any more; a part of `muster_core.storage.table.metadata`."""
+"""The tables of collecting what nothing needs any more; a part of `muster_core.storage.schema.metadata`."""
 
 from __future__ import annotations
 
 from sqlalchemy import BigInteger, CheckConstraint, Column, Integer, Table, Text
 from sqlalchemy.dialects.postgresql import JSONB
 
-from muster_core.storage.table import NOW, Instant, metadata
+from muster_core.storage.schema import NOW, Instant, metadata
 
 #: One row: the lease of the collection in progress, and what came of the last one.
 collector = Table(

@@ -23,8 +23,8 @@ from muster_core.exports.state import DeliveryState, Event
 from muster_core.security.secret import KeyRing
 from muster_core.spelling import nearest_names
 from muster_core.storage.delivery_event import NOW, apply_event
-from muster_core.storage.table import connection as table
-from muster_core.storage.table import delivery, export
+from muster_core.storage.export_table import connection as table
+from muster_core.storage.export_table import delivery, export
 
 #: Transient failures in a row after which a destination is left alone for a while.
 BREAKER_FAILURES = 5

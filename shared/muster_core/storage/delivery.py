@@ -28,7 +28,8 @@ from muster_core.storage.basis import (
 )
 from muster_core.storage.delivery_event import NOW, apply_event
 from muster_core.storage.dispatch import next_delivery
-from muster_core.storage.table import delivery, delivery_chunk, fence_seq
+from muster_core.storage.export_table import delivery, delivery_chunk
+from muster_core.storage.schema import fence_seq
 
 _NO_LEASE: Mapping[str, Any] = {"lease_owner": None, "lease_expires_at": None}
 

@@ -10,7 +10,7 @@ from muster_core.exports.document import Mode
 from muster_core.exports.state import DeliveryState, Event, sources
 from muster_core.storage.collection import require_kept
 from muster_core.storage.delivery_event import NOW, apply_event
-from muster_core.storage.table import delivery, export_basis
+from muster_core.storage.export_table import delivery, export_basis
 
 
 def hold_delivery(connection: Connection, delivery_id: int, *, actor: str) -> DeliveryState:

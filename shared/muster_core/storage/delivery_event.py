@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from muster_core.exports.state import DeliveryState, Event, sources, target
-from muster_core.storage.table import delivery, delivery_event
+from muster_core.storage.export_table import delivery, delivery_event
 
 #: The database's time, which alone decides about leases and waiting times.
 NOW: sa.ColumnElement[datetime] = sa.func.clock_timestamp(type_=sa.DateTime(timezone=True))

@@ -10,7 +10,9 @@ from sqlalchemy import Connection
 
 from muster_core.exports.state import DeliveryState
 from muster_core.runs.input import UsedSegment, stale_segments
-from muster_core.storage.table import delivery, export, membership_version, refresh_run, segment
+from muster_core.storage.definition_table import segment
+from muster_core.storage.export_table import delivery, export
+from muster_core.storage.run_table import membership_version, refresh_run
 
 _AS_STORED = (
     *("id", "version", "reason", "attempt", "max_attempts", "rows", "bytes", "location"),

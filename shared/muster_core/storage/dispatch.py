@@ -9,8 +9,8 @@ from sqlalchemy import Connection
 
 from muster_core.exports.state import DeliveryState
 from muster_core.storage.delivery_event import NOW
-from muster_core.storage.table import connection as target
-from muster_core.storage.table import delivery, export
+from muster_core.storage.export_table import connection as target
+from muster_core.storage.export_table import delivery, export
 
 _RUNNING = delivery.alias("running")
 _RUNNING_EXPORT = export.alias("running_export")

@@ -14,18 +14,18 @@ from muster_core.errors import Conflict, InvalidInput, NotFound, Problem
 from muster_core.exports.document import ExportDocument, Policy, parse_export
 from muster_core.exports.state import DeliveryState, Event, sources
 from muster_core.storage.connection import StoredConnection, get_connection
+from muster_core.storage.definition_table import segment
 from muster_core.storage.delivery_event import NOW, apply_event, create_delivery
 from muster_core.storage.export_check import column_problems, nearest_hint, target_problems
-from muster_core.storage.nearest import require_segments
-from muster_core.storage.table import (
+from muster_core.storage.export_table import (
     delivery,
     delivery_chunk,
     delivery_event,
     export,
     export_segment,
-    membership_pointer,
-    segment,
 )
+from muster_core.storage.nearest import require_segments
+from muster_core.storage.run_table import membership_pointer
 
 Change = Literal["created", "changed", "unchanged"]
 
@@ -53,7 +53,7 @@ class RequestedDelivery:
     """What asking for one segment's published version came to."""
 
     segment: str
-    #: None where the segment has never been published, so there is nothing to deliver.
+    #: None where the segment has never been published, or its members are no longer kept.
     version: int | None
     state: DeliveryState | None
     #: Delivered before under an older document of the export, which a repeat keeps.
@@ -206,25 +206,20 @@ def request_delivery(
         sa.select(
             segment.c.id,
             segment.c.name,
-            # null too where the members are no longer kept: of a segment that came back long after its end
             membership_pointer.c.version.label("published_version"),
             delivery.c.id.label("known"),
         )
         .join_from(export_segment, segment, export_segment.c.segment_id == segment.c.id)
         .outerjoin(
             membership_pointer,
-            sa.and_(
-                membership_pointer.c.segment_id == segment.c.id,
-                membership_pointer.c.version == segment.c.published_version,
-            ),
+            (membership_pointer.c.segment_id == segment.c.id)
+            & (membership_pointer.c.version == segment.c.published_version),
         )
         .outerjoin(
             delivery,
-            sa.and_(
-                delivery.c.export_id == stored.id,
-                delivery.c.segment_id == segment.c.id,
-                delivery.c.version == segment.c.published_version,
-            ),
+            (delivery.c.export_id == stored.id)
+            & (delivery.c.segment_id == segment.c.id)
+            & (delivery.c.version == segment.c.published_version),
         )
         .where(export_segment.c.export_id == stored.id, segment.c.deleted_at.is_(None))
         .order_by(segment.c.name)

@@ -16,7 +16,8 @@ from muster_core.exports.target import folder_fault
 from muster_core.spelling import nearest_names
 from muster_core.storage.catalog import current_catalog
 from muster_core.storage.connection import StoredConnection
-from muster_core.storage.table import membership_version, segment
+from muster_core.storage.definition_table import segment
+from muster_core.storage.run_table import membership_version
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

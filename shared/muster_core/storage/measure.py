@@ -19,9 +19,9 @@ from muster_core.rules.document import SegmentDocument
 from muster_core.rules.measure import MeasureDocument
 from muster_core.rules.reference import measures_of
 from muster_core.spelling import nearest_names
+from muster_core.storage.definition_table import measure, measure_revision
 from muster_core.storage.reference import lock_saving
 from muster_core.storage.segment import Change, list_segments
-from muster_core.storage.table import measure, measure_revision
 
 _USERS_NAMED = 10
 

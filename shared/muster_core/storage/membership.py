@@ -12,13 +12,9 @@ from sqlalchemy import Connection
 
 from muster_core.errors import Conflict, NotFound
 from muster_core.lake.manifest import Pointer
-from muster_core.storage.table import (
-    membership_pointer,
-    membership_version,
-    segment,
-    segment_revision,
-    snapshot,
-)
+from muster_core.storage.definition_table import segment, segment_revision
+from muster_core.storage.run_table import membership_pointer, membership_version
+from muster_core.storage.store_table import snapshot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

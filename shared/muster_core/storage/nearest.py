@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from muster_core.errors import NotFound
 from muster_core.spelling import nearest_names
-from muster_core.storage.table import segment
+from muster_core.storage.definition_table import segment
 
 
 def require_segments(connection: Connection, names: Sequence[str]) -> None:

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 from sqlalchemy.dialects.postgresql import insert
 
-from muster_core.storage.table import process
+from muster_core.storage.process_table import process
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,14 +9,9 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from muster_core.storage.table import (
-    batch,
-    delivery,
-    export,
-    refresh_run,
-    segment,
-    system_refresh,
-)
+from muster_core.storage.definition_table import segment
+from muster_core.storage.export_table import delivery, export
+from muster_core.storage.run_table import batch, refresh_run, system_refresh
 
 #: States a run or a delivery never leaves by itself.
 _WAITING = ("pending", "running", "evaluated")

@@ -11,8 +11,9 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from muster_core.errors import NotFound
+from muster_core.storage.definition_table import segment
 from muster_core.storage.nearest import require_segments
-from muster_core.storage.table import batch, refresh_run, run_event, segment
+from muster_core.storage.run_table import batch, refresh_run, run_event
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from muster_core.lake.manifest import Pointer
 from muster_core.rules.document import SegmentDocument
 from muster_core.rules.reference import members_of
 from muster_core.runs.freshness import Standing
-from muster_core.storage.table import segment, segment_reference
+from muster_core.storage.definition_table import segment, segment_reference
 
 #: Any constant will do; all that save definitions must use the same.
 _LOCK = 0x73617665

@@ -11,12 +11,10 @@ from sqlalchemy import Connection
 
 from muster_core.lake.location import Lake
 from muster_core.lake.store import Store
-from muster_core.storage.table import (
-    delivery_refused,
-    membership_version,
-    segment,
-    snapshot,
-)
+from muster_core.storage.definition_table import segment
+from muster_core.storage.export_table import delivery_refused
+from muster_core.storage.run_table import membership_version
+from muster_core.storage.store_table import snapshot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from muster_core.errors import Conflict, InvalidInput, NotFound, Problem
 from muster_core.rules.limit import DEFAULT_LIMITS
 from muster_core.runs.state import RunState
 from muster_core.storage.nearest import require_segments
-from muster_core.storage.table import refresh_run
+from muster_core.storage.run_table import refresh_run
 
 #: What somebody waits for comes before what a schedule planned (5).
 MANUAL_PRIORITY = 1

@@ -18,9 +18,10 @@ from muster_core.rules.document import CronSchedule, SegmentDocument
 from muster_core.schedules.cron import next_due
 from muster_core.schedules.schedule import Schedule, ScheduleKind, read_schedule, stored_schedule
 from muster_core.storage.catalog import current_catalog
+from muster_core.storage.definition_table import segment, segment_revision
+from muster_core.storage.export_table import export, export_segment
 from muster_core.storage.nearest import require_segments
 from muster_core.storage.reference import lock_saving, save_references, segments_referring_to
-from muster_core.storage.table import export, export_segment, segment, segment_revision
 
 Change = Literal["created", "changed", "unchanged"]
 

@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from muster_core.errors import InvalidInput, Problem
 from muster_core.schedules.cron import next_due
 from muster_core.schedules.schedule import OFF, Schedule, ScheduleKind, read_schedule
-from muster_core.storage.table import setting
+from muster_core.storage.definition_table import setting
 
 #: {"schedule": as `Schedule.to_json`, "next_due_at": ISO instant or null, "error": text or null}
 SYSTEM_SCHEDULE = "system_schedule"

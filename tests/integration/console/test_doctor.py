@@ -72,6 +72,23 @@ def test_every_part_is_looked_at_and_what_is_wrong_says_how_to_mend_it(
     assert all(f.mend for f in looked.values() if f.grade is not Grade.OK)
 
 
+def test_a_collection_that_failed_or_is_missed_is_told(workspace: Workspace):
+    def looked() -> Finding:
+        return found(examine(workspace, engine=False))["collection", "last"]
+
+    def note(values: str) -> None:
+        with transaction(workspace.database) as connection:
+            connection.exec_driver_sql(f"UPDATE collector SET {values}")  # noqa: S608
+
+    assert looked().grade is Grade.OK
+    note("finished_at = clock_timestamp()")
+    assert looked().grade is Grade.OK
+    note("finished_at = clock_timestamp() - interval '4 days'")
+    assert looked().grade is Grade.WARNING
+    note("error_class = 'store_damaged', error = 'The lake has no file x.'")
+    assert "has no file x" in looked().found
+
+
 def test_a_database_without_the_schema_is_told_to_migrate(settings: Settings, postgres_url: str):
     bare = settings.model_copy(update={"database_url": SecretStr(_named(postgres_url, "postgres"))})
     with open_workspace(bare) as workspace:

@@ -13,7 +13,7 @@ from muster_core.settings import Settings
 from muster_core.storage.connection import StoredConnection, get_connection, save_connection
 from muster_core.storage.database import transaction
 from muster_core.storage.delivery_record import StoredDelivery, list_deliveries
-from muster_core.storage.table import delivery
+from muster_core.storage.export_table import delivery
 from muster_exporter.exporter import Exporter
 
 

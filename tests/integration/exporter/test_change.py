@@ -22,7 +22,8 @@ from muster_core.errors import InvalidInput
 from muster_core.exports.manifest import ExportManifest
 from muster_core.storage.database import transaction
 from muster_core.storage.export import request_delivery
-from muster_core.storage.table import delivery, delivery_refused, snapshot
+from muster_core.storage.export_table import delivery, delivery_refused
+from muster_core.storage.store_table import snapshot
 from muster_exporter.change import unequal
 
 pytestmark = pytest.mark.integration

@@ -24,8 +24,8 @@ from muster_core.storage.delivery_control import (
     resume_delivery,
 )
 from muster_core.storage.export import queue_due_exports, request_delivery
-from muster_core.storage.table import connection as table
-from muster_core.storage.table import export
+from muster_core.storage.export_table import connection as table
+from muster_core.storage.export_table import export
 from muster_exporter.crew import Crew
 
 pytestmark = pytest.mark.integration

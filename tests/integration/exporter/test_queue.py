@@ -36,7 +36,7 @@ from muster_core.storage.export import (
     request_delivery,
     set_export_active,
 )
-from muster_core.storage.table import delivery, delivery_chunk, delivery_event, export
+from muster_core.storage.export_table import delivery, delivery_chunk, delivery_event, export
 
 pytestmark = pytest.mark.integration
 

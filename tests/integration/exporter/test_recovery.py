@@ -32,7 +32,8 @@ from muster_core.queue.hint import send_hint
 from muster_core.storage.database import transaction
 from muster_core.storage.delivery import reap_deliveries
 from muster_core.storage.delivery_record import list_deliveries
-from muster_core.storage.table import delivery, delivery_event, process
+from muster_core.storage.export_table import delivery, delivery_event
+from muster_core.storage.process_table import process
 
 pytestmark = pytest.mark.integration
 

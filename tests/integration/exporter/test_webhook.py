@@ -16,8 +16,8 @@ from tests.receiver import OK, Answer, Receiver, running_receiver
 
 from muster_core.storage.connection import ask_test
 from muster_core.storage.database import transaction
-from muster_core.storage.table import connection as table
-from muster_core.storage.table import delivery
+from muster_core.storage.export_table import connection as table
+from muster_core.storage.export_table import delivery
 
 pytestmark = pytest.mark.integration
 

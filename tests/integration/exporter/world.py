@@ -35,16 +35,11 @@ from muster_core.runs.input import Inputs
 from muster_core.settings import Settings
 from muster_core.storage.catalog import apply_catalog
 from muster_core.storage.database import transaction
+from muster_core.storage.definition_table import segment, segment_revision
 from muster_core.storage.delivery_event import create_delivery
 from muster_core.storage.export import apply_export, get_export
-from muster_core.storage.table import (
-    membership_pointer,
-    membership_version,
-    refresh_run,
-    segment,
-    segment_revision,
-    snapshot,
-)
+from muster_core.storage.run_table import membership_pointer, membership_version, refresh_run
+from muster_core.storage.store_table import snapshot
 
 AS_OF = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
 HOSTILE = ['=1+2";=1+2', "@SUM(1)", "+1-555", "-5", "\t=1", "a,b;c", 'say "x"', "two\r\nlines", ""]

@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 from muster_core.rules.document import parse_segment
 from muster_core.runs.input import Inputs
 from muster_core.storage.database import transaction
+from muster_core.storage.definition_table import catalog_version
 from muster_core.storage.run import (
     Claim,
     Outcome,
@@ -21,7 +22,7 @@ from muster_core.storage.run import (
     request_refresh,
 )
 from muster_core.storage.segment import apply_segment
-from muster_core.storage.table import catalog_version, snapshot
+from muster_core.storage.store_table import snapshot
 
 LEASE = timedelta(seconds=60)
 

@@ -9,12 +9,10 @@ from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, text
 
 from muster_core.errors import PartUnavailable
-from muster_core.storage import access_table as _access_table  # noqa: F401  adds its tables
-from muster_core.storage import collection_table as _collection_table  # noqa: F401  likewise
 from muster_core.storage.batch import LEFT_OVER
 from muster_core.storage.claim import BLOCKERS
+from muster_core.storage.dictionary import all_tables
 from muster_core.storage.migrate import migrate
-from muster_core.storage.table import metadata
 
 pytestmark = pytest.mark.integration
 
@@ -69,14 +67,14 @@ def test_migrations_make_exactly_the_tables_of_the_code(empty) -> None:
     migrated, created = empty("muster_migrated"), empty("muster_created")
     migrate(migrated)
     engine = create_engine(created)
-    metadata.create_all(engine)
+    all_tables().create_all(engine)
     engine.dispose()
 
     assert described(migrated) == described(created)
 
     engine = create_engine(migrated)
     with engine.connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+        assert compare_metadata(MigrationContext.configure(connection), all_tables()) == []
         assert connection.scalar(text("SELECT count(*) FROM store_head")) == 1
     engine.dispose()
 

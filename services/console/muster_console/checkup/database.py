@@ -14,7 +14,7 @@ from muster_console.checkup.finding import Finding, error, fine, warning
 from muster_console.operation.workspace import Workspace
 from muster_core.storage import migrations
 from muster_core.storage.database import transaction
-from muster_core.storage.table import metadata
+from muster_core.storage.dictionary import all_tables
 
 PART = "postgresql"
 
@@ -74,7 +74,7 @@ SELECT t.name, p.privilege
   FROM unnest(CAST(:tables AS text[])) AS t(name), unnest(CAST(:rights AS text[])) AS p(privilege)
  WHERE NOT has_table_privilege(t.name, p.privilege) ORDER BY 1, 2
 """),
-        {"tables": sorted(metadata.tables), "rights": list(_RIGHTS)},
+        {"tables": sorted(all_tables().tables), "rights": list(_RIGHTS)},
     ).all()
     if rows:
         lacking = ", ".join(f"{row.privilege} on {row.name}" for row in rows[:5])

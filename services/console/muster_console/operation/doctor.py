@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from datetime import timedelta
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -16,10 +17,15 @@ from muster_console.checkup.machine import check_folders, check_settings, check_
 from muster_console.operation.health import look_at_health
 from muster_console.operation.workspace import Workspace
 from muster_core.errors import MusterError
+from muster_core.storage.collection import database_time, last_collection
+from muster_core.storage.database import transaction
 from muster_core.telemetry import redact
 
 #: Starting a session and one job, on an engine that has nothing ready.
 _PROBE_SECONDS = 150
+
+#: So many collections may be missed: schedulers are stopped now and then.
+_MISSED = 3
 
 
 def examine(workspace: Workspace, *, engine: bool = True) -> list[Finding]:
@@ -33,6 +39,7 @@ def examine(workspace: Workspace, *, engine: bool = True) -> list[Finding]:
         ("postgresql", lambda: check_database(workspace)),
         ("redis", lambda: check_redis(workspace)),
         ("lake", lambda: check_folders(workspace)),
+        ("collection", lambda: _collection(workspace)),
         ("services", lambda: _services(workspace)),
     ]
     if engine:
@@ -55,6 +62,20 @@ def _safely(part: str, check: Callable[[], Iterable[Finding]]) -> Iterator[Findi
         yield error(part, "answers", type(exc).__name__, "Run `muster system migrate`.")
     except OSError as exc:
         yield error(part, "answers", exc.strerror or type(exc).__name__, "Look at rights and disk.")
+
+
+def _collection(workspace: Workspace) -> Iterator[Finding]:
+    with transaction(workspace.database) as connection:
+        last, now = last_collection(connection), database_time(connection)
+    mend = "See what `muster system collect` says, and the scheduler's log."
+    if last["error_class"] is not None:
+        yield warning("collection", "last", f"the last one failed: {last['error']}", mend)
+    elif last["finished_at"] is None:
+        yield fine("collection", "last", "none yet")
+    elif now - last["finished_at"] > _MISSED * timedelta(hours=workspace.settings.collect_hours):
+        yield warning("collection", "last", f"none since {last['finished_at']}", mend)
+    else:
+        yield fine("collection", "last", f"ended {last['finished_at']}")
 
 
 def _services(workspace: Workspace) -> Iterator[Finding]:

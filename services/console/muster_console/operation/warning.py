@@ -24,7 +24,7 @@ from muster_core.rules.scope import Scopes
 from muster_core.rules.warning import measure_warnings, warnings_of
 from muster_core.storage.segment import list_segments
 from muster_core.storage.snapshot import read_head
-from muster_core.storage.table import snapshot
+from muster_core.storage.store_table import snapshot
 
 _STATES = {"draft": "a draft", "inactive": "inactive"}
 

@@ -1,4 +1,4 @@
--- The control database, first form. Dictionary: muster_core/storage/table.py.
+-- The control database, first form. Dictionary: the modules muster_core/storage/*_table.py.
 
 CREATE SEQUENCE fence_seq;
 
