@@ -147,6 +147,12 @@ class KillerSegment(TransientError):
     code = "poison_segment"
 
 
+class TaskMemoryExceeded(TerminalError):
+    """One segment alone needs more memory than a task may take."""
+
+    code = "task_memory_exceeded"
+
+
 class UnreadableSegment(TerminalError):
     """The stored definition cannot be read. Apply the segment again."""
 

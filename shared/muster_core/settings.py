@@ -37,11 +37,18 @@ from muster_core.security.secret import KeyRing, open_key_file, read_keys
 
 #: A duration of a setting: a month is longer than any of them makes sense.
 Seconds = Annotated[float, Field(gt=0, le=31 * 86400)]
+#: Memory of a setting, in mebibytes or gibibytes.
+MemorySize = Annotated[str, Field(pattern=r"^[1-9]\d{0,6}[mg]$")]
 
 
 def default_home() -> Path:
     """Return the data directory used when `MUSTER_HOME` is not set."""
     return Path.home() / ".muster"
+
+
+def memory_bytes(text: str) -> int:
+    """Return the bytes a `MemorySize` stands for."""
+    return int(text[:-1]) << (30 if text.endswith("g") else 20)
 
 
 @contextmanager
@@ -110,6 +117,10 @@ class Settings(BaseSettings):
     run_limit_seconds: Seconds = 1800.0
     #: Deliveries of one exporter at the same time; a connection says how many of them may be its own.
     exporter_deliveries: int = Field(default=16, ge=1, le=256)
+    #: What one task of the engine may take, its Python process included, such as `1536m` or `2g`.
+    task_memory: MemorySize = "1536m"
+    #: What all tasks of one batch may take together; None: as many run as the engine has room for.
+    batch_memory: MemorySize | None = None
     #: Batches evaluated at the same time, over all workers.
     concurrent_batches: int = Field(default=8, ge=1)
     #: After so many seconds of waiting a run is one step more urgent.
@@ -258,6 +269,18 @@ class Settings(BaseSettings):
     def key_file(self) -> Path:
         """Return the file with the keys of credentials (mode 0600)."""
         return self.home / "secret.keys"
+
+    @property
+    def task_bytes(self) -> int:
+        """Return what one task of the engine may take, in bytes."""
+        return memory_bytes(self.task_memory)
+
+    @property
+    def tasks_in_flight(self) -> int | None:
+        """Return how many partitions of a batch may be evaluated at the same time; None: any number."""
+        if self.batch_memory is None:
+            return None
+        return max(1, memory_bytes(self.batch_memory) // self.task_bytes)
 
     @property
     def lease(self) -> timedelta:

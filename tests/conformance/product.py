@@ -12,7 +12,9 @@ from tests.conformance.preparation import Prepared, Shape, catalog_of, prepare
 from tests.conformance.reference_row import World
 
 from muster_core.errors import InvalidInput, Problem
+from muster_core.kernel.budget import least_memory
 from muster_core.kernel.evaluate import PartitionResult, evaluate
+from muster_core.kernel.extent import Extent
 from muster_core.kernel.plan import Plan, PlannedSegment, compile_plan
 from muster_core.kernel.rank import thresholds_of
 from muster_core.kernel.source import ArrowPartition
@@ -42,8 +44,12 @@ def members_of(
     shape: Shape = _PLAIN,
     *,
     gone: frozenset[Any] = frozenset(),
+    slack: int | None = None,
 ) -> Outcome:
-    """Return the members of each document, all of one batch with the segments they refer to."""
+    """Return the members of each document, all of one batch with the segments they refer to.
+
+    `slack` is the bytes beside the least memory the plan can do with, None no bound at all.
+    """
     others = [known for known in world.segments.values() if isinstance(known, dict)]
     named = [document | {"name": f"case_{place}"} for place, document in enumerate(documents)]
     parsed = [parse_segment(document) for document in (*named, *others)]
@@ -65,7 +71,7 @@ def members_of(
         stored={name: _pointer(place) for place, name in enumerate(_stored(world))},
         measures=measures_of(world),
     )
-    results = _evaluated(Plan.from_json(plan.to_json()), partitions)
+    results = _evaluated(Plan.from_json(plan.to_json()), partitions, slack)
     return _outcome(results, prepared, len(documents))
 
 
@@ -93,10 +99,18 @@ def measures_of(world: World) -> dict[str, MeasureDocument]:
     }
 
 
-def _evaluated(plan: Plan, partitions: Sequence[ArrowPartition]) -> list[PartitionResult]:
+def _evaluated(
+    plan: Plan, partitions: Sequence[ArrowPartition], slack: int | None
+) -> list[PartitionResult]:
+    memory: list[int | None] = [None] * len(partitions)
+    if slack is not None:
+        extents = [Extent.of(plan.tables, partition) for partition in partitions]
+        memory = [least_memory(plan, extent) + slack for extent in extents]
     if plan.ranks:
-        plan = plan.with_thresholds(thresholds_of(plan, partitions))
-    return [evaluate(plan, partition) for partition in partitions]
+        least = max((m for m in memory if m is not None), default=None)
+        plan = plan.with_thresholds(thresholds_of(plan, partitions, least))
+    pairs = zip(partitions, memory, strict=True)
+    return [evaluate(plan, partition, memory=bound) for partition, bound in pairs]
 
 
 def _outcome(results: Sequence[PartitionResult], prepared: Prepared, wanted: int) -> Outcome:

@@ -57,6 +57,24 @@ class Reference:
             )
         return results
 
+    def nodes(self, document: Node) -> dict[str, set[Any]]:
+        """Return whom every rule and every condition names, by JSON pointer."""
+        evaluation = self._evaluation(document.get("timezone"))
+        found: dict[str, set[Any]] = {}
+
+        def look(node: Node, pointer: str) -> None:
+            found[pointer] = evaluation.members(node)
+            if node["kind"] == "not":
+                look(node["of"], f"{pointer}/of")
+            elif node["kind"] in ("all", "any"):
+                for place, part in enumerate(node["of"]):
+                    look(part, f"{pointer}/of/{place}")
+
+        for place, rule in enumerate(document["rules"]):
+            look(rule["where"], f"/rules/{place}/where")
+            found[f"/rules/{place}"] = found[f"/rules/{place}/where"]
+        return found
+
     def segment(self, name: str) -> set[Any]:
         """Return the stored members of another segment; one that never published has none."""
         if name not in self._segments:

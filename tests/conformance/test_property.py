@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, seed, settings
+from hypothesis import strategies as st
 from tests.conformance.failure import case_text, write_failure
 from tests.conformance.generation import Example, examples
 from tests.conformance.preparation import Shape
@@ -65,6 +66,8 @@ def check_agreement(example: Example) -> None:
         assert found.counts[place] == len(members)
         after = [len(result) for result in reference.running(document)]
         assert found.running[place][: len(after)] == after
+        named = {pointer: len(keys) for pointer, keys in reference.nodes(document).items()}
+        assert found.nodes[place] == named
 
 
 @settings(_SETTINGS, max_examples=60)
@@ -73,6 +76,14 @@ def test_neither_company_nor_layout_changes_a_result(example: Example) -> None:
     whole = _members(example, Shape())
     assert whole == _members(example, Shape(partitions=3, chunk_rows=1, files=3, dictionary=True))
     assert [_members(example, Shape(), place)[0] for place in range(6)] == whole
+
+
+@settings(_SETTINGS, max_examples=60)
+@given(example=examples(documents=6), slack=st.sampled_from([0, 40, 200, 1_000]))
+def test_no_memory_to_spare_changes_no_member_and_no_count(example: Example, slack: int) -> None:
+    given = (example.world, example.as_of, example.documents, example.shape)
+    whole = members_of(*given, gone=example.gone)
+    assert members_of(*given, gone=example.gone, slack=slack) == whole
 
 
 def _members(example: Example, shape: Shape, place: int | None = None) -> list[set[Any]]:

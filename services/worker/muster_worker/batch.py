@@ -171,6 +171,8 @@ class Batch:
             progress=self._note_progress,
             references=self._references(snapshot),
             limits=self._settings.limits,
+            task_memory=self._settings.task_bytes,
+            tasks_in_flight=self._settings.tasks_in_flight,
         )
         try:
             return evaluator.evaluate(self._comparable(snapshot))

@@ -5,7 +5,7 @@ Sets of customers are packed eight to a byte, so a thousand segments' conditions
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from muster_core.catalog.type import parse_type
+from muster_core.kernel.budget import Split, cut
 from muster_core.kernel.column import Column, one_array
+from muster_core.kernel.extent import Extent
 from muster_core.kernel.filter import passing
 from muster_core.kernel.gather import Outside
 from muster_core.kernel.node import (
@@ -35,7 +37,8 @@ from muster_core.kernel.node import (
     TopNode,
 )
 from muster_core.kernel.number import Numbers, related_numbers
-from muster_core.kernel.packed import Packed, count, pack, words_of
+from muster_core.kernel.packed import Packed, WordMatrix, count, pack
+from muster_core.kernel.passes import Pass
 from muster_core.kernel.plan import Plan
 from muster_core.kernel.rank import within
 from muster_core.kernel.result import Result, column_numbers
@@ -47,6 +50,9 @@ from muster_core.lake.manifest import KEY_HASH
 from muster_core.rules.predicate import SameRow
 
 __all__ = ["PartitionResult", "Tally", "evaluate"]
+
+#: Conditions by their places.
+Nodes = Sequence[tuple[int, ConditionNode]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,15 +70,23 @@ class PartitionResult:
         return tallies_of(self.plan, self.counts)
 
 
-def evaluate(plan: Plan, partition: Partition) -> PartitionResult:
-    """Return the members of every segment of `plan` among the customers of `partition`."""
+def evaluate(plan: Plan, partition: Partition, *, memory: int | None = None) -> PartitionResult:
+    """Return the members of every segment of `plan` among the customers of `partition`.
+
+    `memory` bounds what the process may take, in bytes, see `muster_core.kernel.budget`; the result is the same.
+
+    Raises:
+        TaskMemoryExceeded: a segment needs more than `memory` even alone.
+    """
     evaluation = _Evaluation(plan, partition)
-    members = [evaluation.members(place) for place in range(len(plan.segments))]
+    if partition.size:
+        for split in cut(plan, Extent.of(plan.tables, partition), memory):
+            evaluation.run(split)
     return PartitionResult(
         plan=plan,
-        words=words_of(members, partition.size, plan.words),
+        words=evaluation.matrix.words,
         customers=count(evaluation.alive),
-        counts=evaluation.counts(members),
+        counts=evaluation.counts(),
     )
 
 
@@ -84,67 +98,89 @@ class _Evaluation:
         self._stored: dict[str, Any] = {}
         self._columns: dict[str, Column] = {}
         self.alive = pack(partition.alive())
+        self.matrix = WordMatrix(partition.size, plan.words)
         self._sets: dict[int, Packed] = {}
         self._members: dict[int, Packed] = {}
-        self._running: dict[int, list[int]] = {}
-        if partition.size:
-            self._scan()
-            self._filter()
-            self._combine()
-        else:
-            self._sets = dict.fromkeys(range(len(plan.conditions)), self.alive)
+        self._referred = {n.segment for n in plan.conditions if isinstance(n, MemberNode)}
+        self._heads = np.zeros((len(plan.segments), 3), dtype=np.int64)
+        self._conditions = np.zeros(len(plan.conditions), dtype=np.int64)
+        self._running = [[0] * len(segment.rules) for segment in plan.segments]
 
-    def _scan(self) -> None:
-        """Evaluate conditions on related rows, one table at a time; what more than one needs is kept."""
-        needed = self._operands()
+    def run(self, split: Split) -> None:
+        """Decide the segments of `split`; only the members that others may refer to are kept."""
+        nodes = [(place, self._plan.conditions[place]) for place in split.conditions]
+        for made in split.passes:
+            self._scan(made)
+        self._filter(nodes)
+        self._combine(nodes)
+        members = {place: self.members(place) for place in split.segments}
+        self.matrix.put(members)
+        self._count(members)
+        self._sets = {}
+        self._members = {p: m for p, m in self._members.items() if p in self._referred}
+
+    def _scan(self, made: Pass) -> None:
+        """Decide conditions on related rows, one table at a time; what more than one needs is kept."""
+        nodes = [(place, self._plan.conditions[place]) for place in made.decided]
+        needed = self._operands(nodes)
         kept: dict[Operand, Numbers] = {}
-        for name, table in self._plan.tables.items():
-            results: list[Result] = scan_table(name, table, self._partition)
-            for place, node in enumerate(self._plan.conditions):
+        for name, folds in made.folds.items():
+            found = scan_table(name, self._plan.tables[name], self._partition, folds)
+            results: dict[int, Result] = dict(zip(folds, found, strict=True))
+            for place, node in nodes:
                 if isinstance(node, RowsNode) and node.table == name:
                     self._set(place, results[node.fold].passing(node.predicate))
             for operand in needed:
                 if operand.table == name:
                     kept[operand] = results[operand.fold].numbers()
-        for place, node in enumerate(self._plan.conditions):
+            # before the next table is read
+            del found, results
+        for place, node in nodes:
             if isinstance(node, CompareNode):
                 left, right = kept[node.left], kept[node.right]
                 self._set(place, related_numbers(left, node.relation, right, node.times))
             elif isinstance(node, TopNode):
                 by = self._plan.ranks[node.rank].by
-                numbers = kept[by] if isinstance(by, Operand) else self._ranked(by)
-                self._set(place, self._top(node, numbers))
+                assert isinstance(by, Operand)
+                self._set(place, self._top(node, kept[by]))
 
-    def _operands(self) -> set[Operand]:
-        found = {rank.by for rank in self._plan.ranks if isinstance(rank.by, Operand)}
-        for node in self._plan.conditions:
+    def _operands(self, nodes: Nodes) -> set[Operand]:
+        found: set[Operand] = set()
+        for _, node in nodes:
             if isinstance(node, CompareNode):
                 found |= {node.left, node.right}
+            elif isinstance(node, TopNode):
+                by = self._plan.ranks[node.rank].by
+                found |= {by} if isinstance(by, Operand) else set()
         return found
 
     def _set(self, place: int, passed: Bits) -> None:
         self._sets[place] = pack(passed) & self.alive
 
-    def _ranked(self, by: RankColumn) -> Numbers:
-        return column_numbers(self._column(by.column, by.kind))
-
     def _top(self, node: TopNode, numbers: Numbers) -> Bits:
         rank, threshold = self._plan.ranks[node.rank], self._plan.thresholds[node.rank]
         return within(rank, threshold, numbers, self._profile(self._plan.key))
 
-    def _filter(self) -> None:
-        """Evaluate conditions on the profile, each column read once."""
-        for place, node in enumerate(self._plan.conditions):
+    def _filter(self, nodes: Nodes) -> None:
+        """Decide conditions on the profile, those on one column together: it is read once."""
+        reading = None
+        for place, node in sorted(nodes, key=lambda pair: getattr(pair[1], "column", "")):
+            if isinstance(node, AttributeNode) and node.column != reading:
+                reading = node.column
+                self._forget()
             passed = self._of_profile(node)
             if passed is not None:
                 self._set(place, passed)
-        stored = [(p, n) for p, n in enumerate(self._plan.conditions) if isinstance(n, StoredNode)]
+        self._forget()
+        stored = [(place, node.version) for place, node in nodes if isinstance(node, StoredNode)]
         # bits of one version after each other: the partition keeps the one it read last
-        stored.sort(key=lambda pair: (pair[1].version.manifest, pair[1].version.bit))
-        for place, node in stored:
-            version = node.version
+        for place, version in sorted(stored, key=lambda pair: (pair[1].manifest, pair[1].bit)):
             found = self._partition.members(version.manifest, version.manifest_sha256, version.bit)
             self._set(place, found)
+
+    def _forget(self) -> None:
+        self._stored.clear()
+        self._columns.clear()
 
     def _of_profile(self, node: ConditionNode) -> Bits | None:
         match node:
@@ -154,6 +190,8 @@ class _Evaluation:
                 return _named(node, self._profile(self._plan.key))
             case SampleNode():
                 return sampled(node, self._profile(KEY_HASH))
+            case TopNode() if isinstance(by := self._plan.ranks[node.rank].by, RankColumn):
+                return self._top(node, column_numbers(self._column(by.column, by.kind)))
             case _:
                 return None
 
@@ -181,9 +219,9 @@ class _Evaluation:
             self._columns[name] = known
         return known
 
-    def _combine(self) -> None:
-        """Evaluate the rest, which only refers to earlier conditions."""
-        for place, node in enumerate(self._plan.conditions):
+    def _combine(self, nodes: Nodes) -> None:
+        """Decide the rest, which only refers to earlier conditions."""
+        for place, node in nodes:
             if isinstance(node, EveryoneNode):
                 self._sets[place] = self.alive
             elif isinstance(node, GroupNode):
@@ -211,8 +249,8 @@ class _Evaluation:
     def _decide(self, place: int, segment: SegmentPlan) -> Packed:
         """Return the members of a segment: rules top-down, then manual changes; removing wins."""
         found = np.zeros_like(self.alive)
-        running = self._running[place] = []
-        for rule in segment.rules:
+        running = self._running[place]
+        for number, rule in enumerate(segment.rules):
             chosen = self._sets[rule.condition]
             match rule.combine:
                 case None:
@@ -223,31 +261,35 @@ class _Evaluation:
                     found = found & chosen
                 case "except":
                     found = found & ~chosen
-            running.append(count(found))
+            running[number] = count(found)
         if segment.add is not None:
             found = found | self._sets[segment.add]
         if segment.remove is not None:
             found = found & ~self._sets[segment.remove]
         return found
 
-    def counts(self, members: list[Packed]) -> Counts:
-        """Return what was counted, once `members` was called for every segment."""
-        heads = np.zeros((len(members), 3), dtype=np.int64)
-        for place, packed in enumerate(members):
-            heads[place, :2] = count(packed)
-        for place, earlier in self._earlier():
-            heads[place, 1] = count(members[place] & ~earlier)
-            heads[place, 2] = count(earlier & ~members[place])
-        conditions = [count(self._sets[place]) for place in range(len(self._plan.conditions))]
-        running = [number for place in range(len(members)) for number in self._running[place]]
-        return np.concatenate([heads.ravel(), np.array([*conditions, *running], dtype=np.int64)])
+    def _count(self, members: Mapping[int, Packed]) -> None:
+        """Count a split's members, against the version before, and everyone its conditions name."""
+        for place, packed in members.items():
+            self._heads[place, :2] = count(packed)
+        for place, earlier in self._earlier(members):
+            self._heads[place, 1] = count(members[place] & ~earlier)
+            self._heads[place, 2] = count(earlier & ~members[place])
+        for place, packed in self._sets.items():
+            self._conditions[place] = count(packed)
 
-    def _earlier(self) -> Iterator[tuple[int, Packed]]:
+    def counts(self) -> Counts:
+        """Return what was counted, once every split has been run."""
+        running = [number for numbers in self._running for number in numbers]
+        parts = (self._heads.ravel(), self._conditions, np.array(running, dtype=np.int64))
+        return np.concatenate(parts)
+
+    def _earlier(self, places: Iterable[int]) -> Iterator[tuple[int, Packed]]:
         """Yield the places of segments with a version before, and its members, neighbours together."""
         known = [
-            (segment.previous, place)
-            for place, segment in enumerate(self._plan.segments)
-            if segment.previous is not None
+            (before, place)
+            for place in places
+            if (before := self._plan.segments[place].previous) is not None
         ]
         known.sort(key=lambda pair: (pair[0].manifest, pair[0].bit))
         for before, place in known:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,23 +30,35 @@ def count(packed: Packed) -> int:
     return int(np.bitwise_count(packed).sum(dtype=np.int64))
 
 
-def words_of(members: Sequence[Packed], size: int, words: int) -> NDArray[np.uint64]:
-    """Return the membership matrix, one row a customer: bit b is bit b % 64 of word b // 64.
+class WordMatrix:
+    """The membership matrix in the making: bit b of a customer is bit b % 64 of its word b // 64."""
 
-    Each word is contiguous in memory, as it is written.
-    """
-    found = np.zeros((words, size), dtype=np.uint64)
-    octets = found.view(np.uint8).reshape(words, size, 8)
-    for place in range(0, len(members), 8):
-        word, octet = divmod(place // 8, 8)
-        octets[word, :, octet] = _transposed(members[place : place + 8])[:size]
-    return found.T
+    def __init__(self, size: int, words: int) -> None:
+        # each word is contiguous in memory, as it is written
+        self._found = np.zeros((words, size), dtype=np.uint64)
+        self._octets = self._found.view(np.uint8).reshape(words, size, 8)
+
+    def put(self, members: Mapping[int, Packed]) -> None:
+        """Set bits, by place, that were not set before."""
+        octets: dict[int, dict[int, Packed]] = defaultdict(dict)
+        for place, packed in members.items():
+            octets[place // 8][place % 8] = packed
+        for place, sets in octets.items():
+            word, octet = divmod(place, 8)
+            target = self._octets[word, :, octet]
+            # other bits of the byte may have come before
+            np.bitwise_or(target, _transposed(sets)[: len(target)], out=target)
+
+    @property
+    def words(self) -> NDArray[np.uint64]:
+        """Return the matrix, one row a customer, one column a word."""
+        return self._found.T
 
 
-def _transposed(sets: Sequence[Packed]) -> NDArray[np.uint8]:
+def _transposed(sets: Mapping[int, Packed]) -> NDArray[np.uint8]:
     """Return for each customer one byte: bit i is whether set i has it."""
-    columns = np.zeros((len(sets[0]), 8), dtype=np.uint8)
-    for row, packed in enumerate(sets):
+    columns = np.zeros((len(next(iter(sets.values()))), 8), dtype=np.uint8)
+    for row, packed in sets.items():
         columns[:, row] = packed
     blocks = columns.view("<u8").ravel()
     for shift, mask in _SWAPS:

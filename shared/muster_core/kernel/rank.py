@@ -6,7 +6,7 @@ again. The first row of every batch says enough to read only the batches the las
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -18,7 +18,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from muster_core.catalog.type import parse_type
+from muster_core.kernel.budget import cut_ranks
 from muster_core.kernel.column import Column, one_array
+from muster_core.kernel.extent import Extent
 from muster_core.kernel.gather import Outside
 from muster_core.kernel.node import Operand, Rank, RankColumn, Threshold
 from muster_core.kernel.number import Numbers, sortable_words
@@ -72,25 +74,37 @@ def batch_of(data: bytes, number: int) -> pa.RecordBatch:
     return pa.ipc.open_file(pa.BufferReader(data)).get_batch(number)
 
 
-def rank_candidates(plan: Plan, partition: Partition) -> list[Candidates]:
-    """Return, for each rank of `plan`, the customers of a partition that it may take."""
-    wanted = {rank.by.table for rank in plan.ranks if isinstance(rank.by, Operand)}
-    results = {name: scan_table(name, plan.tables[name], partition) for name in sorted(wanted)}
+def rank_candidates(
+    plan: Plan, partition: Partition, memory: int | None = None
+) -> Iterator[tuple[int, Candidates]]:
+    """Yield, for each rank of `plan` by its place, the customers of a partition that it may take.
+
+    `memory` is as in `muster_core.kernel.budget`.
+    """
     if not partition.size:
-        return [Candidates(total=0, table=_table((), pa.array([], pa.string())))] * len(plan.ranks)
+        nobody = Candidates(total=0, table=_table((), pa.array([], pa.string())))
+        yield from ((place, nobody) for place in range(len(plan.ranks)))
+        return
     alive = partition.alive()
     keys = one_array(partition.profile([plan.key])[plan.key])
+    for place, numbers in _ranked(plan, partition, memory):
+        yield place, _candidates(plan.ranks[place], numbers, alive, keys)
+
+
+def _ranked(plan: Plan, partition: Partition, memory: int | None) -> Iterator[tuple[int, Numbers]]:
+    """Yield the numbers each rank goes by; of related rows only those of one pass are held at a time."""
     outside = Outside(partition, plan.gathered)
-    found = []
-    for rank in plan.ranks:
-        by = rank.by
-        numbers = (
-            results[by.table][by.fold].numbers()
-            if isinstance(by, Operand)
-            else column_numbers(_column(partition, outside, by))
-        )
-        found.append(_candidates(rank, numbers, alive, keys))
-    return found
+    for place, rank in enumerate(plan.ranks):
+        if isinstance(rank.by, RankColumn):
+            yield place, column_numbers(_column(partition, outside, rank.by))
+    for made in cut_ranks(plan, Extent.of(plan.tables, partition), memory):
+        for name, folds in made.folds.items():
+            results = scan_table(name, plan.tables[name], partition, folds)
+            for place in made.decided:
+                by = plan.ranks[place].by
+                if isinstance(by, Operand) and by.table == name:
+                    yield place, results[folds.index(by.fold)].numbers()
+            del results
 
 
 def _column(partition: Partition, outside: Outside, by: RankColumn) -> Column:
@@ -221,15 +235,19 @@ def _straddling(summaries: Sequence[_Summary], taken: int) -> tuple[list[tuple[i
     return list(pairs), int(sizes[early].sum())
 
 
-def thresholds_of(plan: Plan, partitions: Sequence[Partition]) -> tuple[Threshold, ...]:
+def thresholds_of(
+    plan: Plan, partitions: Sequence[Partition], memory: int | None = None
+) -> tuple[Threshold, ...]:
     """Return the thresholds of a plan whose partitions are all at hand."""
     job = plan.rank_plan()
-    found = [rank_candidates(job, partition) for partition in partitions]
+    found = [dict(rank_candidates(job, partition, memory)) for partition in partitions]
 
     def read(part: int, place: int, number: int) -> pa.RecordBatch:
         return batch_of(found[part][place].to_bytes(), number)
 
-    return find_thresholds(job, [[one.summary() for one in part] for part in found], read)
+    places = range(len(job.ranks))
+    summaries = [[part[place].summary() for place in places] for part in found]
+    return find_thresholds(job, summaries, read)
 
 
 def within(rank: Rank, threshold: Threshold, numbers: Numbers, keys: Any) -> Bits:

@@ -15,6 +15,7 @@ from muster_core.kernel.node import (
     RowNode,
     TablePlan,
 )
+from muster_core.kernel.reach import rows_needed
 from muster_core.rules.predicate import SameRow
 
 Tables = Mapping[str, TablePlan]
@@ -51,7 +52,8 @@ def ranking_tables(
 
 def _narrowed(table: TablePlan, places: Sequence[int]) -> TablePlan:
     folds = [table.folds[place] for place in places]
-    kept = _needed(table.rows, [fold.where for fold in folds if fold.where is not None])  # type: ignore[union-attr]
+    # old places of row nodes, rising, with their new ones
+    kept = {old: new for new, old in enumerate(sorted(rows_needed(table.rows, folds)))}
     rows = [_renumbered(table.rows[old], kept) for old in kept]
     moved = [_with_where(fold, kept) for fold in folds]
     names = _columns(rows, moved)
@@ -62,17 +64,6 @@ def _narrowed(table: TablePlan, places: Sequence[int]) -> TablePlan:
             "gathered": {n: found for n, found in table.gathered.items() if n in names},
         }
     )
-
-
-def _needed(rows: Sequence[RowNode], roots: Sequence[int]) -> dict[int, int]:
-    """Return old places of row nodes, rising, with their new ones."""
-    found, waiting = set(roots), list(roots)
-    while waiting:
-        node = rows[waiting.pop()]
-        if isinstance(node, GroupNode):
-            waiting += [place for place in node.of if place not in found]
-            found.update(node.of)
-    return {old: new for new, old in enumerate(sorted(found))}
 
 
 def _renumbered(node: RowNode, places: Mapping[int, int]) -> RowNode:

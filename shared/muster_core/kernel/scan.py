@@ -30,6 +30,7 @@ from muster_core.kernel.node import (
 )
 from muster_core.kernel.period import Periods
 from muster_core.kernel.pick import Earliest, Latest, Ordered
+from muster_core.kernel.reach import rows_needed
 from muster_core.kernel.result import AnyAccumulator, Result, finish, make_accumulator
 from muster_core.kernel.sequence import Sequences
 from muster_core.kernel.source import Bits, Partition
@@ -43,23 +44,25 @@ _NEVER = np.iinfo(np.int64).min
 Selection = tuple[int | None, int | None, int | None]
 
 
-def scan_table(name: str, table: TablePlan, partition: Partition) -> list[Result]:
-    """Return the results of all folds of `table`, in plan order."""
+def scan_table(
+    name: str, table: TablePlan, partition: Partition, places: Sequence[int] | None = None
+) -> list[Result]:
+    """Return the results of the folds of `table` at `places`, in this order; None: of all of them."""
+    folds = table.folds if places is None else tuple(table.folds[place] for place in places)
     ties = [*table.row_key, SOURCE_FILE, SOURCE_ROW]
     dates = table.time_kind == Kind.DATE
     accumulators = [
-        make_accumulator(fold, partition.size, dates=dates, ties=len(ties)) for fold in table.folds
+        make_accumulator(fold, partition.size, dates=dates, ties=len(ties)) for fold in folds
     ]
-    steps = nested_windows(table.folds)
-    scan = _Scan(table, accumulators, steps, Outside(partition, table.gathered), ties)
+    steps = nested_windows(folds)
+    scan = _Scan(table, folds, accumulators, steps, Outside(partition, table.gathered), ties)
     for batch in partition.rows(name, scan.columns, oldest=scan.oldest):
         if batch.num_rows:
             scan.update(batch)
     for wider, narrower in steps:
         _absorb(accumulators[wider], accumulators[narrower])
     return [
-        finish(fold, accumulator)
-        for fold, accumulator in zip(table.folds, accumulators, strict=True)
+        finish(fold, accumulator) for fold, accumulator in zip(folds, accumulators, strict=True)
     ]
 
 
@@ -108,26 +111,28 @@ class _Scan:
     def __init__(
         self,
         table: TablePlan,
+        folds: Sequence[AnyFold],
         accumulators: list[AnyAccumulator],
         steps: Sequence[tuple[int, int]],
         outside: Outside,
         ties: list[str],
     ) -> None:
         self._table = table
+        self._folds = folds
         self._outside = outside
         self._ties = ties
-        selections = [_selection(fold) for fold in table.folds]
+        selections = [_selection(fold) for fold in folds]
         highs = [high for _, _, high in selections]
         for wider, narrower in steps:
             low, high = selections[narrower][1], highs[narrower]
             assert low is not None  # of two different bounds the later one is no open side
             # A window may begin after everything visible: then there is nothing to take over.
             highs[wider] = low - 1 if high is None else min(low - 1, high)
-        self._kinds = _column_kinds(table)
+        self._kinds = _column_kinds(table, folds)
         # Folds over the same rows share one selection of them.
         self._groups: dict[Selection, list[tuple[AnyFold, AnyAccumulator]]] = defaultdict(list)
         for fold, (where, low, _), high, accumulator in zip(
-            table.folds, selections, highs, accumulators, strict=True
+            folds, selections, highs, accumulators, strict=True
         ):
             self._groups[where, low, high].append((fold, accumulator))
 
@@ -135,7 +140,7 @@ class _Scan:
     def columns(self) -> list[str]:
         """Return the columns to read."""
         own = {name for name in self._kinds if name not in self._outside}
-        ordered = any(isinstance(f, Fold) and f.order_by is not None for f in self._table.folds)
+        ordered = any(isinstance(f, Fold) and f.order_by is not None for f in self._folds)
         ties = self._ties if ordered else []
         return sorted(own | self._outside.rows_needed(self._kinds) | set(ties))
 
@@ -225,14 +230,15 @@ def _chosen(column: Column, rows: Index | slice) -> Column:
     return Column(_taken(column.array, rows), column.kind)
 
 
-def _column_kinds(table: TablePlan) -> dict[str, ColumnType]:
-    """Return every column the pass reads, with its type."""
+def _column_kinds(table: TablePlan, folds: Sequence[AnyFold]) -> dict[str, ColumnType]:
+    """Return every column a pass over `folds` reads, with its type."""
     kinds: dict[str, str] = {}
     if table.time is not None and table.time_kind is not None:
         kinds[table.time] = table.time_kind
-    for fold in table.folds:
+    for fold in folds:
         kinds |= _fold_kinds(fold)
-    for row in table.rows:
+    for place in sorted(rows_needed(table.rows, folds)):
+        row = table.rows[place]
         if not isinstance(row, GroupNode):
             kinds[row.column] = row.kind
             if isinstance(row.predicate, SameRow):

@@ -55,6 +55,10 @@ class Partition(Protocol):
         """
         ...
 
+    def row_count(self, table: str) -> int:
+        """Return how many rows of `table` the partition has, those included that `rows` leaves out."""
+        ...
+
     def order_columns(self, table: str) -> list[str]:
         """Return the columns that order rows of equal time: the row key, `_source_file`, `_source_row`."""
         ...
@@ -119,6 +123,12 @@ class ArrowPartition:
         size = stream_rows(len(placed), self.chunk_rows)
         streams = [iter(file.to_batches(max_chunksize=size)) for file in placed]
         yield from merge(streams, self.order[table], names, chunk_rows=self.chunk_rows)
+
+    def row_count(self, table: str) -> int:
+        """Return the number of rows of `table`."""
+        found = self.tables[table]
+        files = [found] if isinstance(found, pa.Table) else found
+        return sum(int(file.num_rows) for file in files)
 
     def order_columns(self, table: str) -> list[str]:
         """Return the columns that order rows of equal time."""

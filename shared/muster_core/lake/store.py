@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -19,6 +19,7 @@ from muster_core.lake.manifest import (
     ALIVE,
     KeyRange,
     MatrixFile,
+    PreparedTable,
     SnapshotManifest,
     StoreFile,
     decode,
@@ -72,6 +73,16 @@ class Store:
     def partition(self, number: int) -> StorePartition:
         """Return one hash partition for reading."""
         return StorePartition(lake=self.lake, manifest=self.manifest, number=number)
+
+    def sizes(self, tables: Iterable[str]) -> list[tuple[int, dict[str, int]]]:
+        """Return of each partition its ordinals, and its rows in each of `tables`, dead ones included.
+
+        Raises:
+            StoreDamaged: the snapshot has no such table.
+        """
+        names = list(tables)
+        parts = [self.partition(number) for number in range(self.manifest.partitions)]
+        return [(part.size, {name: part.row_count(name) for name in names}) for part in parts]
 
 
 @dataclass(slots=True)
@@ -139,12 +150,25 @@ class StorePartition:
         Raises:
             StoreDamaged: a file is missing, unreadable or without these columns.
         """
-        prepared = self.manifest.tables.get(table)
-        if prepared is None:
-            raise StoreDamaged(f"The snapshot has no table {table}.")
+        prepared = self._prepared(table)
         files = [entry for entry in prepared.files if entry.partition == self.number]
         scan = RowScan(lake=self.lake, dead_sources=prepared.dead_sources, order=self._order(table))
         yield from scan.rows(files, columns, oldest)
+
+    def row_count(self, table: str) -> int:
+        """Return how many rows of `table` the partition's files have, dead ones included.
+
+        Raises:
+            StoreDamaged: the snapshot has no such table.
+        """
+        files = self._prepared(table).files
+        return sum(entry.rows for entry in files if entry.partition == self.number)
+
+    def _prepared(self, table: str) -> PreparedTable:
+        prepared = self.manifest.tables.get(table)
+        if prepared is None:
+            raise StoreDamaged(f"The snapshot has no table {table}.")
+        return prepared
 
     def order_columns(self, table: str) -> list[str]:
         """Return the columns that order rows of equal time: the row key, `_source_file`, `_source_row`."""

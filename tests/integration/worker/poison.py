@@ -16,7 +16,7 @@ import muster_core.kernel.evaluate as kernel
 _evaluate = kernel.evaluate
 
 
-def evaluate(plan, partition):
+def evaluate(plan, partition, *, memory=None):
     """Evaluate as ever, unless the plan holds a poisonous segment."""
     for line in Path(os.environ["MUSTER_TEST_POISON"]).read_text().splitlines():
         segment, _, harm = line.partition(" ")
@@ -24,7 +24,7 @@ def evaluate(plan, partition):
             if harm == "die":
                 os.kill(os.getpid(), signal.SIGKILL)
             time.sleep(600)
-    return _evaluate(plan, partition)
+    return _evaluate(plan, partition, memory=memory)
 
 
 if "MUSTER_TEST_POISON" in os.environ:

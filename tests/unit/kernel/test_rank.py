@@ -174,8 +174,8 @@ def test_only_batches_that_may_hold_the_last_one_are_read(
         partitions.append(_partition(owned, values, "integer"))
     by = RankColumn(column="value", kind="integer")
     plan = _plan(Rank(by=by, descending=False, limit=None, percent=percent)).rank_plan()
-    found = [rank_candidates(plan, partition) for partition in partitions]
-    files = [[one.to_bytes() for one in part] for part in found]
+    found = [dict(rank_candidates(plan, partition)) for partition in partitions]
+    files = [[part[0].to_bytes()] for part in found]
     reads = 0
 
     def read(part: int, place: int, number: int) -> pa.RecordBatch:
@@ -183,7 +183,7 @@ def test_only_batches_that_may_hold_the_last_one_are_read(
         reads += 1
         return batch_of(files[part][place], number)
 
-    summaries = [[one.summary() for one in part] for part in found]
+    summaries = [[part[0].summary()] for part in found]
     threshold = find_thresholds(plan, summaries, read)[0]
     last = sorted(pairs)[len(pairs) * percent[0] // (100 * 10 ** percent[1]) - 1]
     assert threshold.words is not None

@@ -11,6 +11,8 @@ from pyspark.sql import SparkSession
 
 from muster_core.catalog.document import Catalog
 from muster_core.errors import InvalidInput, MusterError, TerminalError
+from muster_core.kernel.budget import cut
+from muster_core.kernel.extent import Extent
 from muster_core.kernel.node import Threshold
 from muster_core.kernel.plan import Plan, PlannedSegment, compile_plan
 from muster_core.lake.location import Lake
@@ -31,6 +33,7 @@ from muster_worker.evaluate.job import (
     Evaluation,
     Progress,
     TaskCrashed,
+    number_of_tasks,
     run_job,
     run_rank_job,
     write_plan,
@@ -112,6 +115,9 @@ class Evaluator:
     progress: Progress
     references: References
     limits: Limits = DEFAULT_LIMITS
+    #: Bytes one task may take, and how many may be in flight; None: any number.
+    task_memory: int | None = None
+    tasks_in_flight: int | None = None
     #: Seconds spent on compiling plans and writing them, over all parts.
     plan_seconds: float = field(default=0.0, init=False)
     _tasks: int = field(default=0, init=False)
@@ -196,6 +202,10 @@ class Evaluator:
                 measures=self._measures(),
                 limits=self.limits,
             )
+            # before a job begins: halving finds whose rules are too large without the engine's help
+            names = {run.segment_id: run.name for run in runs}
+            sizes = store.sizes(plan.tables)
+            cut(plan, Extent.largest(sizes), self.task_memory, names)
         self.plan_seconds += time.monotonic() - began
         return plan
 
@@ -205,9 +215,15 @@ class Evaluator:
             plan = plan.with_thresholds(self._rank(store, plan.rank_plan()))
         given = self._given(plan)
         partitions = store.manifest.partitions
-        session = self.begin_job()
-        progress = self._counted(partitions)
-        return plan.sha256, run_job(session, plan, given, partitions=partitions, progress=progress)
+        found = run_job(
+            self.begin_job(),
+            plan,
+            given,
+            partitions=partitions,
+            tasks=self.tasks_in_flight,
+            progress=self._counted(partitions),
+        )
+        return plan.sha256, found
 
     def _rank(self, store: Store, plan: Plan) -> tuple[Threshold, ...]:
         if plan.sha256 not in self._thresholds:
@@ -219,6 +235,7 @@ class Evaluator:
                 given,
                 lake=self.lake,
                 partitions=partitions,
+                tasks=self.tasks_in_flight,
                 progress=self._counted(partitions),
             )
         return self._thresholds[plan.sha256]
@@ -226,7 +243,7 @@ class Evaluator:
     def _counted(self, partitions: int) -> Progress:
         """Return what tells a job's progress on top of the jobs before it."""
         before = self._tasks
-        self._tasks += partitions
+        self._tasks += number_of_tasks(partitions, self.tasks_in_flight)
         return lambda tasks, done: self.progress(before + tasks, before + done)
 
     def _given(self, plan: Plan) -> TaskInput:
@@ -240,6 +257,7 @@ class Evaluator:
             snapshot=self.basis.snapshot,
             snapshot_sha256=self.basis.snapshot_sha256,
             directory=self.directory,
+            memory=self.task_memory,
         )
 
     def _write(self, whole: Evaluation, plans: str, runs: Sequence[ClaimedRun]) -> Matrix:

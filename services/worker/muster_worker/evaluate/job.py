@@ -1,4 +1,7 @@
-"""One engine job: a plan evaluated, or its customers ranked, over all partitions of a snapshot, one task each."""
+"""One engine job: a plan evaluated, or its customers ranked, over all partitions of a snapshot.
+
+Each partition is a task of its own, unless fewer may be in flight: then a task does several, one by one.
+"""
 
 from __future__ import annotations
 
@@ -69,8 +72,9 @@ def run_job(
     *,
     partitions: int,
     progress: Progress,
+    tasks: int | None = None,
 ) -> Evaluation:
-    """Evaluate `plan` on every partition and return what came back.
+    """Evaluate `plan` on every partition, in so many tasks (None: one each), and return what came back.
 
     Raises:
         EngineUnavailable: the engine was lost, or the job was interrupted.
@@ -78,7 +82,8 @@ def run_job(
         TaskCrashed: a Python process of the engine died.
         TerminalError: a task raised an error; a Muster error keeps its class.
     """
-    rows = _run(spark, EvaluateTask(given), SCHEMA, partitions=partitions, progress=progress)
+    task = EvaluateTask(given)
+    rows = _run(spark, task, SCHEMA, partitions=partitions, tasks=tasks, progress=progress)
     return _gather(plan, rows, partitions)
 
 
@@ -90,13 +95,15 @@ def run_rank_job(
     lake: Lake,
     partitions: int,
     progress: Progress,
+    tasks: int | None = None,
 ) -> tuple[Threshold, ...]:
     """Rank the customers of every partition and return the thresholds of `plan`, a `Plan.rank_plan`.
 
     Raises:
         EngineUnavailable, NoSpace, TaskCrashed, TerminalError: as for `run_job`.
     """
-    rows = _run(spark, RankTask(given), RANK_SCHEMA, partitions=partitions, progress=progress)
+    task = RankTask(given)
+    rows = _run(spark, task, RANK_SCHEMA, partitions=partitions, tasks=tasks, progress=progress)
     return thresholds_from(lake, plan, rows, partitions)
 
 
@@ -106,13 +113,15 @@ def _run(
     schema: str,
     *,
     partitions: int,
+    tasks: int | None,
     progress: Progress,
 ) -> list[dict[str, Any]]:
-    handler = _Watch(partitions, progress)
+    tasks = number_of_tasks(partitions, tasks)
+    handler = _Watch(tasks, progress)
     spark.registerProgressHandler(handler)
     try:
         with engine_errors():
-            numbers = spark.range(0, partitions, 1, partitions)
+            numbers = spark.range(0, partitions, 1, tasks)
             rows: list[dict[str, Any]] = numbers.mapInArrow(task, schema).toArrow().to_pylist()
     except TerminalError as exc:
         if _CRASHED in str(exc.__cause__):
@@ -120,8 +129,13 @@ def _run(
         raise
     finally:
         spark.removeProgressHandler(handler)
-    progress(partitions, partitions)
+    progress(tasks, tasks)
     return rows
+
+
+def number_of_tasks(partitions: int, most: int | None) -> int:
+    """Return how many tasks a job over `partitions` has where `most` may be in flight; None: any number."""
+    return partitions if most is None else min(partitions, most)
 
 
 def _gather(plan: Plan, rows: Iterable[Mapping[str, Any]], partitions: int) -> Evaluation:

@@ -58,9 +58,11 @@ def rank_partition(given: TaskInput, number: int) -> Any:
     """
     with only_muster_errors():
         lake, plan, store = open_input(given)
-        found = rank_candidates(plan, store.partition(number))
-        files = [_write(lake, given.directory, number, one) for one in found]
-        summaries = [one.summary() for one in found]
+        files, summaries = [""] * len(plan.ranks), [b""] * len(plan.ranks)
+        # one after the other: together the candidates of many ranks would not fit into memory
+        for place, one in rank_candidates(plan, store.partition(number), given.memory):
+            files[place] = _write(lake, given.directory, number, one)
+            summaries[place] = one.summary()
     return pa.RecordBatch.from_pydict(
         {"partition": [number], "files": [json.dumps(files)], "summaries": [summaries]},
         schema=_ARROW,

@@ -40,6 +40,8 @@ class TaskInput:
     snapshot: str
     snapshot_sha256: str
     directory: str
+    #: Bytes the task's process may take; None: no bound.
+    memory: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,7 @@ def open_input(given: TaskInput) -> tuple[Lake, Plan, Store]:
 
 def _evaluate(given: TaskInput, number: int) -> tuple[str, bytes]:
     lake, plan, store = open_input(given)
-    result = evaluate(plan, store.partition(number))
+    result = evaluate(plan, store.partition(number), memory=given.memory)
     file = write_words(lake, given.directory, number, result.words)
     return file.model_dump_json(), pack_counts(result.counts)
 
