@@ -23,6 +23,9 @@ CHECKOUT = Path(__file__).parents[1]
 COMPOSE = CHECKOUT / "infra" / "docker-compose.yml"
 _VARIABLE = re.compile(r"\$\{(\w+)(?::\?[^}]*)?\}")
 
+#: What no container is told, and what changes nothing but how fast a short life begins.
+_TUNING = {"JAVA_TOOL_OPTIONS", "MUSTER_ENGINE_SHORT_LIVED"}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
@@ -66,7 +69,7 @@ class Composition:
         given = self._services[name].get("environment", {})
         made = {key: self._local(value) for key, value in given.items()}
         kept = {k: v for k, v in bare_environment().items() if k != "PYTHONPATH"}
-        unknown = set(other) - set(made)
+        unknown = set(other) - set(made) - _TUNING
         assert not unknown, f"{name} is not told {unknown}"
         return kept | made | other
 

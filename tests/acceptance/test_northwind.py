@@ -47,6 +47,17 @@ def test_a_segment_shows_its_counts_per_rule(northwind: Muster) -> None:
     rules = northwind.json("segment", "show", "not_served_by_employee_4")["rules"]
     assert [rule["running"] for rule in rules] == [91, 16]
     assert [rule["members"] for rule in rules] == [91, 75]
+    counts = northwind.json("segment", "show", "not_served_by_employee_4", "--counts")
+    assert [(n["members"], n["running"]) for n in counts["nodes"] if n["depth"] == 0] == [
+        (91, 91),
+        (75, 16),
+    ]
+    shown = northwind.ok("segment", "show", "not_served_by_employee_4", "--counts")
+    assert "so far" in shown.out
+    slowest = northwind.json("segment", "slowest", "--limit", "3")
+    seconds = [run["work_seconds"] for run in slowest]
+    assert len(seconds) == 3
+    assert seconds == sorted(seconds, reverse=True)
 
 
 def test_a_cron_of_every_minute_is_kept_without_any_command(

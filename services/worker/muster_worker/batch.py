@@ -24,6 +24,7 @@ from muster_core.errors import (
     PartUnavailable,
     TransientError,
 )
+from muster_core.kernel.share import shares_of
 from muster_core.kernel.tally import Tally
 from muster_core.lake.location import Lake
 from muster_core.lake.place import batch_folder
@@ -214,11 +215,13 @@ class Batch:
         self, snapshot: SnapshotRow, matrix: Matrix, inputs: Mapping[int, Inputs]
     ) -> Mapping[int, str]:
         found = matrix.evaluation
+        shares = shares_of(found.work)
         outcomes = [
             _outcome(
                 run,
                 found.bits[run.segment_id],
                 found.tallies[run.segment_id],
+                shares[run.segment_id],
                 inputs.get(run.run_id),
             )
             for run in self._claim.runs
@@ -356,13 +359,19 @@ class Batch:
             self._written = now
 
 
-def _outcome(run: ClaimedRun, bit: int, tally: Tally, inputs: Inputs | None) -> Outcome:
+def _outcome(
+    run: ClaimedRun, bit: int, tally: Tally, share: float, inputs: Inputs | None
+) -> Outcome:
     return Outcome(
         run_id=run.run_id,
         bit=bit,
         member_count=tally.count,
         joined=tally.joined,
         left=tally.left,
-        node_counts={"nodes": dict(tally.nodes), "running": list(tally.running)},
+        node_counts={
+            "nodes": dict(tally.nodes),
+            "running": list(tally.running),
+            "work_share": share,
+        },
         inputs=inputs,
     )

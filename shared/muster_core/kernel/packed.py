@@ -36,6 +36,8 @@ class WordMatrix:
     def __init__(self, size: int, words: int) -> None:
         # each word is contiguous in memory, as it is written
         self._found = np.zeros((words, size), dtype=np.uint64)
+        #: Bytes of which some bits are set already.
+        self._begun: set[int] = set()
         self._octets = self._found.view(np.uint8).reshape(words, size, 8)
 
     def put(self, members: Mapping[int, Packed]) -> None:
@@ -45,9 +47,12 @@ class WordMatrix:
             octets[place // 8][place % 8] = packed
         for place, sets in octets.items():
             word, octet = divmod(place, 8)
-            target = self._octets[word, :, octet]
-            # other bits of the byte may have come before
-            np.bitwise_or(target, _transposed(sets)[: len(target)], out=target)
+            target, bits = self._octets[word, :, octet], _transposed(sets)
+            if place in self._begun:
+                target |= bits[: len(target)]
+            else:
+                target[:] = bits[: len(target)]
+                self._begun.add(place)
 
     @property
     def words(self) -> NDArray[np.uint64]:

@@ -36,7 +36,7 @@ class Outcome:
     member_count: int
     joined: int
     left: int
-    #: Members per pointer into the document, and running counts per rule.
+    #: Members per pointer into the document, running counts per rule, and the share of the batch's work.
     node_counts: Mapping[str, object]
     #: What it was computed from beside its rules and the snapshot, see `muster_core.runs.input`.
     inputs: Inputs | None = None

@@ -66,6 +66,18 @@ class RunRecord:
         """Return how many engine jobs its batch took: one, two where customers are ranked, more once halved."""
         return len(self.engine_jobs or [])
 
+    @property
+    def work_share(self) -> float | None:
+        """Return its part of its batch's work, 0 to 1, see `muster_core.kernel.share`."""
+        share = (self.node_counts or {}).get("work_share")
+        return None if share is None else float(share)
+
+    @property
+    def work_seconds(self) -> float | None:
+        """Return its part of the time its batch was evaluated, in seconds."""
+        taken = (self.seconds or {}).get("evaluate")
+        return None if self.work_share is None or taken is None else self.work_share * taken
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunEvent:
@@ -150,6 +162,23 @@ def list_runs(
         query = query.where(segment.c.name == name)
     if states is not None:
         query = query.where(refresh_run.c.state.in_(states))
+    return [RunRecord(**row) for row in connection.execute(query).mappings()]
+
+
+def slowest_runs(connection: Connection, *, limit: int) -> list[RunRecord]:
+    """Return of each segment the run its latest version is from, the one that took most of its batch first."""
+    share = refresh_run.c.node_counts["work_share"].as_float()
+    taken = share * batch.c.seconds["evaluate"].as_float()
+    query = (
+        _query()
+        .where(
+            segment.c.deleted_at.is_(None),
+            refresh_run.c.version == segment.c.published_version,
+            taken.is_not(None),
+        )
+        .order_by(taken.desc(), refresh_run.c.id)
+        .limit(limit)
+    )
     return [RunRecord(**row) for row in connection.execute(query).mappings()]
 
 

@@ -28,7 +28,14 @@ from muster_core.storage.lease import (
     settle_skipped,
 )
 from muster_core.storage.publication import Outcome, pin_snapshot, publish, record_evaluated
-from muster_core.storage.record import RunEvent, RunRecord, get_run, list_runs, run_events
+from muster_core.storage.record import (
+    RunEvent,
+    RunRecord,
+    get_run,
+    list_runs,
+    run_events,
+    slowest_runs,
+)
 from muster_core.storage.request import (
     RequestedRun,
     cancel_run,
@@ -73,4 +80,5 @@ __all__ = [
     "settle_cancelled",
     "settle_failure",
     "settle_skipped",
+    "slowest_runs",
 ]

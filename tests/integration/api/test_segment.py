@@ -40,6 +40,12 @@ def test_a_change_names_the_revision_it_is_based_on(api: Api) -> None:
     assert api.call("viewer", "GET", "/segments/british").headers["ETag"] == '"2"'
 
 
+def test_counts_of_a_segment_that_was_never_refreshed_are_a_conflict(api: Api) -> None:
+    save(api)
+    assert api.call("viewer", "GET", "/segments/british/counts").status_code == 409
+    assert api.call("viewer", "GET", "/segments/nobody/counts").status_code == 404
+
+
 def test_of_many_who_change_the_same_revision_one_wins(api: Api) -> None:
     save(api)
 

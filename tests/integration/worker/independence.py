@@ -27,7 +27,7 @@ from muster_core.lake.manifest import MatrixManifest, Pointer
 from muster_core.lake.matrix import write_manifest
 from muster_core.lake.store import Store
 from muster_core.rules.document import parse_segment
-from muster_worker.evaluate.job import Evaluation, plan_path, run_job, write_plan
+from muster_worker.evaluate.job import Evaluation, run_job, write_plan
 from muster_worker.evaluate.task import TaskInput
 from muster_worker.extract.ingest import extract_due
 from muster_worker.prepare.preparation import Preparation, prepare
@@ -117,11 +117,11 @@ class PreparedShop:
             for number, (name, where) in enumerate(SEGMENTS.items())
         ]
         plan = compile_plan(planned, manifest.catalog, as_of)
-        write_plan(self.lake, plan)
+        path = write_plan(self.lake, "matrix", plan)
         largest = Extent.largest(self._store().sizes(plan.tables))
         given = TaskInput(
             lake_url=self.lake.url,
-            plan=plan_path(plan),
+            plan=path,
             plan_sha256=plan.sha256,
             snapshot=self.made.manifest_path,
             snapshot_sha256=self.made.sha256,

@@ -208,7 +208,11 @@ def test_the_engine_finds_what_the_kernels_find_in_this_process(ready: Bench, sh
     for run in runs.values():
         total = totals[run["segment_id"]]
         assert total.count == run["member_count"]
-        assert run["node_counts"] == {"nodes": dict(total.nodes), "running": list(total.running)}
+        counted = dict(run["node_counts"])
+        assert 0 < counted.pop("work_share") < 1
+        assert counted == {"nodes": dict(total.nodes), "running": list(total.running)}
+    shares = [run["node_counts"]["work_share"] for run in runs.values()]
+    assert sum(shares) == pytest.approx(1)
 
 
 def test_segments_without_a_column_they_need_fail_alone_without_a_job_for_them(

@@ -213,7 +213,16 @@ def _batch_facts(run: RunRecord) -> list[tuple[str, object]]:
         ("jobs", run.jobs),
         ("tasks", None if run.tasks is None else f"{run.tasks_done} of {run.tasks}"),
         ("seconds", seconds or None),
+        ("share of the work", work_text(run)),
     ]
+
+
+def work_text(run: RunRecord) -> str | None:
+    """Return how much of its batch's work a run was, and how long that took."""
+    if run.work_share is None:
+        return None
+    share = f"{100 * run.work_share:.1f} %"
+    return share if run.work_seconds is None else f"{share}, {run.work_seconds:.2f} s"
 
 
 def _text(number: int | None) -> str | None:

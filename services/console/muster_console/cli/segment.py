@@ -1,4 +1,4 @@
-"""``muster segment``: apply, list, show, delete, members, download, refresh."""
+"""``muster segment``: apply, list, show, slowest, delete, members, download, cancel, refresh."""
 
 from __future__ import annotations
 
@@ -20,11 +20,13 @@ from muster_console.cli.output import (
     print_warnings,
     times_text,
 )
+from muster_console.cli.run import work_text
 from muster_console.cli.waiting import TimeoutOption, follow
 from muster_console.operation import segment as operation
+from muster_console.operation.count import NodeCount, count_nodes
 from muster_console.operation.member import download_members, look_at_members
 from muster_console.operation.refresh import parse_instant, refresh_segments
-from muster_console.operation.run import cancel_segment
+from muster_console.operation.run import cancel_segment, look_at_slowest, run_json
 from muster_console.operation.segment import SegmentLine
 from muster_console.operation.workspace import open_workspace
 from muster_core.exports.document import Format
@@ -79,8 +81,19 @@ def list_(*, json: JsonOption = False) -> None:
 
 
 @app.command()
-def show(name: Name, *, json: JsonOption = False) -> None:
+def show(
+    name: Name,
+    *,
+    counts: Annotated[
+        bool,
+        typer.Option("--counts", help="Only the counts of every rule and condition, and of when."),
+    ] = False,
+    json: JsonOption = False,
+) -> None:
     """Show a segment's definition, schedule, counts per rule and last runs."""
+    if counts:
+        _show_counts(name, json=json)
+        return
     with open_workspace() as workspace:
         view = operation.show_segment(workspace, name)
     if json:
@@ -113,9 +126,58 @@ def show(name: Name, *, json: JsonOption = False) -> None:
     )
     print_table(
         "last runs",
-        ("run", "state", "due", "members", "joined", "left"),
-        [(str(r.run_id), r.state, r.due_at, r.member_count, r.joined, r.left) for r in view.runs],
+        ("run", "state", "due", "members", "joined", "left", "share of the work"),
+        [
+            (str(r.run_id), r.state, r.due_at, r.member_count, r.joined, r.left, work_text(r))
+            for r in view.runs
+        ],
     )
+
+
+def _show_counts(name: str, *, json: bool) -> None:
+    with open_workspace() as workspace:
+        found = count_nodes(workspace, name)
+    if json:
+        print_json(found.to_json())
+        return
+    print_facts(
+        name,
+        [
+            ("version", f"{found.version}, run {found.run_id}"),
+            ("as of", found.as_of),
+            ("counted", found.counted_at),
+            ("members", found.members),
+            ("joined", found.joined),
+            ("left", found.left),
+        ],
+    )
+    print_table(
+        "members per rule and condition",
+        ("rule or condition", "combine", "members", "so far"),
+        [(_branch(node), node.combine, node.members, node.running) for node in found.nodes],
+    )
+
+
+def _branch(node: NodeCount) -> str:
+    if node.depth:
+        return f"{'   ' * node.depth}{node.condition}"
+    return f"{int(node.pointer.rpartition('/')[2]) + 1}. {node.condition}"
+
+
+@app.command()
+def slowest(
+    *,
+    limit: Annotated[int, typer.Option(help="Show so many.", min=1, max=10_000)] = 20,
+    json: JsonOption = False,
+) -> None:
+    """List the segments by how long their part of their last batch took."""
+    with open_workspace() as workspace:
+        runs = look_at_slowest(workspace, limit=limit)
+    if json:
+        print_json([run_json(run) for run in runs])
+        return
+    rows = [(r.segment, str(r.run_id), r.batch_runs, work_text(r), r.finished_at) for r in runs]
+    print_table("", ("segment", "run", "in the batch", "share of the work", "ended"), rows)
 
 
 @app.command()

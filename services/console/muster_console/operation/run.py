@@ -13,7 +13,14 @@ from muster_core.queue.hint import send_hint
 from muster_core.runs.state import SETTLED, RunState
 from muster_core.storage import run as storage
 from muster_core.storage.database import transaction
-from muster_core.storage.run import RunEvent, RunRecord, get_run, list_runs, run_events
+from muster_core.storage.run import (
+    RunEvent,
+    RunRecord,
+    get_run,
+    list_runs,
+    run_events,
+    slowest_runs,
+)
 
 #: What `active` stands for in a filter: everything that has not ended.
 ACTIVE = [state for state in RunState if state not in SETTLED]
@@ -39,6 +46,12 @@ def look_at_runs(
     states = None if state is None else ACTIVE if state == "active" else [_state(state)]
     with transaction(workspace.database) as connection:
         return list_runs(connection, name=segment, states=states, limit=limit)
+
+
+def look_at_slowest(workspace: Workspace, *, limit: int) -> list[RunRecord]:
+    """Return of each segment the run its latest version is from, what took longest first."""
+    with transaction(workspace.database) as connection:
+        return slowest_runs(connection, limit=limit)
 
 
 def look_at_run(workspace: Workspace, run_id: int) -> RunView:
@@ -125,6 +138,7 @@ def run_json(run: RunRecord) -> dict[str, Any]:
     found = asdict(run)
     found["members"] = found.pop("member_count")
     found["jobs"] = run.jobs
+    found |= {"work_share": run.work_share, "work_seconds": run.work_seconds}
     return found | references_json(found.pop("inputs"))
 
 

@@ -9,7 +9,7 @@ from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from muster_console.parts.service import SERVICES
-from muster_core.settings import Seconds
+from muster_core.settings import Seconds, Settings
 
 _GIBIBYTE = 1024**3
 
@@ -18,6 +18,12 @@ def default_memory() -> str:
     """Return the engine's heap: a quarter of the machine's memory, between 1 and 4 GiB."""
     quarter = psutil.virtual_memory().total // 4
     return f"{min(max(quarter, _GIBIBYTE), 4 * _GIBIBYTE) // 1024**2}m"
+
+
+def default_cores() -> int:
+    """Return how many tasks run at the same time: one a core, as far as the memory beside the heap goes."""
+    beside = psutil.virtual_memory().total * 3 // 4
+    return max(1, min(os.cpu_count() or 1, beside // Settings().task_bytes))
 
 
 class PartSettings(BaseSettings):
@@ -31,7 +37,7 @@ class PartSettings(BaseSettings):
     console_port: int | None = Field(default=None, ge=1, le=65535)
     engine_memory: str = Field(default_factory=default_memory, pattern=r"^\d+[mg]$")
     #: Tasks the engine runs at the same time.
-    engine_cores: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1)
+    engine_cores: int = Field(default_factory=default_cores, ge=1)
     #: Which services this machine runs, separated by commas; `none` starts the parts alone.
     services: str = "scheduler,worker,exporter,console"
     #: How long a part may take to become ready.

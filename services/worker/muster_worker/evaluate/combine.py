@@ -45,14 +45,16 @@ def combine(lake: Lake, directory: str, parts: Sequence[Evaluation]) -> Evaluati
         words += part.words
     bits: dict[int, int] = {}
     tallies: dict[int, Tally] = {}
+    work: dict[int, float] = {}
     for piece in shifted:
         bits |= piece.bits
         tallies |= piece.part.tallies
+        work |= piece.part.work
     files = tuple(
         _side_by_side(lake, directory, [part.files[number] for part in parts])
         for number in range(len(parts[0].files))
     )
-    return Evaluation(words=words, bits=bits, tallies=tallies, files=files)
+    return Evaluation(words=words, bits=bits, tallies=tallies, files=files, work=work)
 
 
 def _side_by_side(lake: Lake, directory: str, files: Sequence[MatrixFile]) -> MatrixFile:

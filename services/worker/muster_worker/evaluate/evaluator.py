@@ -15,6 +15,7 @@ from muster_core.kernel.budget import cut
 from muster_core.kernel.extent import Extent
 from muster_core.kernel.node import Threshold
 from muster_core.kernel.plan import Plan, PlannedSegment, compile_plan
+from muster_core.kernel.share import work_of
 from muster_core.lake.location import Lake
 from muster_core.lake.manifest import MatrixManifest
 from muster_core.lake.matrix import write_manifest
@@ -181,10 +182,14 @@ class Evaluator:
             get_logger().warning("part failed", runs=len(runs), error=exc.code, said=str(exc))
             raise
         own = {run.segment_id for run in runs}
+        tables = store.manifest.tables
+        rows = {name: tables[name].rows for name in plan.tables}
+        work = work_of(plan, store.manifest.customers, rows)
         return sha256, replace(
             found,
             bits={segment: bit for segment, bit in found.bits.items() if segment in own},
             tallies={s: tally for s, tally in found.tallies.items() if s in own},
+            work={segment: amount for segment, amount in work.items() if segment in own},
         )
 
     def _plan(self, store: Store, runs: Sequence[ClaimedRun]) -> Plan:

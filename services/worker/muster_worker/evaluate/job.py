@@ -6,7 +6,7 @@ Each partition is a task of its own, unless fewer may be in flight: then a task 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -37,12 +37,16 @@ class TaskCrashed(TerminalError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
-    """What a job found: the files it wrote and, per segment, its bit and tallies over all partitions."""
+    """What a job found: the files it wrote and, per segment, its bit and tallies over all partitions.
+
+    `work` is what each segment costs, see `muster_core.kernel.share`.
+    """
 
     words: int
     bits: Mapping[int, int]
     tallies: Mapping[int, Tally]
     files: tuple[MatrixFile, ...]
+    work: Mapping[int, float] = field(default_factory=dict)
 
 
 def plan_path(directory: str, plan: Plan) -> str:

@@ -17,6 +17,7 @@ from muster_console.api.policy import Editing, SeeingMembers, Viewing
 from muster_console.api.problem import ProblemItem
 from muster_console.api.revision import IfMatch, IfNoneMatch, etag, expected_revision
 from muster_console.operation import segment as operation
+from muster_console.operation.count import SegmentCounts, count_nodes
 from muster_console.operation.definition import read_definitions_text
 from muster_console.operation.member import look_at_members
 from muster_console.operation.refresh import refresh_segments
@@ -131,6 +132,12 @@ def show_segment(workspace: Viewing, name: str, response: Response) -> SegmentDe
         rules=view.rules,
         next_times=view.next_times,
     )
+
+
+@router.get("/{name}/counts")
+def show_counts(workspace: Viewing, name: str) -> SegmentCounts:
+    """Return the counts of every rule and condition the latest version was published with."""
+    return count_nodes(workspace, name)
 
 
 @router.put("/{name}", openapi_extra=DOCUMENT_BODY)
