@@ -18,6 +18,7 @@ from muster_core.errors import (
     MusterError,
     PoisonSegment,
     RunTooLong,
+    TaskMemoryExceeded,
     TransientError,
 )
 from muster_core.runs.state import Reason
@@ -88,12 +89,21 @@ def settle_guilty(
     connection: Connection, claim: Claim, settings: Settings, run: ClaimedRun, error: MusterError
 ) -> Mapping[int, str]:
     """Settle the run that stood alone with `error`: one that kills processes is tried again, alone."""
+    return settle_failure(
+        connection,
+        claim,
+        [run.run_id],
+        # what says already which segment it is about, and what to do, is told as it is
+        error if isinstance(error, TaskMemoryExceeded) else _poison(run, error),
+        backoff=settings.backoff,
+        blame=Blame.WORK,
+    )
+
+
+def _poison(run: ClaimedRun, error: MusterError) -> MusterError:
     said = error.listed() if isinstance(error, InvalidInput) else error.message
     kind = KillerSegment if isinstance(error, TaskCrashed) else PoisonSegment
-    poison = kind(
+    return kind(
         f"The segment {run.name} alone made its evaluation fail: {said}",
         hint="Look at its rules and at the columns they read; the last published members stay.",
-    )
-    return settle_failure(
-        connection, claim, [run.run_id], poison, backoff=settings.backoff, blame=Blame.WORK
     )
