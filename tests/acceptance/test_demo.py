@@ -145,6 +145,7 @@ def test_every_segment_in_readme_and_guide_can_be_applied(
             muster.ok("segment", "apply", segment)
 
 
+@pytest.mark.long
 def test_a_second_demo_in_the_same_home_ends_well(shop: tuple[Muster, Answer]) -> None:
     muster, _ = shop
     words = ("demo", "--customers", str(CUSTOMERS), "--home", str(muster.home))

@@ -71,17 +71,22 @@ def test_a_cron_of_every_minute_is_kept_without_any_command(
     northwind.ok("segment", "apply", document)
     run = eventually(
         lambda: northwind.json("run", "list", "--segment", "minutely", "--state", "published"),
-        timeout=100,
+        timeout=200,
         every=1,
     )[-1]
     document.write_text("name: minutely\nschedule: off\nrules: [{where: {kind: everyone}}]\n")
     northwind.ok("segment", "apply", document)
     found = northwind.json("run", "show", str(run["run_id"]))
     assert found["trigger"] == "schedule"
-    assert found["members"] == 91
+    assert (found["members"], found["joined"], found["left"]) == (91, 91, 0)
+    assert found["version"] == 1
     assert found["due_at"].endswith(":00+00:00")
-    for name in ("scheduler", "worker", "engine_jobs", "snapshot_id", "as_of"):
-        assert found[name], name
+    assert found["as_of"] >= found["due_at"]
+    assert found["scheduler"].startswith("scheduler@")
+    assert found["worker"].startswith("worker@")
+    assert " spark 4." in found["engine"]
+    assert len(found["engine_jobs"]) == 1
+    assert found["snapshot_id"] is not None
 
 
 def test_stopped_and_started_again_everything_is_there(northwind: Muster) -> None:
