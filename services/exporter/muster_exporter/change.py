@@ -40,6 +40,8 @@ class Difference:
     #: The columns that are delivered; the customer key is the first one.
     columns: Sequence[str]
     refused: Mapping[int, Sequence[Refused]]
+    #: Whether those who left are told.
+    removals: bool
 
     def partition(self, number: int) -> Rows:
         """Return what becomes of the customers of one partition."""
@@ -52,7 +54,7 @@ class Difference:
             again[row.ordinal] = row.operation is not Operation.ADD
         stay = now & before
         changed = self._changed(number, stay) | (stay & again)
-        added, removed = now & ~before, before & ~now
+        added, removed = now & ~before, before & ~now & self.removals
         return self._gather(number, added, changed, removed)
 
     def _changed(self, number: int, stay: Bits) -> Bits:

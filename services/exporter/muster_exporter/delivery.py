@@ -8,7 +8,6 @@ from typing import Any
 
 from muster_core.errors import StoreDamaged
 from muster_core.exports.claim import Chunk
-from muster_core.exports.document import Mode
 from muster_core.exports.manifest import (
     DeliveredFile,
     ExportManifest,
@@ -150,7 +149,7 @@ def _manifest(version: Version, files: list[DeliveredFile]) -> ExportManifest:
         csv_dialect=csv_dialect(document.format, raw=document.raw),
         mode=version.mode,
         basis_version=version.basis,
-        changes=dict(version.counts) if version.mode is Mode.CHANGES else None,
+        changes=dict(version.counts) if version.mode.tells_changes else None,
         rows_per_file=document.rows_per_file,
         files=files,
     )

@@ -19,7 +19,7 @@ from muster_core.errors import (
     TransientError,
 )
 from muster_core.exports.claim import Chunk, ClaimedDelivery, Refused
-from muster_core.exports.document import Mode, parse_export
+from muster_core.exports.document import parse_export
 from muster_core.exports.state import DeliveryState
 from muster_core.lake.location import Lake
 from muster_core.runs.backoff import Backoff
@@ -195,7 +195,7 @@ class Exporter:
                 rows=receipt.rows,
                 size=receipt.size,
                 location=receipt.location,
-                counts=version.counts if version.mode is Mode.CHANGES else None,
+                counts=version.counts if version.mode.tells_changes else None,
             )
             _note(connection, claim, None)
 

@@ -15,7 +15,6 @@ from typing import Any, Protocol
 from muster_core.errors import StoreDamaged, TargetRefused
 from muster_core.exports.cell import json_lines
 from muster_core.exports.claim import Chunk, Refused
-from muster_core.exports.document import Mode
 from muster_core.exports.manifest import instant
 from muster_exporter.version import Receipt, Version
 
@@ -160,7 +159,7 @@ def _end(version: Version, *, messages: int) -> bytes:
         messages=messages,
         mode=version.mode,
         basis_version=version.basis,
-        changes=dict(version.counts) if version.mode is Mode.CHANGES else None,
+        changes=dict(version.counts) if version.mode.tells_changes else None,
         as_of=instant(claim.as_of),
         columns=[column.model_dump(mode="json") for column in version.columns],
     ).encode()

@@ -65,13 +65,13 @@ class Version:
         pairs = layout(document, members.key, members.extra)
         found = members.schema([column for _, column in pairs])
         fields = [pa.field(name, found.field(column).type) for name, column in pairs]
-        if document.mode is Mode.CHANGES:
+        if document.mode is not None and document.mode.tells_changes:
             fields.insert(1, pa.field(OPERATION, pa.string()))
         return cls(
             claim=claim,
             document=document,
             members=members,
-            difference=_difference(claim, members, pairs, lake),
+            difference=_difference(claim, document, members, pairs, lake),
             columns=[
                 DeliveredColumn(name=name, column=column, type=str(members.kind(column)))
                 for name, column in pairs
@@ -123,7 +123,7 @@ class Version:
 
     def feed(self, skip: int = 0) -> RowFeed:
         """Return the rows after the first `skip`, as they are delivered."""
-        if self.document.mode is not Mode.CHANGES:
+        if not self.mode.tells_changes:
             batches = self.members.batches(self._wanted, skip=skip)
             return RowFeed(self._arrange(batch) for batch in batches)
         return RowFeed(b.select(self.schema.names) for b in _after(self._changes(), skip))
@@ -142,7 +142,7 @@ class Version:
             check()
             kinds = (
                 batch.column(OPERATION).to_pylist()
-                if self.document.mode is Mode.CHANGES
+                if self.mode.tells_changes
                 else [Operation.ADD] * batch.num_rows
             )
             partitions, ordinals = (batch.column(n).to_pylist() for n in (_PARTITION, _ORDINAL))
@@ -171,7 +171,7 @@ class Version:
                 kinds = pa.array([str(kind) for kind in found.operations], pa.string())
             cells = [table.column(column.column) for column in self.columns]
             names = [column.name for column in self.columns]
-            if self.document.mode is Mode.CHANGES:
+            if self.mode.tells_changes:
                 cells.insert(1, kinds)
                 names.insert(1, OPERATION)
             places = [pa.repeat(pa.scalar(number), table.num_rows), pa.array(ordinals, pa.int64())]
@@ -186,7 +186,11 @@ class Version:
 
 
 def _difference(
-    claim: ClaimedDelivery, members: MemberList, pairs: list[tuple[str, str]], lake: Lake
+    claim: ClaimedDelivery,
+    document: ExportDocument,
+    members: MemberList,
+    pairs: list[tuple[str, str]],
+    lake: Lake,
 ) -> Difference | None:
     """Return the way from what the destination holds; None where it cannot be told row by row.
 
@@ -207,7 +211,13 @@ def _difference(
     refused: dict[int, list[Refused]] = {}
     for row in basis.refused:
         refused.setdefault(row.partition, []).append(row)
-    return Difference(now=members, before=before, columns=columns, refused=refused)
+    return Difference(
+        now=members,
+        before=before,
+        columns=columns,
+        refused=refused,
+        removals=document.mode is Mode.CHANGES,
+    )
 
 
 def _after(batches: Iterator[Any], skip: int) -> Iterator[Any]:

@@ -29,7 +29,7 @@ SEGMENT_COLUMN = "muster_segment"
 #: What a name in PostgreSQL can hold, in bytes.
 _MAX_IDENTIFIER = 63
 
-_FILES = Capabilities(modes=(Mode.FULL, Mode.CHANGES), formats=frozenset(Format))
+_FILES = Capabilities(modes=(Mode.FULL, Mode.CHANGES, Mode.UPSERT), formats=frozenset(Format))
 _MIRRORED = Capabilities(modes=(Mode.MIRROR,))
 
 CAPABILITIES: Mapping[str, Capabilities] = {
@@ -39,7 +39,7 @@ CAPABILITIES: Mapping[str, Capabilities] = {
     "sftp": _FILES,
     "postgresql": _MIRRORED,
     "feed": _MIRRORED,
-    "webhook": Capabilities(modes=(Mode.FULL, Mode.CHANGES)),
+    "webhook": Capabilities(modes=(Mode.FULL, Mode.CHANGES, Mode.UPSERT)),
 }
 
 

@@ -57,8 +57,15 @@ class Mode(StrEnum):
     FULL = "full"
     #: What differs from the version the destination acknowledged last.
     CHANGES = "changes"
+    #: The same without those who left: they stay at the destination.
+    UPSERT = "upsert"
     #: The destination holds exactly the members afterwards.
     MIRROR = "mirror"
+
+    @property
+    def tells_changes(self) -> bool:
+        """Whether rows say what becomes of them, and a delivery stands on the one before."""
+        return self in (Mode.CHANGES, Mode.UPSERT)
 
 
 #: Where deliveries of changes say what becomes of a row.
@@ -217,7 +224,7 @@ class ExportDocument(Frozen):
         headers = [c.header for c in self.columns]
         if len(set(headers)) != len(headers):
             raise ValueError("two columns have the same name; give one another with `as`")
-        if self.mode is Mode.CHANGES and OPERATION in headers:
+        if self.mode is not None and self.mode.tells_changes and OPERATION in headers:
             raise ValueError(
                 f"`{OPERATION}` says what changed; give the column another name with `as`"
             )

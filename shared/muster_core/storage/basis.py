@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -72,7 +72,7 @@ def pin_basis(connection: Connection, delivery_id: int) -> None:
     Where the destination may hold a part of another version, everything is told.
     """
     row = connection.execute(sa.select(delivery).where(delivery.c.id == delivery_id)).one()
-    if row.basis is not None or row.document.get("mode") != Mode.CHANGES:
+    if row.basis is not None or not _tells_changes(row.document):
         return
     found = connection.execute(
         sa.select(export_basis.c.version).where(
@@ -87,6 +87,11 @@ def pin_basis(connection: Connection, delivery_id: int) -> None:
         "refused": [[r.partition, r.ordinal, r.operation, r.reason] for r in refused],
     }
     connection.execute(delivery.update().where(delivery.c.id == delivery_id).values(basis=pinned))
+
+
+def _tells_changes(document: Mapping[str, Any]) -> bool:
+    """Whether a stored document is of a mode that stands on the version before; others may not be readable."""
+    return document.get("mode") in [mode for mode in Mode if mode.tells_changes]
 
 
 def basis_of(connection: Connection, row: Any) -> Basis | None:

@@ -65,7 +65,7 @@ def redeliver(connection: Connection, delivery_id: int, *, actor: str) -> Delive
             export_basis.c.version > row.version,
         )
     )
-    changes = row.document.get("mode") == Mode.CHANGES
+    changes = row.document.get("mode") in [mode for mode in Mode if mode.tells_changes]
     if newer is not None and changes and state is not DeliveryState.DELIVERED:
         raise Conflict(
             f"The destination holds version {newer} already, and these changes lead to an older one.",

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from muster_core.exports.state import DeliveryState
+from muster_core.storage.connection import BREAKER_FAILURES
 from muster_core.storage.delivery_event import NOW
 from muster_core.storage.export_table import connection as target
 from muster_core.storage.export_table import delivery, export
@@ -101,4 +102,6 @@ def _running_count() -> sa.ScalarSelect[int]:
 
 
 def _most() -> sa.ColumnElement[int]:
-    return sa.cast(target.c.document["concurrency"].astext, sa.Integer)
+    """Return how many it takes at once: one, after it was left alone, until that one has arrived."""
+    said = sa.cast(target.c.document["concurrency"].astext, sa.Integer)
+    return sa.case((target.c.failures >= BREAKER_FAILURES, 1), else_=said)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import shutil
 import uuid
@@ -53,6 +54,7 @@ def composition(
             "POSTGRES_PASSWORD": password,
             "ENGINE_TOKEN": "token-of-tests",
             "CLUSTER_SECRET": "secret-of-tests",
+            "MUSTER_SECRET_KEYS": base64.b64encode(bytes(32)).decode(),
         },
         pythons={},
         programs={"redis-server": Path(Valkey(home, ports["redis"]).launch().command[0])},

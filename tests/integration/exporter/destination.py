@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -138,6 +139,9 @@ FILES: Mapping[str, Callable[[pytest.FixtureRequest, Path], Destination]] = {
 
 
 def _below(root: Path) -> dict[str, bytes]:
-    return {
-        str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()
-    }
+    found = {}
+    for path in root.rglob("*"):
+        # what is written at this moment gets another name meanwhile
+        with suppress(FileNotFoundError, IsADirectoryError):
+            found[str(path.relative_to(root))] = path.read_bytes()
+    return found

@@ -115,6 +115,20 @@ def test_a_connection_that_is_not_to_be_used_gets_nothing(world, fault):
     assert take(world)
 
 
+def test_after_it_was_left_alone_one_delivery_tries_first(world):
+    queue(world)
+    with transaction(world.database) as connection:
+        number = connection.execute(sa.select(table.c.id)).scalar_one()
+        for _ in range(5):
+            note_outcome(connection, number, transient_failure=True)
+        connection.execute(table.update().values(closed_until=sa.func.now()))
+    assert [take(world), take(world)] == [True, False]
+    with transaction(world.database) as connection:
+        note_outcome(connection, number, transient_failure=False)
+
+    assert take(world)
+
+
 def test_a_destination_that_hangs_delays_no_other(world, tmp_path):
     queue(world)
     other = tmp_path / "other"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -113,14 +113,18 @@ class World:
         *,
         project: Sequence[object] = (),
         inputs: Inputs | None = None,
+        keys: Collection[str] | None = None,
     ) -> int:
-        """Publish one more version of the segment `name`, with about `share` of all customers."""
+        """Publish one more version of the segment `name`, with about `share` of all customers, or with `keys`."""
         self.inputs = None if inputs is None else inputs.to_json()
         self.definition = {"name": name, "project": list(project)}
         with transaction(self.database) as connection:
             segment_id, version = self._next_version(connection, name)
             chance = np.random.default_rng(segment_id * 1000 + version)
             masks = [chance.random(p.num_rows) < share for p in self.profiles]
+            if keys is not None:
+                listed = [p.column("id").to_pylist() for p in self.profiles]
+                masks = [np.array([key in keys for key in ids], dtype=np.bool_) for ids in listed]
             pointer = self._write_matrix(name, version, masks)
             alive = [
                 p.column(ALIVE).to_numpy() & m for p, m in zip(self.profiles, masks, strict=True)

@@ -92,11 +92,11 @@ def try_(
 
 
 @app.command()
-def rotate(name: Name, *, secrets: Secrets) -> None:
+def rotate(name: Name, *, secrets: Secrets, json: JsonOption = False) -> None:
     """Replace the credentials of a connection."""
     with open_workspace() as workspace:
         operation.rotate_connection(workspace, name, secrets)
-    print_facts(name, [("credentials", "replaced")])
+    _said(name, "credentials", "replaced", json=json)
 
 
 @app.command()
@@ -111,19 +111,19 @@ def rekey(*, json: JsonOption = False) -> None:
 
 
 @app.command()
-def pause(name: Name) -> None:
+def pause(name: Name, *, json: JsonOption = False) -> None:
     """Hold what waits for a connection."""
     with open_workspace() as workspace:
         held = operation.pause_connection(workspace, name, paused=True)
-    print_facts(name, [("held", held)])
+    _said(name, "held", held, json=json)
 
 
 @app.command()
-def resume(name: Name) -> None:
+def resume(name: Name, *, json: JsonOption = False) -> None:
     """Let a paused or disabled connection take deliveries again."""
     with open_workspace() as workspace:
         released = operation.pause_connection(workspace, name, paused=False)
-    print_facts(name, [("released", released)])
+    _said(name, "released", released, json=json)
 
 
 @app.command()
@@ -138,11 +138,18 @@ def detach(name: Name, *, json: JsonOption = False) -> None:
 
 
 @app.command()
-def delete(name: Name) -> None:
+def delete(name: Name, *, json: JsonOption = False) -> None:
     """Remove a connection that no export uses."""
     with open_workspace() as workspace:
         operation.delete_connection(workspace, name)
-    print_facts(name, [("removed", True)])
+    _said(name, "removed", True, json=json)
+
+
+def _said(name: str, fact: str, value: object, *, json: bool) -> None:
+    if json:
+        print_json({"name": name, fact: value})
+    else:
+        print_facts(name, [(fact, value)])
 
 
 def _state(found: StoredConnection) -> str:
