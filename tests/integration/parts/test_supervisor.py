@@ -117,6 +117,7 @@ def test_nothing_survives_a_killed_supervisor_and_the_next_up_recovers(tmp_path)
         psycopg.connect(parts.addresses()["database_url"]).close()
 
 
+@pytest.mark.long
 def test_down_after_a_killed_supervisor_clears_the_addresses(tmp_path, listening):
     with alone(tmp_path / "home", ENGINE=f"sc://localhost:{listening}") as parts:
         os.kill(parts.supervisor_pid(), signal.SIGKILL)
@@ -125,6 +126,7 @@ def test_down_after_a_killed_supervisor_clears_the_addresses(tmp_path, listening
         assert not (parts.home / "run" / "parts.json").exists()
 
 
+@pytest.mark.long
 def test_a_second_up_says_that_everything_runs(tmp_path, listening):
     with alone(tmp_path / "home", ENGINE=f"sc://localhost:{listening}") as parts:
         for arguments in (["up"], ["up", "--detach"]):
@@ -134,7 +136,14 @@ def test_a_second_up_says_that_everything_runs(tmp_path, listening):
         assert parts.status()["state"] == "ready"
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(
+    "number",
+    [
+        signal.SIGTERM,
+        pytest.param(signal.SIGINT, marks=pytest.mark.long),
+        pytest.param(signal.SIGHUP, marks=pytest.mark.long),
+    ],
+)
 def test_a_signal_stops_up_in_the_foreground(tmp_path, listening, number):
     parts = alone(tmp_path / "home", ENGINE=f"sc://localhost:{listening}")
     process = parts.start_command("up")
@@ -147,6 +156,7 @@ def test_a_signal_stops_up_in_the_foreground(tmp_path, listening, number):
     assert_nothing_runs(parts)
 
 
+@pytest.mark.long
 def test_up_stops_in_order_even_when_nobody_reads_what_it_says(tmp_path, listening):
     parts = alone(tmp_path / "home", ENGINE=f"sc://localhost:{listening}")
     process = parts.start_command("up")
@@ -160,6 +170,7 @@ def test_up_stops_in_order_even_when_nobody_reads_what_it_says(tmp_path, listeni
     assert_nothing_runs(parts)
 
 
+@pytest.mark.long
 def test_parts_stop_in_order_so_that_nothing_loses_what_it_stands_on(tmp_path):
     parts = alone(tmp_path / "home")
     with parts:
@@ -185,7 +196,14 @@ def test_status_and_down_work_where_nothing_ever_ran(tmp_path):
     assert not (tmp_path / "never").exists()
 
 
-@pytest.mark.parametrize("name", ["postgres", "valkey", "engine"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "valkey",
+        pytest.param("postgres", marks=pytest.mark.long),
+        pytest.param("engine", marks=pytest.mark.long),
+    ],
+)
 def test_a_taken_port_is_named_with_its_holder_and_nothing_is_started(tmp_path, listening, name):
     parts = alone(tmp_path / "home", **{f"MUSTER_{name.upper()}_PORT": str(listening)})
     answer = parts.muster("up", "--detach", check=False)
@@ -278,6 +296,7 @@ def test_a_full_disk_is_named_before_anything_starts(small_disk):
     assert_nothing_runs(parts)
 
 
+@pytest.mark.long
 def test_a_disk_that_fills_up_while_the_database_is_made_leaves_no_half_of_it(small_disk):
     home = Home(small_disk / "home")
     home.create()
@@ -306,6 +325,7 @@ def test_the_secrets_are_readable_by_their_owner_only_and_stand_in_no_command_li
         assert [secret for secret in secrets if secret in shown] == []
 
 
+@pytest.mark.long
 def test_servers_listen_on_the_loopback_address_only(tmp_path):
     with alone(tmp_path / "home") as parts:
         pids = [part["pid"] for part in parts.status()["parts"]]
@@ -318,6 +338,7 @@ def test_servers_listen_on_the_loopback_address_only(tmp_path):
     assert found == {"127.0.0.1"}
 
 
+@pytest.mark.long
 def test_the_services_user_of_valkey_may_not_empty_it(tmp_path, listening):
     with alone(tmp_path / "home", ENGINE=f"sc://localhost:{listening}") as parts:
         client = redis.Redis.from_url(parts.addresses()["redis_url"])
@@ -341,6 +362,7 @@ def test_as_root_postgres_runs_as_nobody_below_a_folder_nobody_can_pass(tmp_path
         assert closed.stat().st_mode & 0o777 == 0o700, "the user's folder is left as it is"
 
 
+@pytest.mark.long
 @as_root
 @pytest.mark.skipif(
     any(not folder.stat().st_mode & 0o001 for folder in Path(sys.prefix, "lib").parents),
