@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
@@ -25,6 +23,10 @@ def migrate(url: str) -> None:
     Raises:
         PartUnavailable: the database does not answer.
     """
+    # here, since every command that looks at parts imports this module, and Alembic takes a third of its start
+    from alembic import command
+    from alembic.config import Config
+
     engine = create_engine(url, poolclass=NullPool, connect_args={"connect_timeout": 5})
     try:
         with engine.begin() as connection:
