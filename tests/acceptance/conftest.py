@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -36,13 +36,15 @@ class Muster:
 
     home: Path
     folder: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
 
     def __call__(self, *words: str | Path, timeout: float = 180) -> Answer:
         done = subprocess.run(
             [sys.executable, "-m", "muster_console", *map(str, words)],
             check=False,
             cwd=self.folder,
-            env=bare_environment() | {"MUSTER_HOME": str(self.home), "COLUMNS": "200"},
+            env=bare_environment()
+            | {"MUSTER_HOME": str(self.home), "COLUMNS": "200", **self.environment},
             capture_output=True,
             text=True,
             timeout=timeout,

@@ -22,15 +22,13 @@ SETS: dict[str, ModuleType] = {
 }
 
 
-#: The large sets take minutes; `make test-long` has them.
-_LARGE = ("complete_journey", "online_retail")
+#: Each takes a minute or more; `make test-long` has them.
+_LONG = ("complete_journey", "northwind", "online_retail")
 
 
 @pytest.fixture(
     scope="module",
-    params=[
-        pytest.param(name, marks=[pytest.mark.long] if name in _LARGE else []) for name in SETS
-    ],
+    params=[pytest.param(name, marks=[pytest.mark.long] if name in _LONG else []) for name in SETS],
 )
 def name(request: pytest.FixtureRequest) -> str:
     return str(request.param)

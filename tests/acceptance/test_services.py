@@ -52,6 +52,7 @@ def test_services_report_restart_and_stop_before_what_they_stand_on(parts):
     assert stopped[4:] == ["engine", "valkey", "postgres"]
 
 
+@pytest.mark.long
 def test_no_service_survives_a_killed_supervisor(parts):
     supervisor = parts.supervisor_pid()
     everybody = child_pids(supervisor)

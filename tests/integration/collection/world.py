@@ -17,6 +17,7 @@ from muster_core.catalog.document import Catalog, Relationship, Source, Table
 from muster_core.collection.collect import Collection, collect
 from muster_core.collection.keeping import Keeping
 from muster_core.exports.document import parse_export
+from muster_core.lake.bitmap import write_bitmap
 from muster_core.lake.location import Lake
 from muster_core.lake.manifest import (
     ALIVE,
@@ -134,11 +135,12 @@ class World:
         )
         self.rows += self.chance.randrange(3)
         folder = files[0].rpartition("/")[0]
+        orders = [self._file(f"{folder}/orders-{n}.parquet", n) for n in range(PARTITIONS)]
         orders = [
-            self._file(f"{folder}/orders-{n}.parquet", n).model_copy(
-                update={"dead": self._small(f"{folder}/dead-{n}.arrow")}
+            file.model_copy(
+                update={"dead": write_bitmap(self.lake, folder, np.arange(file.rows) < n)}
             )
-            for n in range(PARTITIONS)
+            for n, file in enumerate(orders)
         ]
         if before:
             orders += [f for f in before.tables["orders"].files if self.chance.random() < 0.7]
