@@ -205,6 +205,7 @@ def install_azurite() -> tuple[Path | None, str]:
         "--no-audit",
         "--no-fund",
         "--ignore-scripts",
+        "--fetch-retries=0",  # where no registry answers, these tests are skipped without a wait
     ]
     path = f"{_NODE / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"
     try:

@@ -37,6 +37,10 @@ SHORT_LEASES = {
 _OUTSIDE = ("MUSTER_", "DATABASE_URL", "REDIS_URL", "ENGINE", "LAKE_URL")
 
 
+#: An engine that lives for a test spends no time on compiling well what it does a few times.
+SHORT_LIVED = {"MUSTER_ENGINE_SHORT_LIVED": "1"}
+
+
 def bare_environment() -> dict[str, str]:
     """Return this process's environment without anything that names or shapes a Muster."""
     return {name: value for name, value in os.environ.items() if not name.startswith(_OUTSIDE)}
@@ -72,6 +76,7 @@ class Parts:
         self._environment = {
             **bare_environment(),
             **SHORT_LEASES,
+            **SHORT_LIVED,
             **(environment or {}),
             "MUSTER_HOME": str(home),
         }

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.running import bare_environment
+from tests.running import SHORT_LIVED, bare_environment
 
 CHECKOUT = Path(__file__).parents[2]
 DATA = Path(__file__).parent / "data"
@@ -44,6 +44,7 @@ class Muster:
             check=False,
             cwd=self.folder,
             env=bare_environment()
+            | SHORT_LIVED
             | {"MUSTER_HOME": str(self.home), "COLUMNS": "200", **self.environment},
             capture_output=True,
             text=True,

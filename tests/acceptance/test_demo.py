@@ -18,6 +18,8 @@ CUSTOMERS = 3_000
 SEGMENTS = 12
 #: Guides whose commands start and stop everything: they get a home of their own.
 WHOLE_HOME = ("backup.md",)
+#: What newcomers read first; all others are left to `make test-long`.
+FIRST_READ = ("README.md", "getting-started.md", "segments.md")
 #: The guides go back and forth in time, and segments of this small shop change by more than half.
 UNGATED = {"MUSTER_GATE_CHANGE_PERCENT": "100000"}
 GUIDES = ("getting-started.md", "exports.md")
@@ -82,7 +84,12 @@ def _commands(file: Path) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "file", [f for f in _documents() if f.name not in WHOLE_HOME], ids=lambda f: f.name
+    "file",
+    [
+        pytest.param(f, marks=[] if f.name in FIRST_READ else pytest.mark.long, id=f.name)
+        for f in _documents()
+        if f.name not in WHOLE_HOME
+    ],
 )
 def test_every_command_that_is_documented_works(shop: tuple[Muster, Answer], file: Path) -> None:
     muster, _ = shop

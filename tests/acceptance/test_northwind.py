@@ -89,6 +89,7 @@ def test_a_cron_of_every_minute_is_kept_without_any_command(
     assert found["snapshot_id"] is not None
 
 
+@pytest.mark.long
 def test_stopped_and_started_again_everything_is_there(northwind: Muster) -> None:
     eventually(lambda: not northwind.json("run", "list", "--state", "active"), timeout=60)
     before = _facts(northwind)
@@ -167,11 +168,11 @@ def _unknown_export_column(folder: Path) -> tuple[tuple[str, ...], str]:
     [
         _unknown_column,
         _wrong_type,
-        _duplicate_key,
-        _missing_file,
-        _unreadable,
+        pytest.param(_duplicate_key, marks=pytest.mark.long),
+        pytest.param(_missing_file, marks=pytest.mark.long),
+        pytest.param(_unreadable, marks=pytest.mark.long),
         _no_such_document,
-        _unknown_export_column,
+        pytest.param(_unknown_export_column, marks=pytest.mark.long),
     ],
 )
 def test_a_wrong_input_is_explained_and_changes_nothing(

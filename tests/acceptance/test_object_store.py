@@ -72,9 +72,8 @@ def _describe(parts: Parts, folder: Path) -> None:
     parts.muster("export", "apply", str(folder / "export.yaml"))
 
 
-@pytest.mark.parametrize(
-    "store", ["s3", pytest.param("azure", marks=pytest.mark.long)], ids=["s3", "azure"]
-)
+@pytest.mark.long
+@pytest.mark.parametrize("store", ["s3", "azure"])
 def test_sources_and_lake_in_object_stores_give_the_same_members(
     tmp_path: Path, s3_server: S3Server, azure_server: AzureServer, store: str
 ):

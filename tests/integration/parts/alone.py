@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.running import Parts
 
-ALONE = {"MUSTER_SERVICES": "none", "MUSTER_ENGINE_SHORT_LIVED": "1"}
+ALONE = {"MUSTER_SERVICES": "none"}
 
 
 def alone(home: Path, **environment: str) -> Parts:

@@ -52,7 +52,7 @@ class Engine:
                 "MUSTER_ENGINE_DIRECTORY": str(self._directory),
                 "MUSTER_ENGINE_MEMORY": self._memory,
                 "MUSTER_ENGINE_CORES": str(self._cores),
-                "MUSTER_ENGINE_SHORT_LIVED": "1" if self._short_lived else "0",
+                **({"MUSTER_ENGINE_SHORT_LIVED": "1"} if self._short_lived else {}),
             },
             directory=self._directory,
             stop_signal=signal.SIGTERM,
