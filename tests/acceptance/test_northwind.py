@@ -166,12 +166,12 @@ def _unknown_export_column(folder: Path) -> tuple[tuple[str, ...], str]:
 @pytest.mark.parametrize(
     "make",
     [
-        _unknown_column,
+        pytest.param(_unknown_column, marks=pytest.mark.long),
         _wrong_type,
         pytest.param(_duplicate_key, marks=pytest.mark.long),
         pytest.param(_missing_file, marks=pytest.mark.long),
         pytest.param(_unreadable, marks=pytest.mark.long),
-        _no_such_document,
+        pytest.param(_no_such_document, marks=pytest.mark.long),
         pytest.param(_unknown_export_column, marks=pytest.mark.long),
     ],
 )

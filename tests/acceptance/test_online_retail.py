@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from tests.acceptance.conftest import DATA, Muster
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.spark]
+pytestmark = [pytest.mark.acceptance, pytest.mark.spark, pytest.mark.long]
 RETAIL = DATA / "online_retail"
 COUNTS = {"united_kingdom": 3_950, "valid_buyers": 4_338, "all_customers": 4_372}
 

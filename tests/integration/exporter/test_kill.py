@@ -67,7 +67,13 @@ def world(database: sa.Engine, database_url: str, tmp_path: Path) -> World:
     return build_world(database, database_url, tmp_path, profiles, COLUMNS)
 
 
-@pytest.fixture(params=KINDS)
+#: One that takes files and one that does not; all others are left to the long tests.
+_SHORT = {"folder", "webhook"}
+
+
+@pytest.fixture(
+    params=[pytest.param(k, marks=[] if k in _SHORT else pytest.mark.long) for k in KINDS]
+)
 def place(
     request: pytest.FixtureRequest, world: World, database_url: str, tmp_path: Path
 ) -> Iterator[tuple[str, Callable[[], None], Callable[[], None]]]:

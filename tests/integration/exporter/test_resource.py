@@ -71,7 +71,7 @@ def peak_megabytes(world: World) -> float:
     return int(result.stdout.splitlines()[-1]) / 1024
 
 
-@pytest.mark.parametrize("form", ["csv.gz", "parquet"])
+@pytest.mark.parametrize("form", ["csv.gz", pytest.param("parquet", marks=pytest.mark.long)])
 def test_memory_does_not_grow_with_the_number_of_members(database, database_url, tmp_path, form):
     world = build_world(database, database_url, tmp_path, partitions(10), COLUMNS)
     world.publish("small", share=0.1)
@@ -97,7 +97,14 @@ def limited(world: World, limit: int) -> subprocess.Popen[bytes]:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-@pytest.mark.parametrize("form", ["csv", "csv.gz", "parquet"])
+@pytest.mark.parametrize(
+    "form",
+    [
+        "csv.gz",
+        pytest.param("csv", marks=pytest.mark.long),
+        pytest.param("parquet", marks=pytest.mark.long),
+    ],
+)
 def test_no_space_is_named_leaves_nothing_behind_and_passes(database, database_url, tmp_path, form):
     world = build_world(database, database_url, tmp_path, partitions(1), COLUMNS)
     version = world.publish("vip", share=0.5)

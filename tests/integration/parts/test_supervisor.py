@@ -61,6 +61,7 @@ def test_everything_starts_within_20_seconds_and_keeps_its_data_over_a_restart(t
             assert connection.execute("SELECT answer FROM kept").fetchone() == (42,)
 
 
+@pytest.mark.long
 def test_a_killed_part_comes_back_at_the_same_address(tmp_path):
     with alone(tmp_path / "home") as parts:
         before = parts.addresses()

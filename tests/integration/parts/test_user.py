@@ -61,6 +61,7 @@ def test_as_root_in_an_open_folder_postgres_keeps_no_right_of_root():
         shutil.rmtree(home, ignore_errors=True)
 
 
+@pytest.mark.long
 @as_root
 def test_a_normal_user_starts_everything_as_themselves():
     home = Path("/var/tmp") / f"muster-user-{os.getpid()}"  # noqa: S108 - a folder all may pass

@@ -111,7 +111,9 @@ class World:
         return self.made.report["tables"][table]
 
 
-@pytest.fixture(params=[0, FEW_ROWS], ids=["by the engine", "without"])
+@pytest.fixture(
+    params=[pytest.param(0, marks=pytest.mark.long), FEW_ROWS], ids=["by the engine", "without"]
+)
 def world(spark, tmp_path, request) -> World:
     return World(spark, tmp_path / "world", few_rows=request.param)
 
