@@ -118,6 +118,7 @@ relationships:
     assert set(rows(store, "orders@giver")) == {2}
 
 
+@pytest.mark.long
 @needs_data
 def test_online_retail_comes_through_whole(spark, lake_url):
     text = """
