@@ -71,7 +71,8 @@ def peak_megabytes(world: World) -> float:
     return int(result.stdout.splitlines()[-1]) / 1024
 
 
-@pytest.mark.parametrize("form", ["csv.gz", pytest.param("parquet", marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("form", ["csv.gz", "parquet"])
 def test_memory_does_not_grow_with_the_number_of_members(database, database_url, tmp_path, form):
     world = build_world(database, database_url, tmp_path, partitions(10), COLUMNS)
     world.publish("small", share=0.1)

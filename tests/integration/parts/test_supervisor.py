@@ -74,6 +74,7 @@ def test_a_killed_part_comes_back_at_the_same_address(tmp_path):
         psycopg.connect(before["database_url"]).close()
 
 
+@pytest.mark.long
 def test_nothing_survives_a_killed_supervisor_and_the_next_up_recovers(tmp_path):
     with alone(tmp_path / "home") as parts:
         supervisor = parts.supervisor_pid()
@@ -280,6 +281,7 @@ def test_a_disk_that_fills_up_while_the_database_is_made_leaves_no_half_of_it(sm
         psycopg.connect(postgres.url).close()
 
 
+@pytest.mark.long
 def test_the_secrets_are_readable_by_their_owner_only_and_stand_in_no_command_line(tmp_path):
     with alone(tmp_path / "home") as parts:
         secrets = [path.read_text() for path in (parts.home / "secret").iterdir()]

@@ -284,6 +284,7 @@ def test_few_rows_are_written_without_the_engine_and_to_the_same_bytes(spark, tm
     assert len(written[0]) > 4
 
 
+@pytest.mark.long
 def test_more_than_a_process_takes_on_goes_to_the_engine(mixed, monkeypatch):
     catalog = mixed.catalog()
     mixed.next(catalog)

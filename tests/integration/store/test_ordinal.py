@@ -168,6 +168,7 @@ def partition_in_order(store, number):
     return [(keys[o], row) for row in found if live[o := row.pop("_ordinal")]]
 
 
+@pytest.mark.long
 def test_the_number_of_partitions_changes_no_row(spark, lake, shop):
     random.seed(3)
     shop.customers([f"c{i}" for i in range(50)])

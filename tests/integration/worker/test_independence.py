@@ -19,6 +19,7 @@ def _lake(folder: Path, name: str) -> Lake:
     return Lake(str(folder / name))
 
 
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_members_counts_and_changes_are_the_same_however_the_work_is_cut(
     spark: SparkSession,
