@@ -161,6 +161,7 @@ def no_engine() -> SparkSession:
     raise AssertionError("no engine session is needed here")
 
 
+@pytest.mark.long
 def test_both_give_one_store_whatever_happened_before(world: World, tmp_path: Path) -> None:
     # Given a store prepared from PostgreSQL
     world.apply(POSTGRES)

@@ -235,6 +235,7 @@ def test_segments_without_a_column_they_need_fail_alone_without_a_job_for_them(
     assert members(ready, "s000") == answers & set(orders_per_customer(shop))
 
 
+@pytest.mark.long
 def test_a_column_that_left_the_store_stops_only_the_segment_that_reads_it(
     bench: Bench, shop: Shop
 ):
