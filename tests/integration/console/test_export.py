@@ -14,6 +14,7 @@ from muster_console.operation import connection as connection_operation
 from muster_console.operation import export as operation
 from muster_console.operation.workspace import Workspace, open_workspace
 from muster_core.errors import Conflict, InvalidInput
+from muster_core.security.role import Principal, Role
 from muster_core.settings import Settings
 from muster_core.storage.audit import list_entries
 from muster_core.storage.database import transaction
@@ -75,6 +76,28 @@ def test_a_segment_is_put_into_an_export_and_taken_out(workspace, written):
     assert operation.change_segments(workspace, "crm", "loyal", add=False) == "changed"
     with pytest.raises(Conflict, match="only segment"):
         operation.change_segments(workspace, "crm", "vip", add=False)
+
+
+def test_a_contributor_delivers_only_where_an_administrator_said_so(
+    workspace, written, world, tmp_path
+):
+    ann = workspace.of(Principal(name="ann", role=Role.CONTRIBUTOR))
+    with pytest.raises(InvalidInput) as refused:
+        operation.apply_exports(ann, written)
+    assert [p.pointer for p in refused.value.problems] == ["/connection"]
+    assert operation.list_exports(workspace) == []
+
+    path = tmp_path / "connection.yaml"
+    path.write_text(f"name: there\nkind: folder\npath: {world.target}\ncontributors: true\n")
+    connection_operation.create_connection(workspace, path, None)
+    assert operation.apply_exports(ann, written) == [("crm", "created")]
+    assert operation.change_segments(ann, "crm", "loyal", add=True) == "changed"
+
+    # a folder in place may be any folder of the exporter's machine
+    written.write_text(EXPORT.replace("there", f"{{kind: folder, path: {world.target}}}"))
+    with pytest.raises(InvalidInput):
+        operation.apply_exports(ann, written)
+    assert operation.get_export(workspace, "crm").document.connection == "there"
 
 
 def test_what_people_do_stands_in_the_audit(workspace, written, tmp_path, world):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
+
+from sqlalchemy import Connection
 
 from muster_console.operation.file import document_files, read_file, repeated
 from muster_console.operation.workspace import Workspace
@@ -15,7 +17,9 @@ from muster_core.exports.state import DeliveryState
 from muster_core.lake.location import Lake
 from muster_core.queue.app import Hint
 from muster_core.queue.hint import send_hint
+from muster_core.security.role import Permission
 from muster_core.storage import audit, delivery_control, delivery_record, export
+from muster_core.storage.connection import get_connection
 from muster_core.storage.database import transaction
 from muster_core.storage.delivery_record import StoredDelivery
 from muster_core.storage.export import RequestedDelivery, StoredExport
@@ -63,16 +67,38 @@ def apply_exports(workspace: Workspace, path: Path) -> list[tuple[str, str]]:
     """Create or change the exports of a file or folder, all or none; return (name, what happened).
 
     Raises:
-        InvalidInput: with every problem.
+        InvalidInput: with every problem, destinations that whoever asks may not name among them.
         NotFound: an export names a segment that does not exist.
     """
     documents = read_exports(path)
     with transaction(workspace.database) as connection:
         changes = [(d.name, export.apply_export(connection, d)) for d in documents]
+        _require_reach(workspace, connection, documents)
         for name, change in changes:
             if change != "unchanged":
                 audit.record(connection, workspace.actor, f"export.{change}", name)
         return [(name, str(change)) for name, change in changes]
+
+
+def _require_reach(
+    workspace: Workspace, connection: Connection, documents: Sequence[ExportDocument]
+) -> None:
+    """Make sure that whoever asks may deliver to where the documents say."""
+    principal = workspace.principal
+    if principal is None or principal.allows(Permission.ADMINISTER):
+        return
+    problems = [
+        Problem(
+            message=f"only administrators may let `{document.name}` deliver there",
+            pointer="/connection",
+            hint="an administrator can set `contributors: true` in the document of a connection",
+        )
+        for document in documents
+        if not isinstance(document.connection, str)
+        or not get_connection(connection, document.connection).target.contributors
+    ]
+    if problems:
+        raise InvalidInput(problems)
 
 
 def check_exports(
@@ -124,7 +150,9 @@ def change_segments(workspace: Workspace, name: str, segment: str, *, add: bool)
             )
         # what was left out of the document stays left out
         written = stored.document.model_dump(mode="json", by_alias=True, exclude_defaults=True)
-        change = export.apply_export(connection, parse_export({**written, "segments": segments}))
+        changed = parse_export({**written, "segments": segments})
+        change = export.apply_export(connection, changed)
+        _require_reach(workspace, connection, [changed])
         if change != "unchanged":
             audit.record(connection, workspace.actor, f"export.{change}", name)
     return str(change)
