@@ -72,7 +72,7 @@ def _entry(word: str) -> Allowed:
         host, port = bracketed[1], bracketed[2]
     elif word.count(":") == 1:
         host, _, port = word.partition(":")
-    number = None if port is None else int(port) if port.isdigit() else 0
+    number = None if port is None else int(port) if port.isdecimal() else 0
     if number is not None and not 1 <= number <= 65535:
         raise ValueError(f"`{word}` has no port between 1 and 65535")
     try:

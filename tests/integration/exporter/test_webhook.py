@@ -109,6 +109,13 @@ def test_retry_after_is_kept_to(world, hook):
     assert 900 < float(wait) <= 1000
 
 
+def test_a_wait_that_nobody_can_read_is_the_usual_one(world, hook):
+    hook.behave = lambda _id, _body: (503, {"retry-after": "\u00b2"}, b"")
+    exporter(world).work()
+    (found,) = deliveries(world)
+    assert (found.state, found.error_class) == ("pending", "target_unavailable")
+
+
 @pytest.mark.parametrize("status", [302, 400, 401, 404])
 def test_a_lasting_answer_ends_the_delivery_at_once(world, hook, status):
     hook.behave = lambda _id, _body: (status, {"location": "http://169.254.169.254/"}, b"canary")

@@ -149,7 +149,7 @@ def _seconds(written: str | None) -> float | None:
     """Return the seconds that a Retry-After asks for, six hours at the most; None where it says nothing."""
     if written is None:
         return None
-    if written.strip().isdigit():
+    if written.strip().isdecimal():
         return min(float(written.strip()), _LONGEST_WAIT)
     with suppress(ValueError):
         moment = parsedate_to_datetime(written)
