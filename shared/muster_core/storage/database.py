@@ -41,6 +41,8 @@ def open_database(url: str, *, application: str = "muster", pool_size: int = 5) 
         pool_size=pool_size,
         max_overflow=5,
         pool_timeout=10,
+        # an error that nobody foresaw ends up in a log; what was written must not come along
+        hide_parameters=True,
         connect_args={**_LINK, "options": _LIMITS, "application_name": application},
     )
 
