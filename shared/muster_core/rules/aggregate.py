@@ -91,6 +91,15 @@ class AggregateResolver:
         return self.rows.noted(found, pointer)
 
 
+def result_type(aggregate: Aggregate, scope: Scope) -> ColumnType:
+    """Return the type of what an aggregate over the rows of `scope` yields.
+
+    Raises:
+        Misfit: the function does not fit its column.
+    """
+    return _typed(aggregate, scope)[0]
+
+
 _Typed = tuple[ColumnType, ScopeColumn | None, ScopeColumn | None]
 
 

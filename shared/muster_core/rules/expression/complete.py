@@ -178,14 +178,7 @@ class _Place:
     def _named(self) -> dict[str, ColumnType]:
         """Return the columns that can be named here, with their types."""
         scope = self._scope()
-        if scope is None:
-            return {}
-        found = _columns(scope)
-        if scope is self.scopes.profile:
-            for table in filter(self.scopes.one_to_one, sorted(self.scopes.catalog.tables)):
-                columns = self.scopes.catalog.tables[table].columns
-                found |= {f"{table}.{name}": parse_type(kind) for name, kind in columns.items()}
-        return found
+        return {} if scope is None else columns_of(self.scopes, scope)
 
     def _operators(self) -> Sequence[str]:
         if self._type(1) == "RPAR":
@@ -227,8 +220,17 @@ class _Place:
         return next((begin for begin, rows in reversed(opened) if rows), None)
 
 
+def columns_of(scopes: Scopes, scope: Scope) -> dict[str, ColumnType]:
+    """Return every column that can be named in a place of the catalog, with its type."""
+    found = _columns(scope)
+    if scope is scopes.profile:
+        for table in filter(scopes.one_to_one, sorted(scopes.catalog.tables)):
+            columns = scopes.catalog.tables[table].columns
+            found |= {f"{table}.{name}": parse_type(kind) for name, kind in columns.items()}
+    return found
+
+
 def _columns(scope: Scope) -> dict[str, ColumnType]:
-    """Return every column that can be named, with its type."""
     names = list(scope.columns)
     for _, reference in scope.reached:
         names += [f"{way}.{column}" for way in reference.names for column in reference.columns]
