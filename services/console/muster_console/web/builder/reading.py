@@ -9,7 +9,7 @@ from typing import Any
 from muster_core.catalog.type import ColumnType, Kind
 from muster_core.documents.number import read_number
 
-_DURATION = re.compile(r"([0-9]{1,12}) +([a-z]+?)s?")
+_DURATION = re.compile(r"([0-9]{1,12}) +(second|minute|hour|day|week|month|quarter|year)s?")
 #: How many values a typed list may bring at once.
 MOST_TYPED = 10_000
 
