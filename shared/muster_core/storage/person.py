@@ -275,6 +275,11 @@ def has_people(connection: Connection) -> bool:
     return bool(connection.scalar(sa.select(sa.exists().where(person.c.id.is_not(None)))))
 
 
+def lock_people(connection: Connection) -> None:
+    """Let nobody else be let in until the transaction ends."""
+    connection.execute(sa.text("LOCK TABLE person IN SHARE ROW EXCLUSIVE MODE"))
+
+
 def _account(name: str, address: str) -> bytes:
     return hashlib.sha256(f"{name}\0{address}".encode()).digest()
 

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 
 import uvicorn
 
-from muster_console.api.app import create_api
 from muster_console.operation.workspace import Workspace, open_workspace
+from muster_console.web.mount import create_application
 from muster_core.errors import PartUnavailable
 from muster_core.settings import Settings
 from muster_core.storage.database import transaction
@@ -26,7 +26,7 @@ def serve(settings: Settings, *, host: str, port: int) -> None:
     """Answer requests on `host`:`port` until SIGTERM or SIGINT."""
     with open_workspace(settings, pool_size=_POOL) as workspace:
         config = uvicorn.Config(
-            create_api(workspace),
+            create_application(workspace),
             host=host,
             port=port,
             log_config=None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from muster_console.operation.workspace import Workspace
-from muster_core.errors import MusterError
+from muster_core.errors import Conflict, InvalidInput, MusterError, Problem
 from muster_core.security.role import Principal, Role
 from muster_core.storage import audit
 from muster_core.storage import person as storage
@@ -172,3 +172,36 @@ def verify_entries(workspace: Workspace) -> tuple[int, int | None]:
     """Read along the chain of entries; return how many fit, and the first number that does not."""
     with transaction(workspace.database) as connection:
         return audit.verify_entries(connection)
+
+
+def sign_out(workspace: Workspace, token: str) -> None:
+    """End the session that came in with `token`; one that has ended already is no error."""
+    principal = principal_of_token(workspace, token)
+    if principal is not None and principal.token_id is not None:
+        revoke_token(workspace.of(principal), principal.token_id, owner=principal.name)
+
+
+def anybody_known(workspace: Workspace) -> bool:
+    """Tell whether anybody can come in yet; a new installation knows nobody."""
+    with transaction(workspace.database) as connection:
+        return storage.has_people(connection)
+
+
+def create_first(workspace: Workspace, name: str, password: str, *, members: bool) -> None:
+    """Make the first administrator.
+
+    Raises:
+        Conflict: somebody is known already.
+        InvalidInput: name or password cannot be used.
+    """
+    if not password:
+        raise InvalidInput([Problem(message="the password is empty", pointer="/password")])
+    with transaction(workspace.database) as connection:
+        storage.lock_people(connection)
+        if storage.has_people(connection):
+            raise Conflict("The first administrator is there already.", hint="Sign in instead.")
+        storage.create_person(
+            connection, name, Role.ADMINISTRATOR, members=members, password=password
+        )
+        detail = {"role": Role.ADMINISTRATOR, "members": members}
+        audit.record(connection, workspace.actor, "user.created", name, detail)

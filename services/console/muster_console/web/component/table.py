@@ -1,0 +1,229 @@
+"""The table of lists: sorted, searched, filtered, arranged and paged in the browser; only changed rows are sent."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import Enum
+from typing import Any, Literal
+
+from nicegui.element import Element
+
+Kind = Literal[
+    "text",
+    "link",
+    "number",
+    "instant",
+    "moment",
+    "duration",
+    "bytes",
+    "status",
+    "tags",
+    "yes",
+    "code",
+    "actions",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """One column; `kind` says how its values are shown.
+
+    `instant` is a time as “3 min ago”, `moment` the time itself, `duration` seconds. A `status` shows beside its
+    word what the row holds as ``<name>_note`` and, as a bar, ``<name>_share`` (0 to 1). `actions` holds a list of
+    `RowAction`.
+    """
+
+    name: str
+    label: str
+    kind: Kind = "text"
+    #: For a link: a path with row values in braces, such as ``/segments/{name}``.
+    href: str = ""
+    sortable: bool = True
+    search: bool = False
+    #: Whether a choice of its values narrows the table.
+    filter: bool = False
+    #: Whether it is shown only when people choose so.
+    hidden: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Action:
+    """Something to do with one row or with those chosen."""
+
+    name: str
+    label: str
+    icon: str
+    bad: bool = False
+
+
+Row = Mapping[str, Any]
+
+
+class DataTable(Element, component="table.js"):
+    """A table of rows, each a mapping that holds its key under `row_key`."""
+
+    def __init__(
+        self,
+        columns: Sequence[Column],
+        rows: Sequence[Row] = (),
+        *,
+        row_key: str,
+        caption: str,
+        noun: tuple[str, str] = ("row", "rows"),
+        memory: str = "",
+        search: str = "",
+        arrangeable: bool = False,
+        bulk: Sequence[Action] = (),
+        sort_by: str = "",
+        sort_down: bool = False,
+        empty: str = "Nothing here yet.",
+        page_size: int = 50,
+        start: Mapping[str, str] | None = None,
+        on_bulk: Callable[[str, list[Any]], Awaitable[None] | None] | None = None,
+        on_action: Callable[[str, Any], Awaitable[None] | None] | None = None,
+    ) -> None:
+        """Show `rows` under `columns`.
+
+        Args:
+            columns: in their first order.
+            rows: what to show; values are what JSON holds, instants and enums.
+            row_key: the name of the value no two rows share.
+            caption: what the table holds, for those who cannot see it.
+            noun: what one and several rows are called.
+            memory: under which name the browser keeps sort, order and choice of columns; empty: it does not.
+            search: the label of the search field; empty: there is none.
+            arrangeable: whether columns may be chosen and ordered.
+            bulk: what can be done with chosen rows; empty: rows cannot be chosen.
+            sort_by: the column sorted by at first.
+            sort_down: whether downwards.
+            empty: what is said where there are no rows.
+            page_size: rows shown at once.
+            start: filters set at first, word by column.
+            on_bulk: called with the name of an action and the keys chosen.
+            on_action: called with the name of an action and the key of its row.
+        """
+        super().__init__()
+        self._key = row_key
+        self._rows: dict[Any, dict[str, Any]] = {}
+        given: dict[str, Any] = {
+            "columns": [_column(column) for column in columns],
+            "rowKey": row_key,
+            "caption": caption,
+            "noun": list(noun),
+            "memory": memory,
+            "searchable": bool(search),
+            "searchLabel": search,
+            "arrangeable": arrangeable,
+            "selectable": bool(bulk),
+            "bulk": [_action(action) for action in bulk],
+            "sortBy": sort_by,
+            "sortDown": sort_down,
+            "emptyText": empty,
+            "pageSize": page_size,
+            "start": dict(start or {}),
+        }
+        self._props.update(given)
+        self._fill([_plain(row) for row in rows])
+        if on_bulk is not None:
+            self.on("bulk", lambda e: on_bulk(str(e.args["name"]), list(e.args["keys"])))
+        if on_action is not None:
+            self.on("action", lambda e: on_action(str(e.args["name"]), e.args["key"]))
+
+    def set_rows(self, rows: Sequence[Row]) -> None:
+        """Show these rows; only what differs from those shown goes to the browser."""
+        before, given = self._rows, [_plain(row) for row in rows]
+        changed = [row for row in given if before.get(row[self._key]) != row]
+        keys = {row[self._key] for row in given}
+        gone = [key for key in before if key not in keys]
+        if not changed and not gone:
+            return
+        self._fill(given)
+        if len(changed) > max(20, len(given) // 2):
+            self.update()
+        else:
+            self.run_method("patch", changed, gone)
+
+    def clear_selection(self) -> None:
+        """Choose no row."""
+        self.run_method("clear_selection")
+
+    def _fill(self, rows: list[dict[str, Any]]) -> None:
+        self._rows = {row[self._key]: row for row in rows}
+        # past NiceGUI's watching of every value: the browser is told what changed, a page loaded anew gets the whole
+        dict.__setitem__(self._props, "rows", rows)
+
+
+def row_actions(*actions: Action) -> list[dict[str, Any]]:
+    """Return what a column of actions holds."""
+    return [_action(action) for action in actions]
+
+
+def chip(word: str) -> StatusChip:
+    """Put a state as icon, word and tone."""
+    return StatusChip(word)
+
+
+class StatusChip(Element, component="chip.js"):
+    """A state as icon, word and tone."""
+
+    def __init__(self, word: str) -> None:
+        super().__init__()
+        self._props["word"] = str(word)
+
+    def set_word(self, word: str) -> None:
+        """Show another state."""
+        if self._props["word"] != str(word):
+            self._props["word"] = str(word)
+            self.update()
+
+
+class Figure(Element, component="figure.js"):
+    """A number, instant, duration or size, as the browser's language and zone write it."""
+
+    def __init__(
+        self,
+        value: Any,
+        kind: Literal["number", "instant", "moment", "duration", "bytes", "day"] = "number",
+    ) -> None:
+        super().__init__()
+        self._props["value"] = _value(value)
+        self._props["kind"] = kind
+
+    def set_value(self, value: Any) -> None:
+        """Show another value."""
+        if self._props["value"] != _value(value):
+            self._props["value"] = _value(value)
+            self.update()
+
+
+def _column(column: Column) -> dict[str, Any]:
+    return {
+        "name": column.name,
+        "label": column.label,
+        "kind": column.kind,
+        "href": column.href,
+        "sortable": column.sortable and column.kind != "actions",
+        "search": column.search,
+        "filter": column.filter,
+        "hidden": column.hidden,
+    }
+
+
+def _action(action: Action) -> dict[str, Any]:
+    return {"name": action.name, "label": action.label, "icon": action.icon, "bad": action.bad}
+
+
+def _plain(row: Row) -> dict[str, Any]:
+    return {name: _value(value) for name, value in row.items()}
+
+
+def _value(value: Any) -> Any:
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, tuple):
+        return [_value(item) for item in value]
+    return value

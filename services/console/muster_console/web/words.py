@@ -1,0 +1,46 @@
+"""Errors as people read them in the console: what happened, and what to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import structlog
+
+from muster_core.errors import InvalidInput, MusterError, Problem, TransientError
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """What went wrong, in words; `passing` says that trying again may help."""
+
+    text: str
+    hint: str | None = None
+    problems: list[Problem] = field(default_factory=list)
+    passing: bool = False
+
+    @property
+    def line(self) -> str:
+        """Return it on one line."""
+        listed = "; ".join(problem_line(problem) for problem in self.problems[:5])
+        more = len(self.problems) - 5
+        tail = f"; and {more} more" if more > 0 else ""
+        return " ".join(part for part in (self.text, self.hint, listed + tail) if part)
+
+
+def explain_error(exc: Exception) -> Trouble:
+    """Return what to tell about `exc`; what nobody thought of goes to the log, and only there."""
+    if isinstance(exc, InvalidInput):
+        return Trouble(text=exc.message, problems=list(exc.problems))
+    if isinstance(exc, MusterError):
+        return Trouble(text=exc.message, hint=exc.hint, passing=isinstance(exc, TransientError))
+    _log.error("console.page_broke", error_class=type(exc).__name__, exc_info=exc)
+    return Trouble(text="Something broke; the log of the console says more.")
+
+
+def problem_line(problem: Problem) -> str:
+    """Return a problem on one line, with its place and what to do."""
+    place = f"line {problem.line}: " if problem.line else ""
+    hint = f" ({problem.hint})" if problem.hint else ""
+    return f"{place}{problem.message}{hint}"
