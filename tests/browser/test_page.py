@@ -15,7 +15,12 @@ pytestmark = [pytest.mark.integration]
 assert ALL
 
 #: What the parts of a path stand for in the world of these tests.
-_GIVEN = {"number": "1", "name": "segment_001", "export": "newsletter"}
+_GIVEN = {
+    "number": "1",
+    "name": "segment_001",
+    "export": "newsletter",
+    "table": "customers",
+}
 _ALLOWED = {
     "viewer": {Permission.VIEW},
     "administrator": {Permission.VIEW, Permission.EDIT, Permission.ADMINISTER, Permission.MEMBERS},

@@ -74,6 +74,18 @@ def sentence(subject: SegmentDocument | Condition) -> str:
     return f"{text}{'; ' if manual else ''}{' and '.join(manual)}."
 
 
+def clause(condition: Condition | RowCondition, *, row: bool = False) -> str:
+    """Return what one condition says, without its subject: ``country is GB``, ``have at least 3 orders``.
+
+    `row` says that it is about one row.
+    """
+    if row or isinstance(condition, RowAll | RowAny | RowNot):
+        text = _row(condition)  # type: ignore[arg-type]
+    else:
+        text = _who(condition)
+    return text.removeprefix("whose ").removeprefix("who ").removeprefix("with ")
+
+
 def _rule(rule: Rule) -> str:
     text = _customers(rule.where)
     if rule.combine is None:

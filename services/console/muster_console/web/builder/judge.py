@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 
 from muster_console.web.builder.blank import UNCHOSEN
 from muster_console.web.builder.node import node_at
-from muster_console.web.builder.spelling import document_of
+from muster_console.web.builder.spelling import document_of, measure_of
 from muster_console.web.builder.tree import Plain, at, found, split
 from muster_core.errors import InvalidInput, Problem
-from muster_core.rules.check import Known, check_segment
+from muster_core.rules.check import Known, check_measures, check_segment
 from muster_core.rules.limit import DEFAULT_LIMITS, Limits
 from muster_core.rules.scope import Scopes
 
@@ -62,6 +62,27 @@ def judge(
     around = replace(known, segments=segments)
     problems = check_segment(document, scopes, limits=limits, known=around)
     return Judgement(problems=[_said(plain, problem) for problem in problems])
+
+
+def judge_measure(
+    plain: Plain,
+    scopes: Scopes,
+    *,
+    limits: Limits = DEFAULT_LIMITS,
+) -> Judgement:
+    """Return everything wrong with a measure against the catalog."""
+    try:
+        document = measure_of(plain, limits)
+    except InvalidInput as exc:
+        return Judgement(problems=exc.problems)
+    problems = check_measures([document], scopes.catalog, limits=limits)
+    name = f"measure {document.name}: "
+    return Judgement(
+        problems=[
+            _said(plain, replace(problem, message=problem.message.removeprefix(name)))
+            for problem in problems
+        ]
+    )
 
 
 def _said(plain: Plain, problem: Problem) -> Problem:

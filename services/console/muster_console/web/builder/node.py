@@ -105,7 +105,8 @@ def node_at(document: Plain, pointer: str) -> str:
     while here:
         data = _there(document, here)
         outer, _ = split(here)
-        if isinstance(data, dict) and ("kind" in data or outer in ("/rules", "/project")):
+        named = outer in ("/rules", "/project") or here == "/by"
+        if isinstance(data, dict) and ("kind" in data or named):
             return here
         here = outer
     return ""

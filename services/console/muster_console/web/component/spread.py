@@ -1,0 +1,93 @@
+"""What a column holds: missing values, range, the most frequent values as bars, percentiles."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from nicegui.element import Element
+
+from muster_console.web.builder.word import type_words
+from muster_console.web.component.markup import facts, row, text
+from muster_console.web.component.table import Figure
+from muster_core.catalog.summary import ColumnSummary
+from muster_core.catalog.type import parse_type
+
+
+def spread(column: ColumnSummary, *, choose: Callable[[Any], Any] | None = None) -> None:
+    """Put what is known of a column; with `choose`, values are buttons that call it."""
+    share = column.nulls / column.rows if column.rows else 0.0
+    facts(
+        [
+            ("Type", type_words(parse_type(column.type))),
+            ("Rows", lambda: Figure(column.rows)),
+            ("Without a value", f"{column.nulls:,} ({share:.1%})"),
+            (
+                "Different values",
+                "more than are counted" if column.distinct is None else f"{column.distinct:,}",
+            ),
+            ("Smallest", value_words(column.minimum)),
+            ("Largest", value_words(column.maximum)),
+        ]
+    )
+    if column.personal:
+        text("It is marked personal: its values are shown to nobody here.", tag="p").classes(
+            "m-muted"
+        )
+    if column.top:
+        text("Most frequent values", tag="h3").classes("m-rule-name")
+        most = max(value.rows for value in column.top)
+        with Element("ul").classes("m-bars"):
+            for value in column.top:
+                _bar(value_words(value.value), value.rows, most, value.value, choose)
+    if column.percentiles:
+        text("Percentiles", tag="h3").classes("m-rule-name")
+        with row().classes("m-percentiles"):
+            for percentile in column.percentiles:
+                words = value_words(percentile.low)
+                with Element("div").classes("m-percentile"):
+                    text(f"{percentile.percent} %").classes("m-muted")
+                    if choose is None:
+                        text(words)
+                    else:
+                        _choice(words, percentile.low, choose)
+
+
+def _bar(words: str, rows: int, most: int, value: Any, choose: Callable[[Any], Any] | None) -> None:
+    with Element("li").classes("m-bar"):
+        if choose is None:
+            text(words).classes("m-bar-name")
+        else:
+            _choice(words, value, choose).classes("m-bar-name")
+        with Element("span").classes("m-bar-track"):
+            filled = Element("span").classes("m-bar-fill")
+            filled.style(f"width: {100 * rows / max(1, most):.1f}%")
+        text(f"{rows:,}").classes("m-count")
+
+
+def _choice(words: str, value: Any, choose: Callable[[Any], Any]) -> Element:
+    made = Element("button").classes("m-choice")
+    made.props["type"] = "button"
+    with made:
+        text(words)
+    made.on("click", lambda: choose(value))
+    return made
+
+
+def value_words(value: Any) -> str:
+    """Return a value as people read it."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, Decimal):
+        return f"{value:,f}"
+    if isinstance(value, float):
+        return f"{value:,.6g}"
+    if isinstance(value, datetime):
+        return value.strftime("%Y-%m-%d %H:%M")
+    return value.isoformat() if isinstance(value, date) else str(value)

@@ -1,0 +1,216 @@
+"""The catalog: tables, how they refer to each other, how fresh they are, and what every column holds."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from nicegui import ui
+from nicegui.element import Element
+
+from muster_console.operation.portrait import Portrait, TablePortrait, portray_catalog
+from muster_console.operation.statistic import TableSummary, table_statistics
+from muster_console.operation.workspace import Workspace
+from muster_console.web.builder.word import type_words
+from muster_console.web.component.markup import card, empty, facts, note, stack, text
+from muster_console.web.component.relation import relation_picture
+from muster_console.web.component.spread import spread, value_words
+from muster_console.web.component.table import Action, Column, DataTable, Figure, row_actions
+from muster_console.web.frame import heading
+from muster_console.web.live import redraw
+from muster_console.web.policy import page
+from muster_console.web.visit import Visit
+from muster_core.catalog.document import Catalog
+from muster_core.catalog.summary import ColumnSummary
+from muster_core.catalog.type import parse_type
+from muster_core.clock import utc_now
+from muster_core.errors import Conflict, NotFound
+from muster_core.security.role import Permission
+
+_TABLES = (
+    Column(name="name", label="Table", kind="link", href="/catalog/{name}", search=True),
+    Column(name="part", label="Part"),
+    Column(name="rows", label="Rows", kind="number"),
+    Column(name="columns", label="Columns", kind="number"),
+    Column(name="newest", label="Newest row", kind="instant"),
+    Column(name="fresh", label="Freshness", kind="status"),
+    Column(name="source", label="Source", kind="code"),
+)
+_SHOW = Action(name="show", label="What it holds", icon="bar_chart")
+_COLUMNS = (
+    Column(name="name", label="Column", search=True),
+    Column(name="type", label="Type", filter=True),
+    Column(name="note", label="Notes"),
+    Column(name="missing", label="Without value, %", kind="number"),
+    Column(name="distinct", label="Different values", kind="number"),
+    Column(name="low", label="Smallest"),
+    Column(name="high", label="Largest"),
+    Column(name="actions", label="", kind="actions"),
+)
+
+
+@page("/catalog", permission=Permission.VIEW, title="Catalog")
+async def catalog(visit: Visit) -> None:
+    """Build the overview."""
+    ui.add_head_html('<link rel="stylesheet" href="/asset/builder.css">')
+    with heading(
+        "Catalog", lead="What the data is: one profile of customers and the tables around it."
+    ):
+        pass
+    try:
+        found = await visit.load(portray_catalog)
+    except Conflict as exc:
+        empty("No catalog yet", f"{exc.message} {exc.hint or ''}", icon_name="schema")
+        return
+    _facts(found)
+    with card("Tables"):
+        DataTable(
+            _TABLES,
+            [_table_row(table) for table in found.tables],
+            row_key="name",
+            caption="Tables",
+            noun=("table", "tables"),
+            search="Search by name",
+        )
+    with card("Relationships"):
+        relation_picture(found.catalog)
+        with Element("ul").classes("m-times"):
+            for relationship in found.catalog.relationships:
+                kind = "at most one each" if relationship.kind == "one_to_one" else "many to one"
+                with Element("li"):
+                    text(relationship.name).classes("m-rule-name")
+                    text(f" {relationship.from_} → {relationship.to} ({kind})")
+        if not found.catalog.relationships:
+            text("There is only the profile.", tag="p").classes("m-muted")
+
+
+def _facts(found: Portrait) -> None:
+    with card():
+        facts(
+            [
+                ("Customers", lambda: Figure(found.customers)),
+                ("Key", f"{found.catalog.profile.name}.{found.catalog.key}"),
+                ("Zone", found.catalog.timezone),
+                ("Prepared", lambda: Figure(found.prepared_at, "instant")),
+                ("Snapshot", found.snapshot),
+            ]
+        )
+        if found.snapshot is None:
+            note("Nothing has been prepared yet: refresh a segment, and the data is read.")
+
+
+def _table_row(table: TablePortrait) -> dict[str, Any]:
+    fresh, why = _freshness(table)
+    return {
+        "name": table.name,
+        "part": "profile" if table.is_profile else "",
+        "rows": table.rows,
+        "columns": table.columns,
+        "newest": table.newest,
+        "fresh": fresh,
+        "fresh_note": why,
+        "source": table.source,
+    }
+
+
+def _freshness(table: TablePortrait) -> tuple[str, str]:
+    """Return a word and what it is about: whether a table keeps what it promises."""
+    contract = table.contract
+    if contract is None:
+        return "none", "promises nothing"
+    promised = []
+    if contract.max_age:
+        promised.append(f"at most {contract.max_age} old")
+    if contract.min_rows:
+        promised.append(f"at least {contract.min_rows:,} rows")
+    broken = (
+        contract.min_rows is not None and table.rows is not None and table.rows < contract.min_rows
+    )
+    longest: timedelta | None = contract.longest
+    if longest is not None and table.newest is not None:
+        broken = broken or utc_now() - table.newest > longest
+    return ("warning" if broken else "ok"), ", ".join(promised)
+
+
+@page("/catalog/{table}", permission=Permission.VIEW, title="Table")
+async def table(visit: Visit, table: str) -> None:
+    """Build one table."""
+    ui.add_head_html('<link rel="stylesheet" href="/asset/builder.css">')
+    found = await visit.load(portray_catalog)
+    known = found.catalog.table(table)
+    if known is None:
+        raise NotFound(f"The catalog has no table `{table}`.")
+    summaries: list[TableSummary] = []
+    reason = ""
+    try:
+        summaries = await visit.load(lambda workspace: _summaries(workspace, table))
+    except (Conflict, NotFound) as exc:
+        reason = f"{exc.message} {exc.hint or ''}"
+    with heading(table, lead=str(known.source), back=("/catalog", "Catalog")):
+        pass
+    if reason:
+        note(reason)
+    columns = {c.column: c for c in (summaries[0].columns if summaries else ())}
+    with Element("div").classes("m-two"):
+        with card("Columns"):
+
+            def show(_: str, name: str) -> None:
+                if name in columns:
+                    redraw(place, lambda: _column(columns[name]))
+
+            DataTable(
+                _COLUMNS,
+                [
+                    _column_row(found.catalog, table, n, k, columns)
+                    for n, k in known.columns.items()
+                ],
+                row_key="name",
+                caption=f"Columns of {table}",
+                noun=("column", "columns"),
+                search="Search by name",
+                on_action=show,
+            )
+        with card("What it holds"):
+            place = stack()
+            with place:
+                text("Choose a column to see what it holds.", tag="p").classes("m-muted")
+    if columns:
+        first = next((c for c in columns.values() if c.top), next(iter(columns.values())))
+        redraw(place, lambda: _column(first))
+
+
+def _summaries(workspace: Workspace, table: str) -> list[TableSummary]:
+    return table_statistics(workspace, table)
+
+
+def _column(column: ColumnSummary) -> None:
+    text(column.column, tag="h3").classes("m-rule-name")
+    spread(column)
+
+
+def _column_row(
+    catalog: Catalog, table: str, name: str, kind: str, known: dict[str, ColumnSummary]
+) -> dict[str, Any]:
+    summary = known.get(name)
+    described = catalog.table(table)
+    notes = []
+    if described is not None:
+        notes += ["personal"] if name in described.personal else []
+        notes += ["time"] if name == described.time else []
+        notes += ["row key"] if name in described.row_key else []
+    if table == catalog.profile.name:
+        notes += ["key"] if name == catalog.key else []
+        notes += ["has a history"] if name in catalog.histories else []
+    missing = None
+    if summary is not None and summary.rows:
+        missing = round(100 * summary.nulls / summary.rows, 1)
+    return {
+        "name": name,
+        "type": type_words(parse_type(kind)),
+        "note": ", ".join(notes),
+        "missing": missing,
+        "distinct": None if summary is None else summary.distinct,
+        "low": "" if summary is None else value_words(summary.minimum),
+        "high": "" if summary is None else value_words(summary.maximum),
+        "actions": row_actions(_SHOW) if summary is not None else [],
+    }
