@@ -24,6 +24,7 @@ from muster_core.errors import (
     PartUnavailable,
     TransientError,
 )
+from muster_core.kernel.failure import describe
 from muster_core.kernel.share import shares_of
 from muster_core.kernel.tally import Tally
 from muster_core.lake.location import Lake
@@ -54,7 +55,6 @@ from muster_core.storage.run import (
 from muster_core.telemetry import get_logger
 from muster_worker.client import USER, EngineClient
 from muster_worker.evaluate.evaluator import Basis, Evaluated, Evaluator, Matrix
-from muster_worker.evaluate.failure import describe
 from muster_worker.evaluate.reference import References, Skipped
 from muster_worker.lease import Interruption, Lease
 from muster_worker.prepare.lease import ensure_prepared

@@ -13,6 +13,7 @@ from muster_core.catalog.document import Catalog
 from muster_core.errors import InvalidInput, MusterError, TerminalError
 from muster_core.kernel.budget import cut
 from muster_core.kernel.extent import Extent
+from muster_core.kernel.failure import only_muster_errors
 from muster_core.kernel.node import Threshold
 from muster_core.kernel.plan import Plan, PlannedSegment, compile_plan
 from muster_core.kernel.share import work_of
@@ -29,7 +30,6 @@ from muster_core.storage.claim import ClaimedRun
 from muster_core.telemetry import get_logger
 from muster_worker.evaluate.combine import combine
 from muster_worker.evaluate.contract import broken_contracts, leave_out_unfit
-from muster_worker.evaluate.failure import only_muster_errors
 from muster_worker.evaluate.job import (
     Evaluation,
     Progress,

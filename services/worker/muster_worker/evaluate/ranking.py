@@ -14,11 +14,11 @@ from typing import Any
 import pyarrow as pa
 
 from muster_core.errors import TerminalError
+from muster_core.kernel.failure import only_muster_errors
 from muster_core.kernel.node import Threshold
 from muster_core.kernel.plan import Plan
 from muster_core.kernel.rank import Candidates, find_thresholds, rank_candidates
 from muster_core.lake.location import Lake
-from muster_worker.evaluate.failure import only_muster_errors
 from muster_worker.evaluate.task import TaskInput, open_input
 
 #: What a task returns, in Spark's words: files and summaries, one a rank.

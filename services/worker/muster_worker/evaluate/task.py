@@ -15,12 +15,12 @@ import pyarrow as pa
 
 from muster_core.errors import StoreDamaged
 from muster_core.kernel.evaluate import evaluate
+from muster_core.kernel.failure import only_muster_errors
 from muster_core.kernel.plan import Plan
 from muster_core.kernel.tally import pack_counts
 from muster_core.lake.location import Lake
 from muster_core.lake.matrix import write_words
 from muster_core.lake.store import Store
-from muster_worker.evaluate.failure import only_muster_errors
 
 #: What a task returns, in Spark's words.
 SCHEMA = "partition long, file string, counts binary"
