@@ -33,6 +33,8 @@ class Shape:
     files: int = 1
     #: Whether texts come dictionary-encoded.
     dictionary: bool = False
+    #: Whether customers are divided by the hash of their keys, as in the store.
+    hashed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +81,12 @@ def prepare(world: World, shape: Shape = _PLAIN, *, gone: frozenset[Any] = froze
     profile = world.catalog["profile"]
     every = sorted(world.customers)
     keys = [every[number :: shape.partitions] for number in range(shape.partitions)]
+    if shape.hashed:
+        parts = [key_hash(key) % shape.partitions for key in every]
+        keys = [
+            [key for key, part in zip(every, parts, strict=True) if part == number]
+            for number in range(shape.partitions)
+        ]
     dimensions = {
         name: _table(world.rows[name], table["columns"], shape)
         for name, table in world.catalog["tables"].items()
@@ -102,9 +110,13 @@ def prepare(world: World, shape: Shape = _PLAIN, *, gone: frozenset[Any] = froze
     return Prepared(catalog=catalog_of(world), partitions=partitions, keys=keys)
 
 
+def key_hash(key: Any) -> int:
+    """Return the hash that decides a customer's partition."""
+    return xxhash.xxh64_intdigest(str(key).encode(), seed=42)
+
+
 def _hashes(keys: Sequence[Any]) -> Any:
-    found = [xxhash.xxh64_intdigest(str(key).encode(), seed=42) for key in keys]
-    return pa.array(found, pa.uint64())
+    return pa.array([key_hash(key) for key in keys], pa.uint64())
 
 
 def _related(world: World, owned: Sequence[Any], shape: Shape) -> dict[str, Any]:

@@ -57,7 +57,7 @@ def members_of(
     assert problems == [], (problems, documents)
     prepared = prepare(world, shape, gone=gone)
     partitions = [
-        replace(partition, earlier=_earlier(world, keys))
+        replace(partition, earlier=earlier(world, keys))
         for partition, keys in zip(prepared.partitions, prepared.keys, strict=True)
     ]
     planned = [
@@ -68,7 +68,7 @@ def members_of(
         planned,
         prepared.catalog,
         as_of,
-        stored={name: _pointer(place) for place, name in enumerate(_stored(world))},
+        stored={name: pointer_of(place) for place, name in enumerate(stored_names(world))},
         measures=measures_of(world),
     )
     results = _evaluated(Plan.from_json(plan.to_json()), partitions, slack)
@@ -77,7 +77,7 @@ def members_of(
 
 def problems_of(world: World, documents: Sequence[SegmentDocument]) -> list[Problem]:
     """Return what the product finds wrong with documents when they are saved."""
-    known = Known(segments={name: [] for name in _stored(world)}, measures=measures_of(world))
+    known = Known(segments={name: [] for name in stored_names(world)}, measures=measures_of(world))
     return check_segments(documents, catalog_of(world), known=known)
 
 
@@ -132,17 +132,17 @@ def _outcome(results: Sequence[PartitionResult], prepared: Prepared, wanted: int
     return Outcome(members=members, counts=counts, running=running, nodes=nodes)
 
 
-def _stored(world: World) -> list[str]:
+def stored_names(world: World) -> list[str]:
     """Return the segments whose members are stored, in the order of their bits."""
     return [name for name, known in world.segments.items() if isinstance(known, list)]
 
 
-def _pointer(bit: int) -> Pointer:
+def pointer_of(bit: int) -> Pointer:
     return Pointer(manifest="stored", manifest_sha256="", bit=bit)
 
 
-def _earlier(world: World, keys: Sequence[Any]) -> dict[tuple[str, int], Any]:
+def earlier(world: World, keys: Sequence[Any]) -> dict[tuple[str, int], Any]:
     return {
         ("stored", bit): np.array([key in world.segments[name] for key in keys], dtype=np.bool_)
-        for bit, name in enumerate(_stored(world))
+        for bit, name in enumerate(stored_names(world))
     }

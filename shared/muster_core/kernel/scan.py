@@ -80,12 +80,12 @@ def nested_windows(folds: Sequence[AnyFold]) -> list[tuple[int, int]]:
                 families[fold.where, fold.high, fold.function, fold.column].append(place)
     steps: list[tuple[int, int]] = []
     for family in families.values():
-        family.sort(key=lambda place: _closed(_selection(folds[place])[1], None)[0], reverse=True)
+        family.sort(key=lambda place: _closed(selection(folds[place])[1], None)[0], reverse=True)
         steps += zip(family[1:], family, strict=False)
     return steps
 
 
-def _selection(fold: AnyFold) -> Selection:
+def selection(fold: AnyFold) -> Selection:
     """Return which rows a fold takes: those that pass a row node inside time bounds."""
     match fold:
         case Fold():
@@ -121,14 +121,14 @@ class _Scan:
         self._folds = folds
         self._outside = outside
         self._ties = ties
-        selections = [_selection(fold) for fold in folds]
+        selections = [selection(fold) for fold in folds]
         highs = [high for _, _, high in selections]
         for wider, narrower in steps:
             low, high = selections[narrower][1], highs[narrower]
             assert low is not None  # of two different bounds the later one is no open side
             # A window may begin after everything visible: then there is nothing to take over.
             highs[wider] = low - 1 if high is None else min(low - 1, high)
-        self._kinds = _column_kinds(table, folds)
+        self._kinds = column_kinds(table, folds)
         # Folds over the same rows share one selection of them.
         self._groups: dict[Selection, list[tuple[AnyFold, AnyAccumulator]]] = defaultdict(list)
         for fold, (where, low, _), high, accumulator in zip(
@@ -159,14 +159,14 @@ class _Scan:
         """Feed one chunk to every fold whose time bounds it touches."""
         times = None
         if self._table.time is not None:
-            times = _times(batch, self._table.time, self._kinds[self._table.time])
+            times = times_of(batch, self._table.time, self._kinds[self._table.time])
         span = _Span(times, batch.num_rows)
         wanted = {key: place for key in self._groups if (place := span.rows(key[1], key[2]))}
         if not wanted:
             return
         first = min(place.start for place in wanted.values())
         last = max(place.stop for place in wanted.values())
-        chunk = _Chunk(
+        chunk = Chunk(
             batch.slice(first, last - first),
             None if times is None else times[first:last],
             self._kinds,
@@ -178,7 +178,7 @@ class _Scan:
             exact = None if span.ordered else span.mask(key[1], key[2])[first:last]
             self._feed(chunk, key, inside, exact)
 
-    def _feed(self, chunk: _Chunk, key: Selection, inside: slice, exact: Bits | None) -> None:
+    def _feed(self, chunk: Chunk, key: Selection, inside: slice, exact: Bits | None) -> None:
         rows: Any = inside
         if key[0] is not None or exact is not None:
             mask = chunk.mask(key[0])[inside]
@@ -192,7 +192,7 @@ class _Scan:
             self._take(fold, accumulator, chunk, ordinals, rows)
 
     def _take(
-        self, fold: AnyFold, accumulator: Any, chunk: _Chunk, ordinals: Index, rows: Index | slice
+        self, fold: AnyFold, accumulator: Any, chunk: Chunk, ordinals: Index, rows: Index | slice
     ) -> None:
         """Give an accumulator what its fold wants of the chosen rows."""
         match fold, accumulator:
@@ -230,7 +230,7 @@ def _chosen(column: Column, rows: Index | slice) -> Column:
     return Column(_taken(column.array, rows), column.kind)
 
 
-def _column_kinds(table: TablePlan, folds: Sequence[AnyFold]) -> dict[str, ColumnType]:
+def column_kinds(table: TablePlan, folds: Sequence[AnyFold]) -> dict[str, ColumnType]:
     """Return every column a pass over `folds` reads, with its type."""
     kinds: dict[str, str] = {}
     if table.time is not None and table.time_kind is not None:
@@ -255,7 +255,8 @@ def _fold_kinds(fold: AnyFold) -> dict[str, str]:
     return {name: kind for name, kind in named if name is not None and kind is not None}
 
 
-def _times(batch: Any, name: str, kind: ColumnType) -> NDArray[np.int64]:
+def times_of(batch: Any, name: str, kind: ColumnType) -> NDArray[np.int64]:
+    """Return the rows' times in the terms of their column; a missing one is before every bound."""
     column = Column(batch.column(batch.schema.get_field_index(name)), kind)
     times: NDArray[np.int64] = column.whole
     return times if column.valid.all() else np.where(column.valid, times, _NEVER)
@@ -296,7 +297,7 @@ def _closed(low: int | None, high: int | None) -> tuple[int, int]:
     return (_NEVER + 1 if low is None else low), (int(limits.max) if high is None else high)
 
 
-class _Chunk:
+class Chunk:
     """The rows of a chunk that some fold wants, each column and row mask made once."""
 
     def __init__(
