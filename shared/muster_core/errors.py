@@ -93,6 +93,12 @@ class ChangedMeanwhile(Conflict):
     code = "changed_meanwhile"
 
 
+class NotAllowedToSee(TerminalError):
+    """Member data is seen with the grant `members` only."""
+
+    code = "not_allowed"
+
+
 class SourceMissing(TerminalError):
     """A source file or folder does not exist or holds no Parquet file."""
 

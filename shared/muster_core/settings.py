@@ -149,6 +149,8 @@ class Settings(BaseSettings):
     partitions: int | None = Field(default=None, ge=1)
     #: Files of one table in one partition; beyond that some are rewritten as one.
     partition_files: int = Field(default=16, ge=2, le=1_000)
+    #: Rows that a preview reads of related tables; where there are more it looks at a part of the customers.
+    preview_rows: int = Field(default=20_000_000, ge=1)
     #: A table that lost this share of its rows since the last snapshot ends a preparation; 1: none does.
     shrink_share: float = Field(default=0.9, gt=0, le=1)
     #: Upper bounds of one document, see `muster_core.rules.limit`.

@@ -73,6 +73,14 @@ def summarise(name: str, known: ColumnStatistic, *, personal: bool) -> ColumnSum
     )
 
 
+def listed_values(known: ColumnStatistic) -> list[TopValue] | None:
+    """Return every value of a column that is not personal; None where not all of them are known."""
+    if known.values is None:
+        return None
+    kind = parse_type(known.kind)
+    return [TopValue(value=_listed(text, kind), rows=rows) for text, rows in known.values.items()]
+
+
 def _percentiles(spread: Sketch, known: ColumnStatistic, kind: ColumnType) -> list[Percentile]:
     assert known.minimum is not None
     assert known.maximum is not None

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from muster_core.catalog.type import ColumnType, parse_type
@@ -116,9 +117,10 @@ class MemberList:
             if pause is not None:
                 pause()
 
-    def count(self) -> int:
-        """Return the number of members that exist in the snapshot."""
-        return sum(int(self.bits(p).sum()) for p in range(self.store.manifest.partitions))
+    def count(self, search: str = "") -> int:
+        """Return the number of members that exist in the snapshot, those whose key holds `search`."""
+        numbers = range(self.store.manifest.partitions)
+        return sum(int(self._found(number, search).sum()) for number in numbers)
 
     def shown(self, columns: Sequence[str]) -> list[str]:
         """Return `columns`, then the segment's extra columns that are not among them."""
@@ -139,11 +141,14 @@ class MemberList:
             raise InvalidInput([Problem(message=lead, hint=hint)], lead)
         return pa.schema([pa.field(n, arrow_type(self.kind(n))) for n in names])
 
-    def batches(self, columns: Sequence[str], *, skip: int = 0) -> Iterator[Any]:
-        """Yield the members after the first `skip`, key first; whole partitions are skipped unread."""
+    def batches(self, columns: Sequence[str], *, skip: int = 0, search: str = "") -> Iterator[Any]:
+        """Yield the members after the first `skip`, key first; whole partitions are skipped unread.
+
+        With `search` only those whose key, as text, holds it.
+        """
         schema = self.schema(columns)
         for number in range(self.store.manifest.partitions):
-            bits = self.bits(number)
+            bits = self._found(number, search)
             members = int(bits.sum())
             if members <= skip:
                 skip -= members
@@ -164,6 +169,15 @@ class MemberList:
         alive_members[: len(bits)] &= bits
         alive_members[len(bits) :] = False
         return alive_members
+
+    def _found(self, number: int, search: str) -> NDArray[np.bool_]:
+        bits = self.bits(number)
+        if not search or not bits.any():
+            return bits
+        keys = self.store.partition(number).profile([self.key])[self.key].cast(pa.string())
+        held = pc.match_substring(keys, search).fill_null(False)
+        chosen: NDArray[np.bool_] = held.combine_chunks().to_numpy(zero_copy_only=False)
+        return bits & chosen
 
     def _table(self, number: int, bits: NDArray[np.bool_], schema: Any) -> Any:
         """Return the members of one partition, in ordinal order."""
@@ -210,16 +224,17 @@ def first_members(
     *,
     limit: int,
     skip: int = 0,
+    search: str = "",
     output: Output | None = None,
 ) -> Any:
     """Return an Arrow table of at most `limit` members after the first `skip`, for people to look at.
 
-    The extra columns of `output` follow `columns`.
+    With `search` only those whose key holds it. The extra columns of `output` follow `columns`.
     """
     members = MemberList.open(lake, snapshot, snapshot_sha256, pointer, output)
     wanted = members.shown(columns)
     schema = members.schema(wanted)
-    feed = RowFeed(members.batches(wanted, skip=skip))
+    feed = RowFeed(members.batches(wanted, skip=skip, search=search))
     return pa.concat_tables([schema.empty_table(), *feed.read(limit)])
 
 

@@ -109,6 +109,26 @@ def get_measure(connection: Connection, name: str) -> MeasureRecord:
     )
 
 
+def measure_at(connection: Connection, name: str, rev: int) -> MeasureDocument:
+    """Return a measure as it was defined at a revision, deleted or not.
+
+    Raises:
+        NotFound: there is no such revision.
+        Conflict: this release cannot read it.
+    """
+    stored = connection.scalar(
+        sa.select(measure_revision.c.document)
+        .join(measure, measure.c.id == measure_revision.c.measure_id)
+        .where(measure.c.name == name, measure_revision.c.rev == rev)
+    )
+    if stored is None:
+        raise NotFound(f"The measure `{name}` has no revision {rev}.")
+    try:
+        return MeasureDocument.model_validate(stored)
+    except ValidationError as exc:
+        raise Conflict(f"Revision {rev} of the measure `{name}` cannot be read.") from exc
+
+
 def segments_using(connection: Connection, name: str) -> list[str]:
     """Return the names of the segments, drafts left out, whose rules use the measure."""
     return [

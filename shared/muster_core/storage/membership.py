@@ -1,4 +1,4 @@
-"""Where the members of a segment's latest published version are, and what they were computed from."""
+"""Where the members of a segment's published versions are, and what they were computed from."""
 
 from __future__ import annotations
 
@@ -32,16 +32,20 @@ class Membership:
     pointer: Pointer
     snapshot: str
     snapshot_sha256: str
+    #: Whether the snapshot may be gone.
+    expired: bool
     #: The segment as this version was evaluated by it.
     definition: Mapping[str, Any]
 
 
-def published_membership(connection: Connection, name: str) -> Membership:
-    """Return the latest published version of the segment called `name`.
+def published_membership(
+    connection: Connection, name: str, version: int | None = None
+) -> Membership:
+    """Return a published version of the segment called `name`, by default the latest.
 
     Raises:
-        NotFound: there is no such segment.
-        Conflict: it has never been published.
+        NotFound: there is no such segment, or it has no such version.
+        Conflict: it has never been published, or the members of this version are no longer kept.
     """
     known = connection.execute(
         sa.select(segment.c.id).where(segment.c.name == name, segment.c.deleted_at.is_(None))
@@ -57,13 +61,15 @@ def published_membership(connection: Connection, name: str) -> Membership:
             membership_pointer.c.bit,
             snapshot.c.manifest.label("snapshot_manifest"),
             snapshot.c.manifest_sha256.label("snapshot_sha256"),
+            snapshot.c.expired_at,
         )
         .join_from(
             segment,
             membership_version,
             sa.and_(
                 membership_version.c.segment_id == segment.c.id,
-                membership_version.c.version == segment.c.published_version,
+                membership_version.c.version
+                == (segment.c.published_version if version is None else version),
             ),
         )
         .join(
@@ -83,6 +89,8 @@ def published_membership(connection: Connection, name: str) -> Membership:
         .join(snapshot, snapshot.c.id == membership_version.c.snapshot_id)
         .where(segment.c.id == known.id)
     ).one_or_none()
+    if row is None and version is not None:
+        raise _no_version(connection, known.id, name, version)
     if row is None:
         raise Conflict(
             f"The segment `{name}` has no members yet: it was never refreshed.",
@@ -100,5 +108,24 @@ def published_membership(connection: Connection, name: str) -> Membership:
         pointer=Pointer(manifest=row.manifest, manifest_sha256=row.manifest_sha256, bit=row.bit),
         snapshot=row.snapshot_manifest,
         snapshot_sha256=row.snapshot_sha256,
+        expired=row.expired_at is not None,
         definition=row.document,
+    )
+
+
+def _no_version(
+    connection: Connection, segment_id: int, name: str, version: int
+) -> NotFound | Conflict:
+    """Return why the members of a version cannot be read."""
+    numbers = sa.select(membership_version.c.version).where(
+        membership_version.c.segment_id == segment_id
+    )
+    if version in set(connection.scalars(numbers)):
+        return Conflict(
+            f"The members of version {version} of the segment `{name}` are no longer kept.",
+            hint="`MUSTER_VERSIONS_KEPT` says of how many versions they are.",
+        )
+    return NotFound(
+        f"The segment `{name}` has no version {version}.",
+        hint=f"`muster segment history {name}` shows those it has.",
     )

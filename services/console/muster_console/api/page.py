@@ -143,6 +143,34 @@ def _read_cursor(order: Order, cursor: str) -> tuple[Any, str]:
     raise _wrong()
 
 
+def place_text(version: int, skip: int) -> str:
+    """Return the cursor of a place in a list that never changes: a version, and how many come before."""
+    return base64.urlsafe_b64encode(json.dumps([version, skip]).encode()).decode()
+
+
+def read_place(cursor: str | None, version: int | None) -> tuple[int | None, int]:
+    """Return the version and the number to skip that a cursor of `place_text` names; without one the start.
+
+    Raises:
+        InvalidInput: it is no such cursor, or one of another version.
+    """
+    if cursor is None:
+        return version, 0
+    try:
+        found = json.loads(base64.b64decode(cursor, altchars=b"-_", validate=True))
+    except (binascii.Error, ValueError, RecursionError) as exc:
+        raise _wrong() from exc
+    match found:
+        case [int(read), int(skip)] if read in _PLACES and skip in _PLACES:
+            if version in (None, read):
+                return read, skip
+    raise _wrong()
+
+
+#: Versions and places are numbers of a database.
+_PLACES = range(2**63)
+
+
 def _wrong() -> InvalidInput:
     return InvalidInput(
         [

@@ -59,6 +59,7 @@ _STATUS: tuple[tuple[type[MusterError], int], ...] = (
     (NotSignedIn, 401),
     (WrongPassword, 401),
     (NotAllowed, 403),
+    (errors.NotAllowedToSee, 403),
     (TooManyAttempts, 429),
     (PreconditionMissing, 428),
     (errors.ChangedMeanwhile, 412),

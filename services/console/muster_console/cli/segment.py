@@ -10,6 +10,7 @@ import typer
 import yaml
 from rich.syntax import Syntax
 
+from muster_console.cli import insight
 from muster_console.cli.output import (
     JsonOption,
     console,
@@ -20,6 +21,7 @@ from muster_console.cli.output import (
     print_warnings,
     times_text,
 )
+from muster_console.cli.preview import branch
 from muster_console.cli.run import work_text
 from muster_console.cli.waiting import TimeoutOption, follow
 from muster_console.operation import segment as operation
@@ -32,6 +34,7 @@ from muster_console.operation.workspace import open_workspace
 from muster_core.exports.document import Format
 
 app = typer.Typer(help="Who belongs to what.", no_args_is_help=True)
+insight.register(app)
 
 Name = Annotated[str, typer.Argument(help="The segment's name.", metavar="NAME")]
 Columns = Annotated[
@@ -159,9 +162,7 @@ def _show_counts(name: str, *, json: bool) -> None:
 
 
 def _branch(node: NodeCount) -> str:
-    if node.depth:
-        return f"{'   ' * node.depth}{node.condition}"
-    return f"{int(node.pointer.rpartition('/')[2]) + 1}. {node.condition}"
+    return branch(node.pointer, node.depth, node.condition)
 
 
 @app.command()
@@ -196,23 +197,37 @@ def members(
     name: Name,
     *,
     limit: Annotated[int, typer.Option(help="Show so many.", min=1, max=100_000)] = 100,
+    skip: Annotated[int, typer.Option(help="Leave out so many first.", min=0)] = 0,
+    search: Annotated[str, typer.Option(help="Only members whose key holds this.")] = "",
+    version: Annotated[int | None, typer.Option("--version", help="A past version.", min=1)] = None,
     columns: Columns = "",
     json: JsonOption = False,
 ) -> None:
-    """Show the first members of the latest version."""
+    """Show members of the latest version, or of a past one."""
     with open_workspace() as workspace:
-        page = look_at_members(workspace, name, columns=_names(columns), limit=limit)
-    version = page.version
+        page = look_at_members(
+            workspace,
+            name,
+            columns=_names(columns),
+            limit=limit,
+            version=version,
+            skip=skip,
+            search=search,
+        )
+    read = page.version
     if json:
-        found = {"segment": name, "version": version.version, "count": version.member_count}
-        print_json(found | {"as_of": version.as_of, "members": page.members})
+        found = {"segment": name, "version": read.version, "count": read.member_count}
+        found |= {"as_of": read.as_of, "more": page.more}
+        print_json(found | {"members": page.members})
         return
     rows = [[data_text(member[column]) for column in page.columns] for member in page.members]
     print_table("", page.columns, rows)
     console.print(
-        f"{len(rows):,} of {version.member_count:,} members, version {version.version},"
-        f" as of {version.as_of:%Y-%m-%d %H:%M:%S %Z}"
+        f"{len(rows):,} of {read.member_count:,} members, version {read.version},"
+        f" as of {read.as_of:%Y-%m-%d %H:%M:%S %Z}"
     )
+    if page.more:
+        console.print(f"There are more: --skip {skip + limit}")
 
 
 @app.command()

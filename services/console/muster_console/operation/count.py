@@ -9,7 +9,7 @@ from typing import Any
 
 from muster_console.operation.workspace import Workspace
 from muster_core.rules.condition import All, Any_, Condition, Not
-from muster_core.rules.document import parse_segment
+from muster_core.rules.document import SegmentDocument, parse_segment
 from muster_core.rules.expression.render import render_expression
 from muster_core.storage.database import transaction
 from muster_core.storage.membership import published_membership
@@ -78,34 +78,56 @@ def count_nodes(workspace: Workspace, name: str) -> SegmentCounts:
 def _nodes(definition: Mapping[str, Any], counts: Mapping[str, Any]) -> Iterator[NodeCount]:
     own: Mapping[str, int] = counts.get("nodes", {})
     running = dict(enumerate(counts.get("running", [])))
-    for number, rule in enumerate(parse_segment(definition).rules):
-        pointer = f"/rules/{number}"
+    for node in outline(parse_segment(definition)):
         yield NodeCount(
+            pointer=node.pointer,
+            depth=node.depth,
+            combine=node.combine,
+            condition=node.condition,
+            members=own.get(node.pointer),
+            running=None if node.rule is None else running.get(node.rule),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlined:
+    """One rule or condition of a document; `depth` is 0 for a rule and grows by one with every step inwards."""
+
+    #: Where it stands in the document: a JSON pointer.
+    pointer: str
+    depth: int
+    #: The place of a rule; None for conditions.
+    rule: int | None
+    #: How a rule meets the result before it.
+    combine: str | None
+    #: `all`, `any` or `not` for a condition made of others, else the condition as an expression.
+    condition: str
+    node: Condition
+
+
+def outline(document: SegmentDocument) -> Iterator[Outlined]:
+    """Yield every rule with the conditions below it, in the order of the document."""
+    for number, rule in enumerate(document.rules):
+        pointer = f"/rules/{number}"
+        yield Outlined(
             pointer=pointer,
             depth=0,
+            rule=number,
             combine=rule.combine,
             condition=_text(rule.where),
-            members=own.get(pointer),
-            running=running.get(number),
+            node=rule.where,
         )
-        yield from _parts(rule.where, f"{pointer}/where", 1, own)
+        yield from _parts(rule.where, f"{pointer}/where", 1)
 
 
-def _parts(
-    condition: Condition, pointer: str, depth: int, own: Mapping[str, int]
-) -> Iterator[NodeCount]:
+def _parts(condition: Condition, pointer: str, depth: int) -> Iterator[Outlined]:
     """Yield the conditions below one; a rule's own condition is the rule."""
     for place, part in _below(condition):
         at = f"{pointer}/of{place}"
-        yield NodeCount(
-            pointer=at,
-            depth=depth,
-            combine=None,
-            condition=_text(part),
-            members=own.get(at),
-            running=None,
+        yield Outlined(
+            pointer=at, depth=depth, rule=None, combine=None, condition=_text(part), node=part
         )
-        yield from _parts(part, at, depth + 1, own)
+        yield from _parts(part, at, depth + 1)
 
 
 def _below(condition: Condition) -> list[tuple[str, Condition]]:

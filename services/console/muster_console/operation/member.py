@@ -8,14 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from muster_console.operation.workspace import Workspace, required_catalog
-from muster_core.errors import InvalidInput, Problem
+from muster_core.errors import Conflict, InvalidInput, Problem
 from muster_core.exports.document import Format
 from muster_core.lake.members import Output, first_members, write_members
+from muster_core.lake.store import Store
 from muster_core.rules.document import parse_segment
 from muster_core.spelling import nearest_names
 from muster_core.storage import audit
 from muster_core.storage.database import transaction
 from muster_core.storage.membership import Membership, published_membership
+from muster_core.storage.snapshot import read_head
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,30 +27,78 @@ class MemberPage:
     version: Membership
     columns: list[str]
     members: list[dict[str, Any]]
+    #: How many members come before these, and whether there are more behind.
+    skipped: int
+    more: bool
 
 
 def look_at_members(
-    workspace: Workspace, name: str, *, columns: Sequence[str], limit: int
+    workspace: Workspace,
+    name: str,
+    *,
+    columns: Sequence[str],
+    limit: int,
+    version: int | None = None,
+    skip: int = 0,
+    search: str = "",
 ) -> MemberPage:
-    """Return the first members of the segment's latest version.
+    """Return some members of a version of the segment, by default the first ones of the latest; it is recorded.
+
+    Args:
+        workspace: where.
+        name: the segment.
+        columns: what is shown beside the key and the segment's own columns.
+        limit: how many at most.
+        version: which one; the members of a version and their order never change.
+        skip: how many members to leave out.
+        search: only members whose key, as text, holds it.
+
+    Where the data a past version was computed from is gone, columns are told as they are now, those that the
+    segment computes are left out, and members that are gone since are missing.
 
     Raises:
-        NotFound: there is no such segment.
-        Conflict: it was never published.
+        NotFound: there is no such segment or version.
+        Conflict: it was never published, or the members of this version are no longer kept.
         InvalidInput: a column is neither in the profile nor put out by the segment.
     """
-    version = _published(workspace, name, columns)
+    found = _published(workspace, name, columns, version)
+    snapshot, output = _readable(workspace, found)
     table = first_members(
         workspace.lake,
-        version.snapshot,
-        version.snapshot_sha256,
-        version.pointer,
+        *snapshot,
+        found.pointer,
         columns,
-        limit=limit,
-        output=_output(version),
+        limit=limit + 1,
+        skip=skip,
+        search=search,
+        output=output,
     )
-    _record(workspace, "members.viewed", name, version, columns, len(table))
-    return MemberPage(version=version, columns=table.column_names, members=table.to_pylist())
+    shown = table.slice(0, limit)
+    _record(workspace, "members.viewed", name, found, columns, len(shown))
+    return MemberPage(
+        version=found,
+        columns=table.column_names,
+        members=shown.to_pylist(),
+        skipped=skip,
+        more=len(table) > limit,
+    )
+
+
+def _readable(workspace: Workspace, version: Membership) -> tuple[tuple[str, str], Output | None]:
+    """Return the snapshot (path and SHA-256) that a version's members are read from."""
+    if not version.expired:
+        return (version.snapshot, version.snapshot_sha256), _output(version)
+    with transaction(workspace.database) as connection:
+        head = read_head(connection).snapshot
+    assert head is not None  # a version has been computed from a snapshot
+    now = Store.open(workspace.lake, head.manifest, head.manifest_sha256)
+    was = Store.open(workspace.lake, version.snapshot, version.snapshot_sha256)
+    if now.manifest.generation != was.manifest.generation:
+        raise Conflict(
+            f"The data that version {version.version} was computed from is gone,"
+            " and customers have been numbered anew since."
+        )
+    return (head.manifest, head.manifest_sha256), None
 
 
 def download_members(
@@ -98,9 +148,11 @@ def _output(version: Membership) -> Output:
     return Output(document=parse_segment(version.definition), as_of=version.as_of)
 
 
-def _published(workspace: Workspace, name: str, columns: Sequence[str]) -> Membership:
+def _published(
+    workspace: Workspace, name: str, columns: Sequence[str], number: int | None = None
+) -> Membership:
     with transaction(workspace.database) as connection:
-        version = published_membership(connection, name)
+        version = published_membership(connection, name, number)
         known = [*required_catalog(connection).profile.columns, *_extra(version)]
     problems = [
         Problem(message=f"there is no column `{column}` to show", hint=_nearest(column, known))

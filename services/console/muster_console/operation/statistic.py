@@ -7,14 +7,15 @@ from typing import Any
 
 from muster_console.operation.workspace import Workspace
 from muster_core.catalog.document import Catalog
-from muster_core.catalog.statistic import Statistics
+from muster_core.catalog.statistic import ColumnStatistic, Statistics
 from muster_core.catalog.summary import ColumnSummary, summarise
 from muster_core.errors import Conflict, NotFound
+from muster_core.lake.manifest import SnapshotManifest
 from muster_core.lake.statistic import read_statistics
 from muster_core.lake.store import Store
 from muster_core.spelling import nearest_names
 from muster_core.storage.database import transaction
-from muster_core.storage.snapshot import read_head
+from muster_core.storage.snapshot import PublishedSnapshot, read_head
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,20 +41,7 @@ def table_statistics(
         NotFound: the snapshot in use has no such table or column.
         StoreDamaged: the statistics are missing.
     """
-    with transaction(workspace.database) as connection:
-        head = read_head(connection).snapshot
-    if head is None:
-        raise Conflict(
-            "Nothing has been prepared yet.", hint="Refresh a segment; it prepares the data first."
-        )
-    manifest = Store.open(workspace.lake, head.manifest, head.manifest_sha256).manifest
-    found = read_statistics(workspace.lake, manifest)
-    entries = _entries(found)
-    chosen = {name: known for name, known in entries.items() if name.partition("@")[0] == table}
-    if table in entries:
-        chosen = {table: entries[table]}
-    if not chosen:
-        raise _unknown("table", table, list(entries))
+    head, manifest, chosen = _look(workspace, table)
     catalog = manifest.catalog
     summaries = []
     for name, columns in chosen.items():
@@ -72,7 +60,66 @@ def table_statistics(
     return summaries
 
 
-def _entries(found: Statistics) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColumnFound:
+    """One column of a prepared table: where it stands, and what was counted of it."""
+
+    snapshot: int
+    #: The snapshot's manifest.
+    manifest: str
+    manifest_sha256: str
+    catalog: Catalog
+    #: The table's name in the store; the first of several ways.
+    stored: str
+    column: str
+    statistic: ColumnStatistic
+    personal: bool
+
+
+def find_column(workspace: Workspace, table: str, column: str) -> ColumnFound:
+    """Return where a column stands.
+
+    Raises:
+        Conflict: nothing has been prepared yet.
+        NotFound: the snapshot in use has no such table or column.
+    """
+    head, manifest, chosen = _look(workspace, table)
+    for name, columns in chosen.items():
+        if column in columns:
+            return ColumnFound(
+                snapshot=head.id,
+                manifest=head.manifest,
+                manifest_sha256=head.manifest_sha256,
+                catalog=manifest.catalog,
+                stored=name,
+                column=column,
+                statistic=columns[column],
+                personal=column in _personal(manifest.catalog, name.partition("@")[0]),
+            )
+    raise _unknown("column", column, sorted({n for columns in chosen.values() for n in columns}))
+
+
+def _look(
+    workspace: Workspace, table: str
+) -> tuple[PublishedSnapshot, SnapshotManifest, dict[str, dict[str, ColumnStatistic]]]:
+    """Return the snapshot in use, and the columns of every way a table is prepared."""
+    with transaction(workspace.database) as connection:
+        head = read_head(connection).snapshot
+    if head is None:
+        raise Conflict(
+            "Nothing has been prepared yet.", hint="Refresh a segment; it prepares the data first."
+        )
+    manifest = Store.open(workspace.lake, head.manifest, head.manifest_sha256).manifest
+    entries = _entries(read_statistics(workspace.lake, manifest))
+    chosen = {name: known for name, known in entries.items() if name.partition("@")[0] == table}
+    if table in entries:
+        chosen = {table: entries[table]}
+    if not chosen:
+        raise _unknown("table", table, list(entries))
+    return head, manifest, chosen
+
+
+def _entries(found: Statistics) -> dict[str, dict[str, ColumnStatistic]]:
     return {name: t.columns for name, t in {**found.tables, **found.dimensions}.items()}
 
 

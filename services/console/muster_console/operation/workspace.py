@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine
 from muster_core.catalog.document import Catalog
 from muster_core.errors import Conflict
 from muster_core.lake.location import Lake
-from muster_core.security.role import Principal
+from muster_core.security.role import Permission, Principal
 from muster_core.settings import Settings
 from muster_core.storage.catalog import current_catalog
 from muster_core.storage.database import open_database
@@ -32,6 +32,11 @@ class Workspace:
     def actor(self) -> str:
         """Return who is at work, for the record."""
         return self.principal.actor if self.principal else f"local {getuser()}"
+
+    @property
+    def sees_members(self) -> bool:
+        """Whether whoever asks may see member data; on the machine itself everybody may."""
+        return self.principal is None or self.principal.allows(Permission.MEMBERS)
 
     def of(self, principal: Principal) -> Workspace:
         """Return this workspace as `principal` works in it."""

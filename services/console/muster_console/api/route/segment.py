@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 from muster_console.api.body import DOCUMENT_BODY, document_text
 from muster_console.api.idempotency import IdempotentRoute
-from muster_console.api.page import Cursor, Limit, Page, page_of, read_order
+from muster_console.api.page import Cursor, Limit, Page, page_of, place_text, read_order, read_place
 from muster_console.api.policy import Editing, SeeingMembers, Viewing
 from muster_console.api.problem import ProblemItem
 from muster_console.api.revision import IfMatch, IfNoneMatch, etag, expected_revision
@@ -74,7 +74,7 @@ class RefreshRequest(BaseModel):
 
 
 class Members(BaseModel):
-    """The first members of a version."""
+    """Some members of a version."""
 
     segment: str
     version: int
@@ -82,6 +82,8 @@ class Members(BaseModel):
     as_of: datetime
     columns: list[str]
     members: list[dict[str, Any]]
+    #: The cursor of the page behind; it stays with this version. None at the end.
+    next: str | None
 
 
 @router.get("")
@@ -167,11 +169,26 @@ def delete_segment(workspace: Editing, name: str) -> None:
 def members(
     workspace: SeeingMembers,
     name: str,
+    *,
     columns: Annotated[list[str] | None, Query(max_length=100)] = None,
+    version: Annotated[
+        int | None, Query(ge=1, lt=2**63, description="A past version; default the latest.")
+    ] = None,
+    search: Annotated[str, Query(max_length=256, description="Part of the key.")] = "",
     limit: Limit = 100,
+    cursor: Cursor = None,
 ) -> Members:
-    """Return the first members of the latest version; the look is recorded."""
-    page = look_at_members(workspace, name, columns=columns or [], limit=limit)
+    """Return members of a version, by default the first of the latest; the look is recorded."""
+    read, skip = read_place(cursor, version)
+    page = look_at_members(
+        workspace,
+        name,
+        columns=columns or [],
+        limit=limit,
+        version=read,
+        skip=skip,
+        search=search,
+    )
     return Members(
         segment=name,
         version=page.version.version,
@@ -179,6 +196,7 @@ def members(
         as_of=page.version.as_of,
         columns=page.columns,
         members=page.members,
+        next=place_text(page.version.version, skip + limit) if page.more else None,
     )
 
 

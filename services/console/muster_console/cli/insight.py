@@ -1,0 +1,183 @@
+"""``muster segment``: what is known around a segment: preview, plan, explain, overlap, history, changes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from muster_console.cli import quick
+from muster_console.cli.output import (
+    JsonOption,
+    console,
+    print_facts,
+    print_json,
+    print_table,
+)
+from muster_console.cli.preview import print_apart, print_explanation, print_plan, print_preview
+from muster_console.operation.explain import explain_customer
+from muster_console.operation.file import read_file
+from muster_console.operation.history import Period, changes, history
+from muster_console.operation.overlap import apart, overlap
+from muster_console.operation.planning import plan_saved, plan_segment
+from muster_console.operation.preview import preview
+from muster_console.operation.refresh import parse_instant
+from muster_console.operation.workspace import open_workspace
+
+File = Annotated[Path, typer.Argument(help="A segment, in YAML or JSON.", metavar="FILE")]
+Name = Annotated[str, typer.Argument(help="The segment's name.", metavar="NAME")]
+PeriodOption = Annotated[Period, typer.Option(help="How far back.")]
+AsOf = Annotated[
+    str | None, typer.Option(help="Evaluate as of this instant (ISO 8601).", metavar="INSTANT")
+]
+Exact = Annotated[
+    bool | None,
+    typer.Option(
+        "--exact/--estimate",
+        help="Look at everybody, or at a part of the customers; by default as there are rows to read.",
+    ),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to ``muster segment``."""
+    app.command("preview")(_preview)
+    app.command("plan")(_plan)
+    app.command("explain")(_explain)
+    app.command("overlap")(_overlap)
+    app.command("apart")(_apart)
+    app.command("quick")(quick.quick)
+    app.command("history")(_history)
+    app.command("changes")(_changes)
+
+
+def _preview(
+    file: File, *, exact: Exact = None, as_of: AsOf = None, json: JsonOption = False
+) -> None:
+    """Say how many members a definition would have, with every rule and condition; nothing is saved."""
+    instant = parse_instant(as_of) if as_of else None
+    with open_workspace() as workspace:
+        found = preview(workspace, read_file(file), exact=exact, as_of=instant)
+    if json:
+        print_json(found.to_json())
+        return
+    print_preview(found)
+    console.print("Nothing was saved.")
+
+
+def _plan(
+    what: Annotated[
+        str, typer.Argument(help="A file, or the name of a saved segment.", metavar="FILE|NAME")
+    ],
+    *,
+    members: Annotated[
+        int | None, typer.Option("--members", help="Name so many who join and leave.", min=1)
+    ] = None,
+    as_of: AsOf = None,
+    json: JsonOption = False,
+) -> None:
+    """Say who would join and leave, per rule, and what exports would send; nothing is saved."""
+    instant = parse_instant(as_of) if as_of else None
+    path = Path(what)
+    with open_workspace() as workspace:
+        if path.suffix or path.exists():
+            found = plan_segment(workspace, read_file(path), keys=members, as_of=instant)
+        else:
+            found = plan_saved(workspace, what, keys=members, as_of=instant)
+    if json:
+        print_json(found.to_json())
+    else:
+        print_plan(found)
+
+
+def _explain(
+    name: Name,
+    key: Annotated[str, typer.Argument(help="The customer's key.", metavar="KEY")],
+    *,
+    version: Annotated[
+        int | None, typer.Option("--version", help="As this version was evaluated.", min=1)
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Say why a customer is a member or not: every condition, and the rows that decided it."""
+    with open_workspace() as workspace:
+        found = explain_customer(workspace, name, key, version=version)
+    if json:
+        print_json(found.to_json())
+    else:
+        print_explanation(found)
+
+
+def _overlap(
+    names: Annotated[list[str], typer.Argument(help="Two or more segments.", metavar="NAME...")],
+    *,
+    json: JsonOption = False,
+) -> None:
+    """Say how many members segments share."""
+    with open_workspace() as workspace:
+        found = overlap(workspace, names)
+    if json:
+        print_json(found.to_json())
+        return
+    print_table(
+        "",
+        ("segment", "version", "members", "in no other"),
+        [(s.segment, str(s.version), s.members, s.alone) for s in found.segments],
+    )
+    print_table(
+        "",
+        ("first", "second", "in both", "% of first", "% of second"),
+        [(p.first, p.second, p.both, p.percent_of_first, p.percent_of_second) for p in found.pairs],
+    )
+    console.print(f"{found.all:,} belong to all of them, {found.any:,} to at least one.")
+
+
+def _apart(name: Name, *, json: JsonOption = False) -> None:
+    """Say what sets the members apart from everybody, column by column."""
+    with open_workspace() as workspace:
+        found = apart(workspace, name)
+    if json:
+        print_json(found.to_json())
+    else:
+        print_apart(found)
+
+
+def _history(name: Name, *, period: PeriodOption = Period.ALL, json: JsonOption = False) -> None:
+    """Show the number of members over time, with who joined and left at every version."""
+    with open_workspace() as workspace:
+        found = history(workspace, name, period)
+    if json:
+        print_json(found.to_json())
+        return
+    points = [*([found.before] if found.before else []), *found.points]
+    print_table(
+        "",
+        ("version", "published", "as of", "members", "joined", "left", "run"),
+        [
+            (str(p.version), p.published_at, p.as_of, p.members, p.joined, p.left, str(p.run_id))
+            for p in points
+        ],
+    )
+
+
+def _changes(
+    name: Name,
+    *,
+    from_: Annotated[
+        int | None, typer.Option("--from", help="A version; default the one before.", min=1)
+    ] = None,
+    to: Annotated[int | None, typer.Option(help="A version; default the latest.", min=1)] = None,
+    limit: Annotated[int, typer.Option(help="Show so many keys.", min=0, max=1_000_000)] = 100,
+    json: JsonOption = False,
+) -> None:
+    """Show who joined and who left between two versions."""
+    with open_workspace() as workspace:
+        found = changes(workspace, name, from_version=from_, to_version=to, limit=limit)
+    if json:
+        print_json(found.to_json())
+        return
+    facts = [("joined", found.joined), ("left", found.left)]
+    print_facts(f"{name}, version {found.from_version} to {found.to_version}", facts)
+    rows = [(key, "joined") for key in found.joined_keys]
+    print_table("", ("customer", ""), rows + [(key, "left") for key in found.left_keys])
