@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import pytest
 from tests.integration.insight.shop import Shop
@@ -18,7 +19,7 @@ from muster_core.storage.database import transaction
 pytestmark = pytest.mark.integration
 
 
-def _column(shop: Shop, table: str, column: str) -> Counter:
+def _column(shop: Shop, table: str, column: str) -> Counter[Any]:
     return Counter(row[column] for row in shop.world.rows[table] if row[column] is not None)
 
 
@@ -74,7 +75,7 @@ def test_a_comparison_that_does_not_fit_is_refused(shop: Shop) -> None:
 
 def test_every_value_of_a_column_is_listed_sorted_and_searched(shop: Shop) -> None:
     counted = _column(shop, "orders", "no")
-    seen = []
+    seen: list[Any] = []
     while True:
         page = values(
             shop.workspace, "orders", "no", order=ValueOrder.VALUE, limit=900, skip=len(seen)

@@ -1,20 +1,63 @@
-"""``muster measure``: list, show, delete; `muster segment apply` saves measures that stand beside segments."""
+"""``muster measure``: apply, edit, list, show, refresh, delete."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import typer
 import yaml
 from rich.syntax import Syntax
 
-from muster_console.cli.output import JsonOption, console, print_facts, print_json, print_table
+from muster_console.cli import editor
+from muster_console.cli.output import (
+    JsonOption,
+    console,
+    print_facts,
+    print_json,
+    print_table,
+    print_warnings,
+)
+from muster_console.cli.waiting import TimeoutOption, follow
 from muster_console.operation import measure as operation
+from muster_console.operation.segment import AppliedSegment
 from muster_console.operation.workspace import open_workspace
 
 app = typer.Typer(help="Aggregates with a name, which rules use.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(help="The measure's name.", metavar="NAME")]
+
+
+@app.command()
+def apply(
+    path: Annotated[Path, typer.Argument(help="A YAML file or a folder.", metavar="FILE")],
+    *,
+    json: JsonOption = False,
+) -> None:
+    """Create or change the measures of a file or folder: all of them or none."""
+    with open_workspace() as workspace:
+        _print_applied(operation.apply_measure_files(workspace, path), json=json)
+
+
+@app.command()
+def edit(name: Name, *, json: JsonOption = False) -> None:
+    """Change a measure in your editor (VISUAL or EDITOR)."""
+    with open_workspace() as workspace:
+        record = operation.show_measure(workspace, name).measure
+        written = yaml.safe_dump(record.stored, sort_keys=False, allow_unicode=True)
+        changed = editor.edit(written, name=name)
+        applied = operation.apply_measure_text(workspace, name, changed, expected=record.rev)
+    _print_applied([applied], json=json)
+
+
+def _print_applied(applied: list[AppliedSegment], *, json: bool) -> None:
+    if json:
+        print_json([asdict(measure) for measure in applied])
+        return
+    print_table("", ("measure", "change"), [(m.name, m.change) for m in applied])
+    for measure in applied:
+        print_warnings(measure.warnings)
 
 
 @app.command("list")
@@ -46,6 +89,21 @@ def show(name: Name, *, json: JsonOption = False) -> None:
     print_facts(name, rows)
     text = yaml.safe_dump(record.stored, sort_keys=False, allow_unicode=True)
     console.print(Syntax(text, "yaml", background_color="default"))
+
+
+@app.command()
+def refresh(
+    name: Name,
+    *,
+    wait: Annotated[bool, typer.Option(help="Wait until the runs have ended.")] = True,
+    timeout: TimeoutOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Refresh every active segment that uses a measure; it is evaluated along with them."""
+    with open_workspace() as workspace:
+        asked = operation.refresh_measure(workspace, name)
+        run_ids = [run.run_id for run in asked]
+        follow(workspace, run_ids, wait=wait, deliveries=False, timeout=timeout, json=json)
 
 
 @app.command()

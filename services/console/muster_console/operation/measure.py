@@ -1,15 +1,22 @@
-"""Listing measures, showing one with the segments that use it, deleting one."""
+"""Saving measures, listing them, showing one with the segments that use it, refreshing these, deleting one."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from muster_console.operation.definition import read_definitions, read_definitions_text
+from muster_console.operation.refresh import refresh_segments
+from muster_console.operation.segment import AppliedSegment, apply_definitions
 from muster_console.operation.workspace import Workspace
+from muster_core.errors import Conflict, InvalidInput, Problem
 from muster_core.storage import audit
 from muster_core.storage import measure as storage
 from muster_core.storage.database import transaction
 from muster_core.storage.measure import MeasureRecord
+from muster_core.storage.run import RequestedRun
+from muster_core.storage.segment import list_segments
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,3 +72,60 @@ def delete_measure(workspace: Workspace, name: str) -> None:
     with transaction(workspace.database) as connection:
         storage.delete_measure(connection, name)
         audit.record(connection, workspace.actor, "measure.deleted", name)
+
+
+def apply_measure_files(workspace: Workspace, path: Path) -> list[AppliedSegment]:
+    """Create or change the measures of a file or folder, all or none.
+
+    Raises:
+        InvalidInput: with every problem, those of saved segments that a change would break among them.
+        Conflict: there is no catalog yet.
+    """
+    found = read_definitions(path, workspace.settings.limits)
+    if found.segments:
+        names = ", ".join(f"`{document.name}`" for document in found.documents[:5])
+        message = f"these are segments, not measures: {names}"
+        hint = "`muster segment apply` saves both"
+        raise InvalidInput([Problem(message=message, file=str(path), hint=hint)], message)
+    return apply_definitions(workspace, found)
+
+
+def apply_measure_text(
+    workspace: Workspace, name: str, text: str, *, expected: int | None = None
+) -> AppliedSegment:
+    """Create or change the one measure `name`, written as YAML or JSON.
+
+    `expected` is the revision it must still have, 0 for one that must not exist.
+
+    Raises:
+        InvalidInput: with every problem; the text is not this one measure.
+        ChangedMeanwhile: it is not at the revision expected.
+        Conflict: there is no catalog yet.
+    """
+    found = read_definitions_text(text, workspace.settings.limits)
+    if not found.problems and (list(found.named_measures) != [name] or found.segments):
+        raise InvalidInput(
+            [Problem(message=f"the body must be the one measure `{name}`", pointer="/name")]
+        )
+    wanted = {} if expected is None else {name: expected}
+    return apply_definitions(workspace, found, expected_measures=wanted)[0]
+
+
+def refresh_measure(workspace: Workspace, name: str) -> list[RequestedRun]:
+    """Ask for a refresh of every active segment that uses the measure: it is evaluated along with each.
+
+    Raises:
+        NotFound: there is no such measure.
+        Conflict: no active segment uses it.
+    """
+    with transaction(workspace.database) as connection:
+        storage.get_measure(connection, name)
+        users = set(storage.segments_using(connection, name))
+        active = [r.name for r in list_segments(connection) if r.state == "active"]
+    names = [segment for segment in active if segment in users]
+    if not names:
+        raise Conflict(
+            f"No active segment uses the measure `{name}`.",
+            hint="A measure has values where a segment asks for them.",
+        )
+    return refresh_segments(workspace, names)

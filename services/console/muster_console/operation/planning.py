@@ -248,7 +248,7 @@ class _Evaluated:
         names = (name for n in range(2**31) if (name := f"rule_{n}") not in taken)
         alone = [
             SegmentDocument(
-                name=next(names), timezone=document.timezone, rules=[Rule(where=rule.where)]
+                name=next(names), timezone=document.timezone, rules=(Rule(where=rule.where),)
             )
             for rule in document.rules
         ]

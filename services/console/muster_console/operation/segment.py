@@ -33,7 +33,7 @@ from muster_core.schedules.schedule import Schedule, ScheduleKind
 from muster_core.storage import audit
 from muster_core.storage import segment as storage
 from muster_core.storage.database import transaction
-from muster_core.storage.measure import apply_measures
+from muster_core.storage.measure import apply_measures, list_measures
 from muster_core.storage.membership import published_membership
 from muster_core.storage.reference import lock_saving
 from muster_core.storage.run import RunRecord, get_run, list_runs
@@ -125,23 +125,28 @@ def apply_segments(workspace: Workspace, path: Path) -> list[AppliedSegment]:
 
 
 def apply_definitions(
-    workspace: Workspace, found: Definitions, *, expected: Mapping[str, int] | None = None
+    workspace: Workspace,
+    found: Definitions,
+    *,
+    expected: Mapping[str, int] | None = None,
+    expected_measures: Mapping[str, int] | None = None,
 ) -> list[AppliedSegment]:
     """Create or change what was read, all or none; measures come first.
 
-    `expected` names the revision that segments must still have, 0 for one that must not exist.
+    `expected` names the revision that segments must still have, 0 for one that must not exist;
+    `expected_measures` that of measures.
 
     Raises:
         InvalidInput: with every problem, of form and against the catalog; those of drafts are warnings.
         Conflict: there is no catalog yet.
-        ChangedMeanwhile: a segment is not at the revision expected.
+        ChangedMeanwhile: a segment or measure is not at the revision expected.
     """
     limits = workspace.settings.limits
     documents = found.documents
     with transaction(workspace.database) as connection:
         # what is checked here is still so when it is saved: nobody else saves meanwhile
         lock_saving(connection)
-        _still_expected(connection, expected or {})
+        _still_expected(connection, expected or {}, expected_measures or {})
         catalog = catalog_for(connection, found)
         known = known_with(known_definitions(connection), found)
         problems = found.problems + measure_problems(connection, found, catalog, known, limits)
@@ -168,16 +173,24 @@ def apply_definitions(
     ]
 
 
-def _still_expected(connection: Connection, expected: Mapping[str, int]) -> None:
-    if not expected:
-        return
-    revisions = {record.name: record.rev for record in storage.list_segments(connection)}
-    for name, rev in expected.items():
-        if revisions.get(name, 0) != rev:
-            raise ChangedMeanwhile(
-                f"The segment `{name}` was changed by somebody else meanwhile.",
-                hint="Read it again and repeat your change.",
-            )
+def _still_expected(
+    connection: Connection, segments: Mapping[str, int], measures: Mapping[str, int]
+) -> None:
+    known: dict[str, list[tuple[str, int]]] = {"segment": [], "measure": []}
+    if segments:
+        known["segment"] = [
+            (record.name, record.rev) for record in storage.list_segments(connection)
+        ]
+    if measures:
+        known["measure"] = [(record.name, record.rev) for record in list_measures(connection)]
+    for kind, expected in (("segment", segments), ("measure", measures)):
+        revisions = dict(known[kind])
+        for name, rev in expected.items():
+            if revisions.get(name, 0) != rev:
+                raise ChangedMeanwhile(
+                    f"The {kind} `{name}` was changed by somebody else meanwhile.",
+                    hint="Read it again and repeat your change.",
+                )
 
 
 def _record(

@@ -1,4 +1,4 @@
-"""Measures: list, read, save, delete."""
+"""Measures: list, read, save, refresh, delete."""
 
 from __future__ import annotations
 
@@ -10,14 +10,10 @@ from pydantic import BaseModel
 
 from muster_console.api.body import DOCUMENT_BODY, document_text
 from muster_console.api.policy import Editing, Viewing
-from muster_console.api.revision import etag
-from muster_console.api.route.segment import Saved, saved
+from muster_console.api.revision import IfMatch, IfNoneMatch, etag, expected_revision
+from muster_console.api.route.segment import Asked, Saved, saved
 from muster_console.operation import measure as operation
-from muster_console.operation.definition import read_definitions_text
 from muster_console.operation.measure import measure_json
-from muster_console.operation.segment import apply_definitions
-from muster_console.operation.workspace import Workspace
-from muster_core.errors import InvalidInput, Problem
 
 router = APIRouter(prefix="/measures", tags=["measures"])
 
@@ -50,21 +46,35 @@ def show_measure(workspace: Viewing, name: str, response: Response) -> MeasureDe
 
 
 @router.put("/{name}", openapi_extra=DOCUMENT_BODY)
-async def save_measure(workspace: Editing, name: str, request: Request) -> Saved:
-    """Save a measure: the document as JSON or YAML, as files hold it."""
-    return await run_in_threadpool(_save, workspace, name, await document_text(request))
+async def save_measure(
+    workspace: Editing,
+    name: str,
+    request: Request,
+    if_match: IfMatch = None,
+    if_none_match: IfNoneMatch = None,
+) -> Saved:
+    """Save a measure: the document as JSON or YAML, as files hold it.
+
+    With `If-Match` it must still be at that revision, with `If-None-Match: *` it must not exist.
+    """
+    told = if_match is not None or if_none_match is not None
+    expected = expected_revision(if_match, if_none_match) if told else None
+    text = await document_text(request)
+    return saved(
+        await run_in_threadpool(
+            operation.apply_measure_text, workspace, name, text, expected=expected
+        )
+    )
+
+
+@router.post("/{name}/refresh", status_code=202)
+def refresh_measure(workspace: Editing, name: str) -> list[Asked]:
+    """Ask for a refresh of every active segment that uses the measure."""
+    asked = operation.refresh_measure(workspace, name)
+    return [Asked(run_id=run.run_id, name=run.name) for run in asked]
 
 
 @router.delete("/{name}", status_code=204)
 def delete_measure(workspace: Editing, name: str) -> None:
     """Delete a measure that no segment uses."""
     operation.delete_measure(workspace, name)
-
-
-def _save(workspace: Workspace, name: str, text: str) -> Saved:
-    found = read_definitions_text(text, workspace.settings.limits)
-    if not found.problems and (list(found.named_measures) != [name] or found.segments):
-        raise InvalidInput(
-            [Problem(message=f"the body must be the one measure `{name}`", pointer="/name")]
-        )
-    return saved(apply_definitions(workspace, found)[0])
