@@ -136,6 +136,8 @@ class Settings(BaseSettings):
     #: A snapshot of the data stays for so many days after the next one; members of so many versions a segment.
     snapshots_kept_days: float = Field(default=7.0, gt=0, le=3660)
     versions_kept: int = Field(default=10, ge=1, le=10_000)
+    #: A run that published nothing stays for so many days.
+    runs_kept_days: float = Field(default=365.0, ge=1, le=36_500)
     #: What nothing needs is removed so many days after that was found: longer than backups are kept for.
     collect_grace_days: float = Field(default=7.0, ge=1 / 24, le=3660)
     #: Hours from one collection to the next.
@@ -304,10 +306,11 @@ class Settings(BaseSettings):
 
     @property
     def keeping(self) -> Keeping:
-        """Return how long snapshots, members of versions, and files that nothing names are kept."""
+        """Return how long snapshots, members of versions, runs, and files that nothing names are kept."""
         return Keeping(
             snapshots=timedelta(days=self.snapshots_kept_days),
             versions=self.versions_kept,
+            runs=timedelta(days=self.runs_kept_days),
             grace=timedelta(days=self.collect_grace_days),
         )
 

@@ -1,4 +1,4 @@
-"""A small file system of its own for the lake, where mounting is permitted, and a ballast that fills it."""
+"""A small file system of its own for the lake or a database, where mounting is permitted, and a ballast that fills it."""
 
 from __future__ import annotations
 
@@ -7,15 +7,13 @@ import shutil
 import subprocess
 from pathlib import Path
 
-_SIZE = "400m"
 
-
-def mount(folder: Path) -> bool:
+def mount(folder: Path, megabytes: int = 400) -> bool:
     """Put a small tmpfs at `folder`; return whether that is permitted here."""
     folder.mkdir(parents=True, exist_ok=True)
     if os.geteuid() != 0 or shutil.which("mount") is None:
         return False
-    command = ["mount", "-t", "tmpfs", "-o", f"size={_SIZE}", "muster-chaos", str(folder)]
+    command = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "muster-chaos", str(folder)]
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 

@@ -38,6 +38,7 @@ from muster_core.storage.collection import (
     take_collection,
 )
 from muster_core.storage.database import transaction
+from muster_core.storage.pruning import prunable_runs, prune_runs
 from muster_core.telemetry import get_logger
 
 
@@ -49,6 +50,8 @@ class Collection:
     #: Snapshots nobody may use any more, and versions whose members are no longer kept.
     snapshots_expired: int
     versions_expired: int
+    #: Runs of long ago that published nothing.
+    runs_pruned: int
     #: Memberships written anew without those that nobody needs.
     matrices_repacked: int
     #: Files that were found to be named by nothing, that wait for their grace to end, and that were removed.
@@ -113,6 +116,7 @@ def preview(database: Engine, lake: Lake, keeping: Keeping) -> Collection:
     """
     with _rolled_back(database) as connection:
         expired = expire(connection, keeping)
+        runs = prunable_runs(connection, keeping.runs)
         needed = read_needed(connection, keeping)
         shared = pointed_bits(connection)
         look_at = _Look.read(connection, keeping)
@@ -124,6 +128,7 @@ def preview(database: Engine, lake: Lake, keeping: Keeping) -> Collection:
         dry_run=True,
         snapshots_expired=expired.snapshots,
         versions_expired=expired.versions,
+        runs_pruned=runs,
         matrices_repacked=len(worth),
         files_marked=new,
         files_removed=len(found.ripe),
@@ -145,6 +150,7 @@ class _Work:
     def run(self) -> Collection:
         with transaction(self.database) as connection:
             expired = expire(connection, self.keeping)
+        runs = prune_runs(self.database, self.keeping.runs, self.check)
         repacked = self._repack()
         with transaction(self.database) as connection:
             needed = read_needed(connection, self.keeping)
@@ -166,6 +172,7 @@ class _Work:
             dry_run=False,
             snapshots_expired=expired.snapshots,
             versions_expired=expired.versions,
+            runs_pruned=runs,
             matrices_repacked=repacked,
             files_marked=new,
             files_removed=len(removed),

@@ -8,8 +8,10 @@ from datetime import timedelta
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Keeping:
-    """How long snapshots stay after the next one came, members of how many versions, and unnamed files."""
+    """How long snapshots stay after the next one came, members of how many versions, runs, and unnamed files."""
 
     snapshots: timedelta
     versions: int
     grace: timedelta
+    #: From the time a run was due that published nothing.
+    runs: timedelta = timedelta(days=365)

@@ -73,6 +73,8 @@ class Bucket:
         """Return a new file to write to. Names in the lake are never given twice: nothing looks for one."""
         return LakeOutput(self._store, self._key(path), self.address(path))
 
+    open_passing = open_output
+
     def digest(self, path: str) -> tuple[int, str]:
         """Return the size in bytes and the SHA-256 of a file, read in pieces."""
         found = hashlib.sha256()

@@ -19,17 +19,18 @@ from muster_core.lake.object import Entry
 
 
 class Output(io.RawIOBase):
-    """A new file of the lake: hashed while it is written, durable once closed.
+    """A new file of the lake: hashed while it is written, durable once closed; neither where it is `passing`.
 
     Used as a context manager; leaving it with an exception removes the file.
     """
 
-    def __init__(self, file: Path, path: str) -> None:
+    def __init__(self, file: Path, path: str, *, passing: bool = False) -> None:
         super().__init__()
         self._file = file
         self._path = path
         self._digest = hashlib.sha256()
         self._abandoned = False
+        self._passing = passing
         self.size = 0
         with lake_errors(path):
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -55,7 +56,8 @@ class Output(io.RawIOBase):
             return len(view)
         if self.closed:  # the descriptor's number may belong to another file by now
             raise ValueError("write to a closed file")
-        self._digest.update(view)
+        if not self._passing:
+            self._digest.update(view)
         written = 0
         with lake_errors(self._path):
             while written < len(view):
@@ -73,7 +75,7 @@ class Output(io.RawIOBase):
             return
         try:
             with lake_errors(self._path):
-                if not self._abandoned:
+                if not self._abandoned and not self._passing:
                     os.fsync(self._fd)
         finally:
             os.close(self._fd)
@@ -136,6 +138,10 @@ class Disk:
     def open_output(self, path: str) -> Output:
         """Return a new file to write to; an existing one is never overwritten."""
         return Output(self.root / path, path)
+
+    def open_passing(self, path: str) -> Output:
+        """Return a new file to write to that nobody needs after a crash."""
+        return Output(self.root / path, path, passing=True)
 
     def digest(self, path: str) -> tuple[int, str]:
         """Return the size in bytes and the SHA-256 of a file, read in pieces."""

@@ -30,6 +30,16 @@ _PRIME = np.uint64(0x9E3779B97F4A7C15)
 _OFFSET = np.uint64(0xCBF29CE484222325)
 _FINAL = np.uint64(0xBF58476D1CE4E5B9)
 
+#: The primes of XXH64.
+_P1 = np.uint64(0x9E3779B185EBCA87)
+_P2 = np.uint64(0xC2B2AE3D27D4EB4F)
+_P3 = np.uint64(0x165667B19E3779F9)
+_P4 = np.uint64(0x85EBCA77C2B2AE63)
+_P5 = np.uint64(0x27D4EB2F165667C5)
+
+#: Bytes of the longest text whose hash has no stripes.
+_LONGEST_SHORT = 31
+
 #: By number of bytes, from 0 to 8: which bits of a little-endian word they fill.
 _MASKS = np.array([(1 << 8 * n) - 1 for n in range(9)], dtype=np.uint64)
 
@@ -50,18 +60,67 @@ def key_text(array: Any) -> Any:
 def partition_hashes(text: Any) -> Hashes:
     """Return the hash of every canonical key text that decides its partition; 0 where there is no key.
 
-    It is the unsigned `xxhash64` that the engine computes, text by text: meant for few.
+    It is `xxhash64` of the UTF-8 text with `PARTITION_SEED`, unsigned, which the engine has as well.
     """
     if isinstance(text, pa.ChunkedArray):
         text = text.combine_chunks()
-    encoded = text.dictionary_encode()
-    known = [
-        xxhash.xxh64_intdigest(value.encode(), seed=PARTITION_SEED)
-        for value in encoded.dictionary.to_pylist()
-    ]
-    codes = encoded.indices.fill_null(len(known)).to_numpy(zero_copy_only=False)
-    hashes: Hashes = np.array([*known, 0], dtype=np.uint64)[codes]
+    hashes: Hashes = np.zeros(len(text), dtype=np.uint64)
+    if text.null_count == len(text):
+        return hashes
+    lengths = pc.binary_length(text).fill_null(0).to_numpy(zero_copy_only=False)
+    offsets = np.frombuffer(text.buffers()[1], dtype=np.int32)
+    starts = offsets[text.offset : text.offset + len(text)].astype(np.int64)
+    hashes[:] = _short_hashes(
+        text.buffers()[2], starts, lengths.astype(np.int64), int(offsets[text.offset + len(text)])
+    )
+    for row in np.flatnonzero(lengths > _LONGEST_SHORT).tolist():
+        hashes[row] = xxhash.xxh64_intdigest(text[row].as_py().encode(), seed=PARTITION_SEED)
+    if text.null_count:
+        hashes[text.is_null().to_numpy(zero_copy_only=False)] = 0
     return hashes
+
+
+def _short_hashes(data: Any, starts: Any, lengths: Any, size: int) -> Hashes:
+    """Return `xxhash64` of texts of up to `_LONGEST_SHORT` bytes; of longer ones nothing that means anything.
+
+    Source: the specification of XXH64, the steps after the stripes of 32 bytes.
+    """
+    words = _words(data, size) if size else np.zeros(1, dtype="<u8")
+    found: Hashes = np.uint64(PARTITION_SEED) + _P5 + lengths.astype(np.uint64)
+    at = np.zeros(len(lengths), dtype=np.int64)
+    short = lengths <= _LONGEST_SHORT
+
+    def step(rows: Any, width: int, mixed: Any) -> None:
+        found[rows] = mixed
+        at[rows] += width
+
+    for _ in range(_LONGEST_SHORT // 8):
+        rows = np.flatnonzero(short & (lengths - at >= 8))
+        if not len(rows):
+            break
+        word = _rotated(words[starts[rows] + at[rows]] * _P2, 31) * _P1
+        step(rows, 8, _rotated(found[rows] ^ word, 27) * _P1 + _P4)
+    rows = np.flatnonzero(short & (lengths - at >= 4))
+    if len(rows):
+        word = words[starts[rows] + at[rows]] & _MASKS[4]
+        step(rows, 4, _rotated(found[rows] ^ (word * _P1), 23) * _P2 + _P3)
+    for _ in range(3):
+        rows = np.flatnonzero(short & (lengths > at))
+        if not len(rows):
+            break
+        byte = words[starts[rows] + at[rows]] & _MASKS[1]
+        step(rows, 1, _rotated(found[rows] ^ (byte * _P5), 11) * _P1)
+    found ^= found >> np.uint64(33)
+    found *= _P2
+    found ^= found >> np.uint64(29)
+    found *= _P3
+    found ^= found >> np.uint64(32)
+    return found
+
+
+def _rotated(words: Hashes, bits: int) -> Hashes:
+    rotated: Hashes = (words << np.uint64(bits)) | (words >> np.uint64(64 - bits))
+    return rotated
 
 
 def hash_texts(text: Any) -> Hashes:
@@ -82,6 +141,21 @@ def hash_texts(text: Any) -> Hashes:
         found[rows] = mixed ^ (mixed >> np.uint64(32))
     found *= _FINAL
     found ^= found >> np.uint64(29)
+    return found
+
+
+def first_bytes(text: Any) -> Hashes:
+    """Return the first eight bytes of every text as one number that orders as they do; 0 where there is none."""
+    found: Hashes = np.zeros(len(text), dtype=np.uint64)
+    if text.null_count == len(text):
+        return found
+    offsets = np.frombuffer(text.buffers()[1], dtype=np.int32)
+    offsets = offsets[text.offset : text.offset + len(text) + 1].astype(np.int64)
+    if offsets[-1] == 0:
+        return found
+    lengths = np.where(text.is_null().to_numpy(zero_copy_only=False), 0, np.diff(offsets))
+    words = _words(text.buffers()[2], int(offsets[-1]))[offsets[:-1]]
+    found[:] = (words & _MASKS[np.minimum(lengths, 8)]).byteswap()
     return found
 
 

@@ -107,6 +107,11 @@ class Lake:
         with lake_errors(path):
             return self._place().open_output(_inside(path))
 
+    def open_passing(self, path: str) -> Output:
+        """Return a new file that is removed before the work that writes it ends: it need not survive a crash."""
+        with lake_errors(path):
+            return self._place().open_passing(_inside(path))
+
     def digest(self, path: str) -> tuple[int, str]:
         """Return the size in bytes and the SHA-256 of a file, read in pieces."""
         with lake_errors(path):

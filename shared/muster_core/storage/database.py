@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from psycopg.errors import DiskFull
 from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -67,6 +68,11 @@ def transaction(engine: Engine) -> Iterator[Connection]:
 
 
 def _unavailable(exc: DBAPIError | PoolTimeout) -> PartUnavailable:
+    if isinstance(exc, DBAPIError) and isinstance(exc.orig, DiskFull):
+        return PartUnavailable(
+            "PostgreSQL has no space left on its disk; nothing was changed.",
+            hint="Give it space; the work goes on by itself.",
+        )
     # The driver's text can hold host, user and literals; its class says enough.
     cause = type(exc.orig).__name__ if isinstance(exc, DBAPIError) else type(exc).__name__
     return PartUnavailable(

@@ -28,6 +28,7 @@ def _facts(found: Collection) -> list[tuple[str, object]]:
     return [
         ("snapshots expired", found.snapshots_expired),
         ("versions without members", found.versions_expired),
+        ("runs removed", found.runs_pruned),
         ("memberships written anew", found.matrices_repacked),
         ("files found unnamed", found.files_marked),
         ("files that wait", _files(found.files_waiting, found.bytes_waiting)),

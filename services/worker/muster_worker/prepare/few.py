@@ -16,7 +16,6 @@ import pyarrow.compute as pc
 
 from muster_core.catalog.document import Catalog, Table
 from muster_core.catalog.path import Path, tables_along
-from muster_core.lake.key import partition_hashes
 from muster_core.lake.location import Lake
 from muster_core.lake.manifest import SourceFile
 from muster_core.lake.order import sortable
@@ -30,14 +29,17 @@ from muster_worker.prepare.interchange import (
     ORDINARY,
     PARENT_UNKNOWN,
     PARTITION,
+    PARTNER,
     ROW,
     WITHOUT_CUSTOMER,
+    order_columns,
     position,
     travelling,
 )
 from muster_worker.prepare.parent import ParentRows, refuse_repeated_keys
 from muster_worker.prepare.read import cut_units, reader_of, unit_table
 from muster_worker.prepare.task.reading import ReadUnits, ReadWaiting, Waiting
+from muster_worker.prepare.task.sending import place
 from muster_worker.prepare.task.writing import WriteRows
 
 
@@ -118,7 +120,7 @@ class FewRows:
         missing = pc.and_(known, reference.is_null())
         columns[KEY] = pc.if_else(known, reference, pa.scalar(None, pa.string()))
         columns[FATE] = pc.if_else(missing, pa.scalar(WITHOUT_CUSTOMER, pa.int32()), fate)
-        columns["w"] = pc.coalesce(reference, partner)
+        columns[PARTNER] = pc.coalesce(reference, partner)
         return pa.table(columns)
 
     def _parents(
@@ -141,21 +143,13 @@ class FewRows:
 
 def _ordered(rows: Any, table: Table, partitions: int) -> Any:
     """Return the rows by partition, in each in the exact reverse of time, row key, file and row."""
-    mask = np.uint64(partitions - 1)
-    nobody = pc.equal(rows.column(FATE), WITHOUT_CUSTOMER).to_numpy()
-    by_row = rows.column(ROW).to_numpy().astype(np.uint64) & mask
-    placed = np.where(nobody, by_row, partition_hashes(rows.column("w")) & mask)
-    names = list(table.columns)
-    order = [
-        sortable(rows.column(position(names.index(name))))
-        for name in [*([table.time] if table.time else []), *table.row_key]
-    ]
+    order = [sortable(rows.column(name)) for name in order_columns(table)]
     order += [rows.column(FILE), rows.column(ROW)]
     keys = {f"k{i}": column for i, column in enumerate(order)}
     by = [(PARTITION, "ascending"), *((name, "descending") for name in keys)]
-    partition = pa.array(placed.astype(np.int32))
+    partition = pa.array(place(rows, partitions).astype(np.int32))
     places = pc.sort_indices(pa.table({PARTITION: partition, **keys}), sort_keys=by)  # nulls last
-    whole = rows.drop_columns(["w"]).append_column(PARTITION, partition)
+    whole = rows.drop_columns([PARTNER]).append_column(PARTITION, partition)
     return whole.take(places).combine_chunks()
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from muster_core.catalog.document import Table
 from muster_core.catalog.type import ColumnType, Kind, parse_type
 from muster_core.lake.conversion import arrow_type
 
@@ -21,6 +22,13 @@ ROW = "r"
 PARTITION = "p"
 FATE = "x"
 HASH = "h"
+
+#: Whom a row refers to, known or not: that decides its partition.
+PARTNER = "w"
+
+#: Where many rows of one partition lie, as an Arrow stream: a passing file of the lake, its first byte, bytes.
+PARCEL_FILE, PARCEL_AT, PARCEL_SIZE = "file", "at", "size"
+PARCELS = f"{PARTITION} int, {PARCEL_FILE} string, {PARCEL_AT} bigint, {PARCEL_SIZE} bigint"
 
 #: What is to become of a row, in `FATE`.
 ORDINARY, WITHOUT_CUSTOMER, PARENT_UNKNOWN = 0, 1, 2
@@ -42,6 +50,13 @@ _WIRE = {Kind.DATE: pa.int32(), Kind.TIMESTAMP: pa.int64()}
 def position(index: int) -> str:
     """Return the name under which column number `index` travels."""
     return f"c{index}"
+
+
+def order_columns(table: Table) -> list[str]:
+    """Return the names under which the columns travel that order a table's rows, before source file and row."""
+    names = list(table.columns)
+    first = [table.time] if table.time else []
+    return [position(names.index(name)) for name in [*first, *table.row_key]]
 
 
 def ddl_type(kind: ColumnType) -> str:

@@ -17,14 +17,17 @@ from muster_core.lake.conversion import wider_type
 from muster_core.lake.location import Lake
 from muster_core.lake.manifest import SourceFile
 from muster_core.lake.source import Layout, SourceReader, read_layout, too_large_hint
-from muster_worker.prepare.interchange import FILE, ROW, ddl_columns
+from muster_worker.prepare.interchange import FILE, PARCELS, ROW, ddl_columns
 from muster_worker.prepare.task.reading import ReadUnits, ReadWaiting, Waiting
+from muster_worker.prepare.task.sending import SendRows
 
 #: Rows one reading task takes at a time: whole row groups up to about this many.
 UNIT_ROWS = 500_000
 
 _UNIT = "task int, number int, path string, dead string, groups array<int>, first bigint"
 
+
+Reading = ReadUnits | ReadWaiting
 
 #: Row groups of a source file that are read by one task, and the position of their first row.
 Unit = tuple[SourceFile, list[int], int]
@@ -92,7 +95,13 @@ def reader_of(table: Table, only: Sequence[str] | None = None) -> SourceReader:
 
 
 def read_waiting(
-    spark: SparkSession, lake: Lake, table: Table, waiting: Waiting, *, keys: Sequence[str]
+    spark: SparkSession,
+    lake: Lake,
+    table: Table,
+    waiting: Waiting,
+    *,
+    keys: Sequence[str],
+    send: SendRows | None = None,
 ) -> DataFrame:
     """Return rows that wait in orphan files as `read_frame` returns those of a source."""
     columns = table.columns
@@ -101,7 +110,7 @@ def read_waiting(
     schema += [f"{FILE} int", f"{ROW} bigint"]
     task = ReadWaiting(lake=lake, waiting=waiting, columns=dict(columns), keys=tuple(keys))
     numbers = spark.range(0, len(waiting.files), 1, len(waiting.files))
-    return numbers.mapInArrow(task, ", ".join(schema))
+    return _mapped(numbers, task, schema, send)
 
 
 def read_frame(
@@ -114,10 +123,12 @@ def read_frame(
     start: int,
     tasks: int,
     only: Sequence[str] | None = None,
+    send: SendRows | None = None,
 ) -> DataFrame:
     """Return a source's rows: key texts ``j0 j1 ...`` of `keys`, columns from number `start`, `f`, `r`.
 
-    `only` names the columns to read where not all are wanted; `keys` must be among them.
+    `only` names the columns to read where not all are wanted; `keys` must be among them. With `send` the rows
+    are returned as its parcels: the one key is the customer's.
     """
     reader = reader_of(table, only)
     units = unit_table(cut_units(files, layout), tasks)
@@ -129,7 +140,15 @@ def read_frame(
     listed = spark.createDataFrame(units) if units.num_rows else spark.createDataFrame([], _UNIT)
     listed = listed.repartitionById(count, F.col("task"))
     read = ReadUnits(reader=reader, keys=tuple(keys), start=start)
-    return listed.mapInArrow(read, ", ".join(schema))
+    return _mapped(listed, read, schema, send)
+
+
+def _mapped(
+    frame: DataFrame, read: Reading, schema: Sequence[str], send: SendRows | None
+) -> DataFrame:
+    if send is not None:
+        return frame.mapInArrow(replace(send, read=read), PARCELS)
+    return frame.mapInArrow(read, ", ".join(schema))
 
 
 def cut_units(files: Sequence[SourceFile], layout: Layout) -> list[Unit]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.connect import functions as F
 
 from muster_core.catalog.document import Catalog, Table
@@ -20,7 +21,6 @@ from muster_core.catalog.path import (
     prepared_columns,
     tables_along,
 )
-from muster_core.catalog.type import Kind, parse_type
 from muster_core.errors import TerminalError
 from muster_core.lake.location import Lake
 from muster_core.lake.manifest import LeftOut, SourceFile, StoreFile
@@ -32,10 +32,13 @@ from muster_worker.prepare.interchange import (
     FILE,
     KEY,
     ORDINARY,
+    PARCELS,
     PARENT_UNKNOWN,
     PARTITION,
+    PARTNER,
     ROW,
     WITHOUT_CUSTOMER,
+    order_columns,
     position,
 )
 from muster_worker.prepare.parent import refuse_repeated_keys
@@ -43,6 +46,8 @@ from muster_worker.prepare.read import added_layout, checked_layout, read_frame,
 from muster_worker.prepare.revision import refuse_repeated
 from muster_worker.prepare.statistic import Counted
 from muster_worker.prepare.task.reading import NOTHING, Waiting
+from muster_worker.prepare.task.receiving import WriteParcels
+from muster_worker.prepare.task.sending import SendRows
 from muster_worker.prepare.task.writing import WriteRows
 
 Listing = dict[str, list[SourceFile]]
@@ -175,29 +180,42 @@ def _by_engine(
     broadcast: bool,
 ) -> list[dict[str, Any]]:
     """Return the answers of `task` for every partition that `expected` rows went to."""
-    with engine_errors():
-        keys = [path[0].child[1]]
-        first = read_frame(spark, table, added, layout, keys=keys, start=0, tasks=partitions)
-        if waiting.files:
-            first = first.unionByName(read_waiting(spark, lake, table, waiting, keys=keys))
-        first = first.withColumn(FATE, F.lit(ORDINARY))
-        joined = _joined(
-            spark,
-            catalog,
-            first,
-            path,
-            listing,
-            len(table.columns),
-            partitions,
-            unique,
-            few=broadcast,
-        )
-        ordered = joined.transform(lambda frame: _ordered(frame, table, partitions))
-        if not expected:  # but the keys on the way were looked at
-            return []
-        return [
-            json.loads(row["result"]) for row in ordered.mapInArrow(task, "result string").collect()
-        ]
+    order = tuple(order_columns(table))
+    passing = f"{task.directory}/passing/{uuid.uuid4().hex}"
+    send = SendRows(
+        lake=lake, directory=passing, partitions=partitions, first=order[0] if order else None
+    )
+    direct = len(path) == 1
+    try:
+        with engine_errors():
+            keys = [path[0].child[1]]
+            read = partial(read_frame, send=send) if direct else read_frame
+            first = read(spark, table, added, layout, keys=keys, start=0, tasks=partitions)
+            if waiting.files:
+                wait = partial(read_waiting, send=send) if direct else read_waiting
+                first = first.unionByName(wait(spark, lake, table, waiting, keys=keys))
+            if not direct:
+                first = _joined(
+                    spark,
+                    catalog,
+                    first.withColumn(FATE, F.lit(ORDINARY)),
+                    path,
+                    listing,
+                    len(table.columns),
+                    partitions,
+                    unique,
+                    few=broadcast,
+                ).mapInArrow(send, PARCELS)
+            if not expected:  # but the keys on the way were looked at
+                return []
+            sent = first.repartitionById(partitions, F.col(PARTITION))
+            write = WriteParcels(rows=task, order=order)
+            answers = sent.mapInArrow(write, "result string").collect()
+            return [json.loads(row["result"]) for row in answers]
+    finally:
+        # what a task that was given up still writes here is collected as any file that nothing names
+        lake.remove([entry.path for entry in lake.entries(passing)], below=passing)
+        lake.prune(passing)
 
 
 def _joined(
@@ -243,7 +261,7 @@ def _joined(
     missing = known & reference.isNull()
     return rows.select(
         F.when(known, reference).alias(KEY),
-        F.coalesce(reference, partner).alias("w"),
+        F.coalesce(reference, partner).alias(PARTNER),
         F.when(missing, WITHOUT_CUSTOMER).otherwise(F.col(FATE)).alias(FATE),
         *(position(i) for i in range(carried)),
         FILE,
@@ -261,35 +279,6 @@ def _refuse_duplicates(parents: DataFrame, table: str, column: str) -> None:
         .collect()[0]["n"]
     )
     refuse_repeated_keys(table, column, int(repeated or 0))
-
-
-def _ordered(rows: DataFrame, table: Table, partitions: int) -> DataFrame:
-    """Bring rows to their customer's partition, in the exact reverse of time, row key, file and row."""
-    mask = F.lit(partitions - 1)
-    # rows of nobody are only counted: they are spread evenly, for guests may own half a table
-    by_key = F.xxhash64(F.col("w")).bitwiseAND(mask)
-    placed = F.when(F.col(FATE) == WITHOUT_CUSTOMER, F.col(ROW).bitwiseAND(mask)).otherwise(by_key)
-    names = list(table.columns)
-    order: list[Column] = [
-        _sortable(F.col(position(names.index(name))), table.columns[name]).desc_nulls_last()
-        for name in [*([table.time] if table.time else []), *table.row_key]
-    ]
-    return (
-        rows.withColumn(PARTITION, placed.cast("int"))
-        .drop("w")
-        .repartitionById(partitions, F.col(PARTITION))
-        .sortWithinPartitions(*order, F.col(FILE).desc(), F.col(ROW).desc())
-    )
-
-
-def _sortable(column: Column, kind: str) -> Column:
-    """Make every missing value null, whatever it is written as, as `muster_core.lake.order` does."""
-    match parse_type(kind).kind:
-        case Kind.TEXT:
-            return F.nullif(column, F.lit(""))
-        case Kind.FLOAT:
-            return F.when(~F.isnan(column), column)
-    return column
 
 
 def _gather(answers: list[dict[str, Any]], read: int, without_engine: bool) -> TableFiles:

@@ -36,6 +36,9 @@ from muster_worker.prepare.writer import (
     table_schema,
 )
 
+#: Rows whose customers are looked up at once: each time a table of all customers is built.
+LOOKUP_ROWS = 4 * GROUP_ROWS
+
 #: Rows that are left out, by reason and number of the source file.
 Lost = dict[str, Counter[int]]
 
@@ -72,7 +75,7 @@ class WriteRows:
             StoreWriter(self.lake, self.directory, partition, schemas[0]) as kept,
             StoreWriter(self.lake, self.directory, partition, schemas[1]) as orphans,
         ):
-            for rows in grouped(chain([first], batches)):
+            for rows in grouped(chain([first], batches), LOOKUP_ROWS):
                 placed = self._place(rows, keys, lost)
                 count.add(placed)
                 if owners is not None:
@@ -94,11 +97,9 @@ class WriteRows:
         # the time first: it tells no matter what is known of the tables on the way
         if self.time is not None:
             at = rows.column(position(list(self.columns).index(self.time)))
-            _count(lost["without_time"], rows.filter(at.is_null()))
-            rows = rows.filter(at.is_valid())
+            rows = _without(rows, at.is_null(), lost["without_time"])
         nobody = pc.equal(rows.column(FATE), WITHOUT_CUSTOMER)
-        _count(lost["without_customer"], rows.filter(nobody))
-        rows = rows.filter(pc.invert(nobody))
+        rows = _without(rows, nobody, lost["without_customer"])
         columns = {
             ORDINAL: pc.index_in(rows.column(KEY), keys, skip_nulls=True),
             ORPHAN_KEY: rows.column(KEY),
@@ -134,17 +135,20 @@ class OwnerCount:
 
 def split_rows(placed: Any, kept: StoreWriter, orphans: StoreWriter) -> None:
     """Write rows with an ordinal to `kept`, the others with their key to `orphans`, order unchanged."""
+    if not placed.column(ORDINAL).null_count:  # which is usual, and saves copying
+        kept.write(placed)
+        return
     known = placed.column(ORDINAL).is_valid()
     kept.write(placed.filter(known))
     orphans.write(placed.filter(pc.invert(known)))
 
 
-def grouped(batches: Iterable[Any]) -> Iterator[Any]:
-    """Join small batches into tables of about one row group, so that lookups and files stay efficient."""
+def grouped(batches: Iterable[Any], rows: int = GROUP_ROWS) -> Iterator[Any]:
+    """Join small batches into tables of about so many rows, so that lookups and files stay efficient."""
     waiting: list[Any] = []
     size = 0
     for batch in batches:
-        if size >= GROUP_ROWS:
+        if size >= rows:
             yield pa.Table.from_batches(waiting)
             waiting, size = [], 0
         waiting.append(batch)
@@ -153,7 +157,10 @@ def grouped(batches: Iterable[Any]) -> Iterator[Any]:
         yield pa.Table.from_batches(waiting)
 
 
-def _count(lost: Counter[int], rows: Any) -> None:
-    if rows.num_rows:
-        for entry in pc.value_counts(rows.column(FILE)).to_pylist():
-            lost[entry["values"]] += entry["counts"]
+def _without(rows: Any, lost: Any, counter: Counter[int]) -> Any:
+    """Return the rows that are not `lost`; of which source files those come is counted."""
+    if not pc.any(lost).as_py():
+        return rows
+    for entry in pc.value_counts(rows.filter(lost).column(FILE)).to_pylist():
+        counter[entry["values"]] += entry["counts"]
+    return rows.filter(pc.invert(lost))
