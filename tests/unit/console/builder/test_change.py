@@ -183,6 +183,15 @@ def test_conditions_on_rows_stay_with_their_rows() -> None:
         change.move(document, row, "/rules/0/where/of", 0)
 
 
+def test_a_place_that_is_not_taken_yet_knows_whose_rows_it_is_of() -> None:
+    document = _document("country = 'GB' and count(orders) > 3")
+
+    assert owner_of(document, "/rules/0/where/of/1/where") == "/rules/0/where/of/1"
+    assert owner_of(document, "/rules/0/where/of/1/where/of/0") == "/rules/0/where/of/1"
+    assert owner_of(document, "/rules/0/where") is None
+    assert owner_of({"name": "a", "by": {"table": "orders"}}, "/by/where") == "/by"
+
+
 def test_a_condition_does_not_move_into_itself() -> None:
     document = _document("(a = 1 or b = 2) and c = 3")
 

@@ -83,7 +83,7 @@ def owner_of(document: Plain, pointer: str) -> str | None:
     steps, here = parts(pointer), ""
     owner = None
     for step in steps:
-        data = at(document, here) if here else document
+        data = _there(document, here)
         if step in ROW_FIELDS and isinstance(data, dict) and _has_rows(data):
             owner = here
         here = inside(here, step)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,6 +30,8 @@ class Editor:
     choices: Choices
     known: Known
     values: ListValues
+    #: Does something without anybody waiting for it.
+    later: Callable[[Coroutine[Any, Any, Any]], Any] = background_tasks.create
     #: The revision the draft is based on, 0 for a segment that does not exist yet.
     rev: int = 0
     #: The pointer of the condition whose fields are shown.
@@ -137,7 +139,3 @@ class Editor:
         self.counts = counts
         self.fresh = True
         self.show(self._text)
-
-    def later(self, work: Awaitable[Any]) -> None:
-        """Do something without waiting for it."""
-        background_tasks.create(work)

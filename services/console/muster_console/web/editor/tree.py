@@ -51,6 +51,15 @@ class Tree:
         self._draw()
         self._refresh()
 
+    @property
+    def pointers(self) -> list[str]:
+        """Return where the conditions shown stand, rules left out."""
+        return [
+            pointer
+            for pointer in self._lines
+            if not pointer.rpartition("/")[2].isdecimal() or "/where" in pointer
+        ]
+
     # --- drawing
 
     def _draw(self) -> None:
@@ -87,6 +96,7 @@ class Tree:
         with Element("section").classes("m-rule") as part:
             part.props["aria-label"] = f"Rule {index + 1}"
             with Element("div").classes("m-rule-head") as head:
+                self._handle(pointer)
                 text(f"Rule {index + 1}", tag="h3").classes("m-rule-name")
                 if index:
                     choose(
@@ -187,8 +197,7 @@ class Tree:
 
     def _line(self, data: dict[str, Any], pointer: str, lead: str) -> None:
         with Element("div").classes("m-line") as row:
-            handle = icon("drag_indicator").classes("m-handle")
-            handle.props["title"] = "Drag to move"
+            self._handle(pointer)
             with Element("button").classes("m-line-main") as line:
                 line.props["type"] = "button"
                 line.props["aria-expanded"] = "true" if self._editor.open == pointer else "false"
@@ -198,8 +207,6 @@ class Tree:
                 words = text("").classes("m-line-words")
             line.on("click", lambda: self._editor.toggle(pointer))
             count = text("").classes("m-count")
-        row.props["draggable"] = "true"
-        row.on("dragstart", lambda: self._drag(pointer))
         self._droppable(row, pointer)
         self._lines[pointer] = _Line(words=words, count=count, wrong=_wrong())
 
@@ -277,9 +284,7 @@ class Tree:
     def _adder(self, pointer: str, words: str) -> None:
         def add() -> None:
             editor = self._editor
-            row = owner_of(editor.document, f"{pointer}/of/0") is not None or pointer.endswith(
-                "/where"
-            )
+            row = owner_of(editor.document, pointer) is not None
             data = editor.at(pointer) if found(editor.document, pointer) else None
             sequence = data is not None and data.get("kind") == "sequence"
             self._picker.open(lambda kind: self._add(pointer, kind), row=row or sequence)
@@ -333,6 +338,14 @@ class Tree:
                 button("Take", take, kind="main")
         dialog.on("hide", dialog.delete)
         dialog.open()
+
+    def _handle(self, pointer: str) -> None:
+        """Put what a rule or condition is dragged by; the buttons that move it do the same."""
+        handle = icon("drag_indicator").classes("m-handle")
+        handle.props["title"] = "Drag to move"
+        handle.props["draggable"] = "true"
+        start = "(e) => { e.dataTransfer.setData('text/plain', ''); emit(); }"
+        handle.on("dragstart", lambda: self._drag(pointer), js_handler=start)
 
     def _drag(self, pointer: str) -> None:
         self._editor.dragged = pointer
