@@ -20,6 +20,7 @@ _GIVEN = {
     "name": "segment_001",
     "export": "newsletter",
     "table": "customers",
+    "measure": "orders_of",
 }
 _ALLOWED = {
     "viewer": {Permission.VIEW},

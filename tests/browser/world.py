@@ -40,6 +40,8 @@ from muster_core.storage.run import publish, settle_failure
 PASSWORD = "a long enough password"  # noqa: S105 - of people who exist for a test
 CATALOG = """version: 1
 profile: {table: customers, key: id, source: {parquet: customers.parquet}}
+tables: {orders: {source: {parquet: orders.parquet}, row_key: [no]}}
+relationships: [{name: buyer, from: orders.customer, to: customers.id}]
 """
 #: H57 to H61 of reliability.md: whatever people call things, no script runs and nothing breaks.
 HOSTILE = (
@@ -145,8 +147,11 @@ def fill(console: Console, folder: Path) -> None:
         create_person(workspace, name, Role.VIEWER, members=False, password=None)
     table = pa.table({"id": ["a", "b"], "country": ["GB", None]})
     pq.write_table(table, folder / "customers.parquet")
+    pq.write_table(pa.table({"no": [1], "customer": ["a"]}), folder / "orders.parquet")
     (folder / "catalog.yaml").write_text(CATALOG)
     apply_catalog(workspace, folder / "catalog.yaml")
+    measure = {"table": "orders", "aggregate": {"function": "count"}}
+    _apply(workspace, [{"name": "orders_of", "by": measure, "description": HOSTILE[0]}])
     _apply(workspace, [_segment(place) for place in range(40)])
     _run_everything(desk)
     (folder / "exports.yaml").write_text(

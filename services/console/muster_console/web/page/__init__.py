@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from muster_console.web.page import (
     audit,
+    builder,
+    catalog,
+    measures,
+    quick,
     run,
     runs,
     segments,
@@ -15,6 +19,10 @@ from muster_console.web.page import (
 #: Every module of pages; a new one is named here.
 ALL = (
     audit,
+    builder,
+    catalog,
+    measures,
+    quick,
     run,
     runs,
     segments,

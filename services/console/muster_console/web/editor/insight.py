@@ -1,0 +1,73 @@
+"""What the builder asks of the data: the values of a column, and how many members a definition would have."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from muster_console.operation.preview import Preview, preview
+from muster_console.operation.value import values
+from muster_console.operation.workspace import Workspace
+from muster_console.web.editor.count import Count, Counted
+from muster_console.web.editor.state import ListValues
+from muster_console.web.visit import Visit
+from muster_console.web.words import problem_line
+from muster_core.errors import MusterError
+from muster_core.kernel.estimate import Estimate
+
+#: Values offered at once; typing narrows them.
+_OFFERED = 200
+
+
+def values_with(visit: Visit) -> ListValues:
+    """Return the reader of values for a visit; of what may not be seen, or is not prepared, it finds none."""
+
+    async def found(table: str, column: str, search: str) -> list[tuple[Any, int]]:
+        def read(workspace: Workspace) -> list[tuple[Any, int]]:
+            known = values(workspace, table, column, search=search, limit=_OFFERED)
+            return [(value.value, value.rows) for value in known.values]
+
+        try:
+            return await visit.load(read)
+        except MusterError:
+            # the field takes any value that is typed; a list is only offered where there is one
+            return []
+
+    return found
+
+
+def count_with(visit: Visit) -> Count:
+    """Return the counter of definitions for a visit."""
+
+    async def counted(text: str, exact: bool) -> Counted:
+        found = await visit.load(
+            lambda workspace: preview(workspace, text, exact=True if exact else None)
+        )
+        return _counted(found)
+
+    return counted
+
+
+def _counted(found: Preview) -> Counted:
+    nodes: dict[str, str] = {}
+    for node in found.nodes:
+        nodes[node.pointer] = _words(node.members)
+        if node.running is not None:
+            nodes[f"{node.pointer}:running"] = f"{_words(node.members)} → {_words(node.running)}"
+            nodes[f"{node.pointer}/where"] = _words(node.members)
+    low, high = found.members.low, found.members.high
+    return Counted(
+        members=_words(found.members),
+        interval="" if found.exact else f"{low:,} to {high:,} with 95 %",
+        percent=found.percent,
+        exact=found.exact,
+        seconds=found.seconds,
+        joined=None if found.joined is None else _words(found.joined),
+        left=None if found.left is None else _words(found.left),
+        nodes=nodes,
+        warnings=[problem_line(warning) for warning in found.warnings],
+    )
+
+
+def _words(members: Estimate) -> str:
+    exact = members.low == members.high
+    return f"{members.count:,}" if exact else f"about {members.count:,}"

@@ -1,0 +1,291 @@
+"""The builder: a segment made or changed by choosing, counted while it changes, saved without losing anybody's work."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from nicegui import ui
+from nicegui.element import Element
+
+from muster_console.operation.building import Building, open_building, save_text
+from muster_console.operation.refresh import refresh_segments
+from muster_console.web.builder.choice import Choices
+from muster_console.web.builder.draft import Draft
+from muster_console.web.builder.spelling import plain_of, read_yaml, yaml_of
+from muster_console.web.component.markup import button, card, icon, path_to, text
+from muster_console.web.editor.count import Counter
+from muster_console.web.editor.field import choose, write
+from muster_console.web.editor.insight import count_with, values_with
+from muster_console.web.editor.side import count_card, problem_card, text_card
+from muster_console.web.editor.state import Editor
+from muster_console.web.editor.tree import Tree
+from muster_console.web.frame import heading
+from muster_console.web.policy import page
+from muster_console.web.visit import Visit, tell
+from muster_console.web.words import problem_line
+from muster_core.errors import ChangedMeanwhile, InvalidInput
+from muster_core.security.role import Permission
+
+_EMPTY: dict[str, Any] = {"name": "new_segment"}
+
+
+@page("/new-segment", permission=Permission.EDIT, title="New segment", section="segments")
+async def new_segment(visit: Visit) -> None:
+    """Build the builder of a segment that does not exist yet."""
+    ground = await visit.load(open_building)
+    await _Builder(visit, ground, _EMPTY).build()
+
+
+@page("/segments/{name}/edit", permission=Permission.EDIT, title="Edit segment", section="segments")
+async def edit_segment(visit: Visit, name: str) -> None:
+    """Build the builder of a segment there is."""
+    ground = await visit.load(lambda workspace: open_building(workspace, name))
+    assert ground.document is not None
+    await _Builder(visit, ground, plain_of(ground.document)).build()
+
+
+class _Builder:
+    """One open builder with everything around the rules: names, saving, and what others did meanwhile."""
+
+    def __init__(self, visit: Visit, ground: Building, document: dict[str, Any]) -> None:
+        self._visit = visit
+        self._saved = document
+        self._new = ground.rev == 0
+        measures = dict(ground.known.measures)
+        self._editor = Editor(
+            visit=visit,
+            draft=Draft(document=document),
+            choices=Choices(
+                ground.catalog, measures=measures, segments=ground.known.segments or {}
+            ),
+            known=ground.known,
+            values=values_with(visit),
+            rev=ground.rev,
+        )
+        self._editor.judge()
+        self._counter = Counter(self._editor, count_with(visit), self._text)
+
+    @property
+    def _memory(self) -> str:
+        """Return under which name the browser keeps what is not saved yet."""
+        return f"muster.draft.{'' if self._new else self._saved['name']}"
+
+    def _text(self) -> str:
+        return yaml_of(self._editor.document)
+
+    async def build(self) -> None:
+        """Put the page."""
+        editor = self._editor
+        ui.add_head_html('<link rel="stylesheet" href="/asset/builder.css">')
+        back = ("/segments", "Segments")
+        if not self._new:
+            name = editor.document["name"]
+            back = (path_to("segments", name), editor.document.get("display_name") or name)
+        with heading("New segment" if self._new else "Edit segment", back=back):
+            self._buttons()
+        self._banner = Element("div")
+        with Element("div").classes("m-builder"):
+            with Element("div").classes("m-stack"):
+                self._names()
+                with card("Rules"):
+                    Tree(editor)
+            with Element("aside").classes("m-stack m-beside") as beside:
+                beside.props["aria-label"] = "Count, problems and text"
+                count_card(editor, self._counter)
+                problem_card(editor)
+                text_card(editor)
+        editor.on_text(self._counter.request)
+        editor.on_text(self._remember)
+        ui.keyboard(self._key, ignore=["input", "textarea", "select"])
+        self._counter.request()
+        await self._recall()
+
+    # --- what stands above
+
+    def _buttons(self) -> None:
+        editor = self._editor
+        undo = button("", self._undo, icon_name="undo", label="Undo", kind="quiet")
+        redo = button("", self._redo, icon_name="redo", label="Redo", kind="quiet")
+        button("Save as draft", partial(self._save, state="draft"), icon_name="draw")
+        self._save_button = button("Save", self._save, icon_name="save")
+        run = partial(self._save, run=True)
+        self._run_button = button("Save and run", run, icon_name="play_arrow", kind="main")
+
+        def show() -> None:
+            undo.set_enabled(bool(editor.draft.past))
+            redo.set_enabled(bool(editor.draft.future))
+            for made in (self._save_button, self._run_button):
+                made.set_enabled(editor.judgement.fine)
+
+        editor.on_text(show)
+        show()
+
+    def _names(self) -> None:
+        editor = self._editor
+
+        def put(name: str) -> Callable[[str], None]:
+            return lambda value: self._field(name, value)
+
+        document = editor.document
+        with card(), Element("div").classes("m-fields"):
+            if self._new:
+                made = write("name", document["name"], put("name"), most=100)
+                made.props["hint"] = "small letters, digits and _; it stays"
+            write("display name", document.get("display_name") or "", put("display_name"), most=200)
+            write(
+                "description",
+                document.get("description", ""),
+                put("description"),
+                most=2_000,
+                wide=True,
+            )
+            tags = write(
+                "tags, separated by commas", ", ".join(document.get("tags", [])), self._tags
+            )
+            tags.props["autocomplete"] = "off"
+            types = {"dynamic": "refreshed by schedule", "static": "refreshed by hand only"}
+            kind = document.get("type", "dynamic")
+            if kind in types:
+                choose(
+                    "type", types, kind, lambda v: editor.set_field("", "type", v, absent="dynamic")
+                )
+
+    def _field(self, name: str, value: str) -> None:
+        if value or name == "name":
+            self._editor.set_field("", name, value)
+        else:
+            self._editor.set_field("", name, None)
+
+    def _tags(self, typed: str) -> None:
+        tags = list(dict.fromkeys(t.strip() for t in typed.split(",") if t.strip()))
+        self._editor.set_field("", "tags", tags[:20] or None)
+
+    # --- undoing
+
+    def _undo(self) -> None:
+        self._editor.take(self._editor.draft.undone())
+
+    def _redo(self) -> None:
+        self._editor.take(self._editor.draft.redone())
+
+    def _key(self, event: Any) -> None:
+        if not event.action.keydown or not (event.modifiers.ctrl or event.modifiers.meta):
+            return
+        key = str(event.key).lower()
+        if key == "z" and not event.modifiers.shift:
+            self._undo()
+        elif key == "y" or (key == "z" and event.modifiers.shift):
+            self._redo()
+
+    # --- saving
+
+    async def _save(self, *, state: str | None = None, run: bool = False) -> None:
+        document = {**self._editor.document}
+        if state is not None:
+            document["state"] = state
+        elif document.get("state") == "draft":
+            del document["state"]
+        await self._write(document, run=run)
+
+    async def _write(self, document: dict[str, Any], *, run: bool) -> None:
+        editor = self._editor
+        changed: list[ChangedMeanwhile] = []
+
+        def save(workspace: Any) -> Any:
+            try:
+                return save_text(workspace, yaml_of(document), rev=editor.rev)
+            except ChangedMeanwhile as exc:
+                changed.append(exc)
+                return None
+
+        outcome = await self._visit.do(Permission.EDIT, save)
+        if changed:
+            await self._meet(document, run=run)
+            return
+        if not outcome.ok or outcome.value is None:
+            return
+        await ui.run_javascript(f"localStorage.removeItem({json.dumps(self._memory)})")
+        name = document["name"]
+        for warning in outcome.value.warnings[:3]:
+            tell(f"Mind: {problem_line(warning)}")
+        if run:
+            await self._visit.do(
+                Permission.EDIT, lambda workspace: refresh_segments(workspace, [name])
+            )
+        ui.navigate.to(path_to("segments", name))
+
+    async def _meet(self, document: dict[str, Any], *, run: bool) -> None:
+        """Somebody else saved meanwhile: show both, and let people decide; nothing is lost either way."""
+        name = document["name"]
+        if self._new:
+            tell(f"There is a segment {name} already: choose another name.", bad=True)
+            return
+        theirs = await self._visit.load(lambda workspace: open_building(workspace, name))
+        assert theirs.document is not None
+        other = plain_of(theirs.document)
+        lines = difflib.unified_diff(
+            yaml_of(other).splitlines(), yaml_of(document).splitlines(), "theirs", "yours", n=2
+        )
+        with ui.dialog() as dialog, Element("div").classes("m-dialog m-dialog--wide"):
+            dialog.props["aria-label"] = "Changed by somebody else"
+            text("Somebody else changed this segment meanwhile", tag="h2")
+            words = (
+                "Nothing is lost: yours is still here, theirs is saved. This is how yours differs."
+            )
+            text(words, tag="p")
+            text("\n".join(lines) or "They are equal.", tag="pre").classes("m-code")
+            with Element("div").classes("m-dialog-foot"):
+                button("Go on editing", lambda: dialog.submit("stay"))
+                button("Take theirs", lambda: dialog.submit("theirs"))
+                button("Save mine over theirs", lambda: dialog.submit("mine"), kind="danger")
+        chosen = await dialog
+        dialog.delete()
+        if chosen == "theirs":
+            self._editor.rev = theirs.rev
+            self._editor.change("take theirs", other)
+        elif chosen == "mine":
+            self._editor.rev = theirs.rev
+            await self._write(document, run=run)
+
+    # --- what is not saved outlives the page
+
+    def _remember(self) -> None:
+        if self._editor.document == self._saved:
+            return
+        kept = json.dumps({"text": self._text(), "rev": self._editor.rev})
+        ui.run_javascript(f"localStorage.setItem({json.dumps(self._memory)}, {json.dumps(kept)})")
+
+    async def _recall(self) -> None:
+        await ui.context.client.connected()
+        kept = await ui.run_javascript(f"return localStorage.getItem({json.dumps(self._memory)})")
+        if not isinstance(kept, str):
+            return
+        try:
+            found = json.loads(kept)
+            document = read_yaml(found["text"], self._visit.workspace.settings.limits)
+        except (ValueError, KeyError, TypeError, InvalidInput):
+            return
+        if document == self._editor.document:
+            return
+        with self._banner, Element("div").classes("m-banner") as banner:
+            icon("restore")
+            with Element("div").classes("m-row"):
+                text("There are changes of yours here that were not saved.")
+
+                def restore() -> None:
+                    banner.delete()
+                    # what it was based on decides whether saving meets somebody else's change
+                    if isinstance(found.get("rev"), int) and not self._new:
+                        self._editor.rev = found["rev"]
+                    self._editor.change("restore", document)
+
+                def forget() -> None:
+                    banner.delete()
+                    ui.run_javascript(f"localStorage.removeItem({json.dumps(self._memory)})")
+
+                button("Restore them", restore)
+                button("Forget them", forget, kind="quiet")
