@@ -20,6 +20,9 @@ from muster_core.rules.limit import DEFAULT_LIMITS, Limits
 from muster_core.rules.measure import MeasureDocument, is_measure, parse_measure
 from muster_core.rules.text import read_what_can_be_read
 
+#: Characters of what is written on one line; texts are never folded.
+_LINE = 110
+_WIDE = 1_000_000
 _CONDITION: TypeAdapter[Condition] = TypeAdapter(Condition)
 _ROW: TypeAdapter[RowCondition] = TypeAdapter(RowCondition)
 #: Texts that every reader of YAML takes for texts when they stand without quotes.
@@ -92,7 +95,7 @@ def condition_of(text: str, *, row: bool = False, limits: Limits = DEFAULT_LIMIT
 def yaml_of(plain: Plain) -> str:
     """Return a tree as YAML, which reads back as exactly this tree."""
     return yaml.dump(
-        plain, Dumper=_Writer, sort_keys=False, allow_unicode=True, width=100, indent=2
+        plain, Dumper=_Writer, sort_keys=False, allow_unicode=True, width=_WIDE, indent=2
     )
 
 
@@ -153,7 +156,8 @@ def _sequence(writer: _Writer, data: list[Any]) -> yaml.SequenceNode:
 def _small(data: dict[str, Any]) -> bool:
     """Whether a mapping is read best on one line: a comparison, a window, an aggregate."""
     nested = [inner for inner in data.values() if isinstance(inner, dict | list) and inner]
-    return "name" not in data and len(nested) <= 2 and all(map(_flat, nested))
+    flat = "name" not in data and len(nested) <= 2 and all(map(_flat, nested))
+    return flat and len(str(data)) <= _LINE
 
 
 def _flat(inner: dict[str, Any] | list[Any]) -> bool:

@@ -24,12 +24,18 @@ from muster_console.web.editor.side import count_card, problem_card, text_card
 from muster_console.web.editor.state import Editor
 from muster_console.web.editor.tree import Tree
 from muster_console.web.frame import heading
+from muster_console.web.live import redraw
 from muster_console.web.policy import page
 from muster_console.web.visit import Visit, tell
 from muster_console.web.words import problem_line
 from muster_core.errors import ChangedMeanwhile, InvalidInput
 from muster_core.security.role import Permission
 
+_SCHEDULES = {
+    "system": "with every system refresh",
+    "cron": "at times of its own",
+    "off": "never by itself",
+}
 _EMPTY: dict[str, Any] = {"name": "new_segment"}
 
 
@@ -125,13 +131,20 @@ class _Builder:
         show()
 
     def _names(self) -> None:
+        """Put what the segment is called and when it is refreshed; it follows undoing, too."""
+        part = card()
+        with part:
+            self._name_fields()
+        self._editor.on_shape(lambda: redraw(part, self._name_fields))
+
+    def _name_fields(self) -> None:
         editor = self._editor
 
         def put(name: str) -> Callable[[str], None]:
             return lambda value: self._field(name, value)
 
         document = editor.document
-        with card(), Element("div").classes("m-fields"):
+        with Element("div").classes("m-names"):
             if self._new:
                 made = write("name", document["name"], put("name"), most=100)
                 made.props["hint"] = "small letters, digits and _; it stays"
@@ -141,8 +154,7 @@ class _Builder:
                 document.get("description", ""),
                 put("description"),
                 most=2_000,
-                wide=True,
-            )
+            ).classes("m-wider")
             tags = write(
                 "tags, separated by commas", ", ".join(document.get("tags", [])), self._tags
             )
@@ -153,6 +165,40 @@ class _Builder:
                 choose(
                     "type", types, kind, lambda v: editor.set_field("", "type", v, absent="dynamic")
                 )
+            self._schedule()
+
+    def _schedule(self) -> None:
+        """Put when it is refreshed: with everything, at times of its own, or never by itself."""
+        editor = self._editor
+        part = Element("div").classes("m-names m-wider")
+
+        def turn(chosen: str) -> None:
+            own = {"cron": "0 6 * * *"}
+            value = own if chosen == "cron" else chosen
+            editor.set_field("", "schedule", value, absent="system")
+            redraw(part, draw)
+
+        def own(name: str, value: str) -> None:
+            now = {**editor.document["schedule"], name: value}
+            editor.set_field("", "schedule", {n: v for n, v in now.items() if v})
+
+        def draw() -> None:
+            schedule = editor.document.get("schedule", "system")
+            mine = isinstance(schedule, dict)
+            choose("schedule", _SCHEDULES, "cron" if mine else schedule, turn)
+            if mine:
+                cron = write(
+                    "cron: minute hour day month weekday", schedule["cron"], partial(own, "cron")
+                )
+                cron.props["autocomplete"] = "off"
+                write(
+                    "zone, such as Europe/London",
+                    schedule.get("timezone") or "",
+                    partial(own, "timezone"),
+                )
+
+        with part:
+            draw()
 
     def _field(self, name: str, value: str) -> None:
         if value or name == "name":

@@ -14,7 +14,7 @@ from muster_console.operation.workspace import Workspace
 from muster_console.web.builder.word import type_words
 from muster_console.web.component.markup import card, empty, facts, note, stack, text
 from muster_console.web.component.relation import relation_picture
-from muster_console.web.component.spread import spread, value_words
+from muster_console.web.component.spread import spread
 from muster_console.web.component.table import Action, Column, DataTable, Figure, row_actions
 from muster_console.web.frame import heading
 from muster_console.web.live import redraw
@@ -34,17 +34,15 @@ _TABLES = (
     Column(name="columns", label="Columns", kind="number"),
     Column(name="newest", label="Newest row", kind="instant"),
     Column(name="fresh", label="Freshness", kind="status"),
-    Column(name="source", label="Source", kind="code"),
+    Column(name="source", label="Source"),
 )
 _SHOW = Action(name="show", label="What it holds", icon="bar_chart")
 _COLUMNS = (
     Column(name="name", label="Column", search=True),
     Column(name="type", label="Type", filter=True),
     Column(name="note", label="Notes"),
-    Column(name="missing", label="Without value, %", kind="number"),
-    Column(name="distinct", label="Different values", kind="number"),
-    Column(name="low", label="Smallest"),
-    Column(name="high", label="Largest"),
+    Column(name="missing", label="Missing, %", kind="number"),
+    Column(name="distinct", label="Different", kind="number"),
     Column(name="actions", label="", kind="actions"),
 )
 
@@ -210,7 +208,5 @@ def _column_row(
         "note": ", ".join(notes),
         "missing": missing,
         "distinct": None if summary is None else summary.distinct,
-        "low": "" if summary is None else value_words(summary.minimum),
-        "high": "" if summary is None else value_words(summary.maximum),
         "actions": row_actions(_SHOW) if summary is not None else [],
     }
