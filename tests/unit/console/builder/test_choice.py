@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from tests.unit.rules.expression.shop import CATALOG as SHOP
 from tests.unit.rules.test_check import CATALOG
 
 from muster_console.web.builder import word
@@ -43,6 +44,16 @@ def test_columns_of_rows_are_those_of_the_tables_on_the_way_too() -> None:
     assert {"price", "orders.country", "customers.age"} <= found.keys()
     assert CHOICES.columns("gifts", ("gift_taker",)).keys() >= {"giver", "customers.country"}
     assert CHOICES.columns("nothing") == {}
+
+
+def test_values_are_those_of_the_table_a_name_leads_to() -> None:
+    shop = Choices(SHOP)
+
+    assert shop.origin("", (), "country") == ("customers", "country")
+    assert shop.origin("", (), "loyalty.tier") == ("loyalty", "tier")
+    assert shop.origin("lines", (), "products.category") == ("products", "category")
+    assert shop.origin("lines", (), "orders.status") == ("lines", "orders.status")
+    assert shop.origin("lines", (), "customers.country") == ("customers", "country")
 
 
 def test_every_comparison_and_function_offered_has_words() -> None:
@@ -157,6 +168,7 @@ def test_durations_are_split_and_joined() -> None:
         ("in", "GB", ["GB"]),
         ("eq", ["GB", "DE"], "GB"),
         ("in_window", "GB", {"last": "30 days"}),
+        ("in", "", []),
         ("in_window", {"calendar": "today"}, {"calendar": "today"}),
         ("between", "GB", ["GB", "GB"]),
         ("weekday_of", None, [1]),

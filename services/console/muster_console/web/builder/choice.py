@@ -99,6 +99,23 @@ class Choices:
         rows = at(document, owner) if found(document, owner) else {}
         return self.columns(rows.get("table", ""), rows.get("via", ()))
 
+    def origin(self, table: str, via: Iterable[str], column: str) -> tuple[str, str]:
+        """Return the table and the column in it that a name means: of customers where `table` is empty."""
+        profile = self.catalog.profile.name
+        scope = self.scope(table, via) if table else self.scopes.profile
+        prefix, _, rest = column.partition(".")
+        if scope is self.scopes.profile and rest and self.scopes.one_to_one(prefix):
+            return prefix, rest
+        if scope is None:
+            return table, column
+        try:
+            known = scope.find(column)
+        except Misfit:
+            return table or profile, column
+        if known.steps:
+            return known.steps[-1].table, known.column
+        return (profile if known.outside or not table else table), known.column
+
     def result(self, rows: dict[str, Any]) -> ColumnType | None:
         """Return the type an aggregate yields, None while it does not fit its column."""
         scope = self.scope(rows.get("table", ""), rows.get("via", ()))

@@ -66,6 +66,8 @@ def fitted_value(compare: str, value: Any, kind: ColumnType | None) -> Any:
         return value if _is_window(value) else {"last": "30 days"}
     several = isinstance(value, list)
     plain = [] if value is None or isinstance(value, dict) else value if several else [value]
+    # nothing typed yet is no value of a list
+    plain = [v for v in plain if v != ""]
     if compare in ("weekday_of", "month_of", "day_of", "year_of"):
         whole = [v for v in plain if isinstance(v, int) and not isinstance(v, bool)]
         first = {"year_of": 2026}.get(compare, 1)

@@ -69,7 +69,7 @@ class Counter:
         self._last = text
         self._exact = exact
         self._wanted += 1
-        if not self._editor.judgement.fine:
+        if not self._editor.judgement.fine or not self._editor.document.get("rules"):
             self.busy = False
             self.trouble = None
             self._tell()
@@ -87,7 +87,7 @@ class Counter:
                 done = self._wanted
                 await asyncio.sleep(PAUSE)
                 # somebody is still typing
-                if done == self._wanted and self._editor.judgement.fine:
+                if done == self._wanted and self.busy:
                     await self._one(done)
         finally:
             self._at_work = False

@@ -11,7 +11,6 @@ from muster_console.web.editor.count import Count, Counted
 from muster_console.web.editor.state import ListValues
 from muster_console.web.visit import Visit
 from muster_console.web.words import problem_line
-from muster_core.errors import MusterError
 from muster_core.kernel.estimate import Estimate
 
 #: Values offered at once; typing narrows them.
@@ -19,18 +18,14 @@ _OFFERED = 200
 
 
 def values_with(visit: Visit) -> ListValues:
-    """Return the reader of values for a visit; of what may not be seen, or is not prepared, it finds none."""
+    """Return the reader of values for a visit; it raises what `values` raises."""
 
     async def found(table: str, column: str, search: str) -> list[tuple[Any, int]]:
         def read(workspace: Workspace) -> list[tuple[Any, int]]:
             known = values(workspace, table, column, search=search, limit=_OFFERED)
             return [(value.value, value.rows) for value in known.values]
 
-        try:
-            return await visit.load(read)
-        except MusterError:
-            # the field takes any value that is typed; a list is only offered where there is one
-            return []
+        return await visit.load(read)
 
     return found
 

@@ -52,7 +52,7 @@ def kind_fields(editor: Editor, pointer: str) -> None:
 def _attribute(editor: Editor, pointer: str) -> None:
     owner = owner_of(editor.document, pointer)
     columns = editor.choices.columns_at(editor.document, owner)
-    table = "" if owner is None else editor.at(owner).get("table", "")
+    rows = {} if owner is None else editor.at(owner)
 
     def column(name: str) -> None:
         before = editor.at(pointer)
@@ -76,7 +76,13 @@ def _attribute(editor: Editor, pointer: str) -> None:
         ways = editor.choices.ways(name)
         if owner is None and ways:
             way("by", ways, data.get("via", []), lambda w: editor.set_field(pointer, "via", w))
-        subject = Subject(kind=columns.get(name), column=name, table=table, columns=columns)
+        subject = Subject(
+            kind=columns.get(name),
+            column=name,
+            table=rows.get("table", ""),
+            via=tuple(rows.get("via", ())),
+            columns=columns,
+        )
         _compared(editor, pointer, subject, missing=True)
 
     with fields():

@@ -112,10 +112,10 @@ class Tree:
                     rule.get("name") or "",
                     lambda name: editor.set_field(pointer, "name", name, absent=""),
                     most=200,
-                )
-                Element("div").classes("m-grow")
-                count = text("").classes("m-count")
-                self._rule_buttons(index)
+                ).classes("m-field--name")
+                with Element("div").classes("m-rule-end"):
+                    count = text("").classes("m-count")
+                    self._rule_buttons(index)
             self._droppable(head, pointer)
             self._lines[pointer] = _Line(count=count, running=True, wrong=_wrong())
             self._node(rule["where"], f"{pointer}/where")

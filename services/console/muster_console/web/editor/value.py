@@ -17,6 +17,7 @@ from muster_console.web.editor.state import Editor
 from muster_console.web.editor.window import window_fields
 from muster_console.web.live import redraw
 from muster_core.catalog.type import ColumnType, Kind
+from muster_core.errors import MusterError
 
 Take = Callable[[Any], None]
 _PARTS = ("weekday_of", "month_of", "day_of", "year_of")
@@ -30,8 +31,9 @@ class Subject:
 
     kind: ColumnType | None
     column: str = ""
-    #: The table whose rows have the column; empty for customers.
+    #: The table whose rows have the column, and the way to them; empty for customers.
     table: str = ""
+    via: tuple[str, ...] = ()
     columns: Mapping[str, ColumnType] | None = None
 
 
@@ -196,8 +198,16 @@ def _offer(editor: Editor, subject: Subject, made: ui.select) -> None:
         return
 
     async def fill() -> None:
-        found = await editor.values(subject.table, subject.column, "")
-        if made.is_deleted or not found:
+        table, column = editor.choices.origin(subject.table, subject.via, subject.column)
+        try:
+            found = await editor.values(table, column, "")
+        except MusterError as exc:
+            # any value may be typed all the same
+            if not made.is_deleted:
+                made.props["hint"] = f"No list of values: {exc.message}"
+                made.update()
+            return
+        if made.is_deleted:
             return
         kept = dict(made.options) if isinstance(made.options, dict) else {}
         counted = {text_of(v): f"{text_of(v)} · {rows:,}" for v, rows in found}

@@ -60,6 +60,8 @@ class _Builder:
     def __init__(self, visit: Visit, ground: Building, document: dict[str, Any]) -> None:
         self._visit = visit
         self._saved = document
+        self._kept = document
+        self._client = ui.context.client
         self._new = ground.rev == 0
         measures = dict(ground.known.measures)
         self._editor = Editor(
@@ -300,10 +302,14 @@ class _Builder:
     # --- what is not saved outlives the page
 
     def _remember(self) -> None:
-        if self._editor.document == self._saved:
+        document = self._editor.document
+        if document is self._kept:
             return
+        self._kept = document
         kept = json.dumps({"text": self._text(), "rev": self._editor.rev})
-        ui.run_javascript(f"localStorage.setItem({json.dumps(self._memory)}, {json.dumps(kept)})")
+        script = f"localStorage.setItem({json.dumps(self._memory)}, {json.dumps(kept)})"
+        # also called once a count is there, outside of what the page does
+        self._client.run_javascript(script)
 
     async def _recall(self) -> None:
         await ui.context.client.connected()
