@@ -1,15 +1,24 @@
-"""Every page, opened by every role: it stands, it is accessible, and no name in it runs anything."""
+"""Every page for every role: it stands, it is accessible, no name in it runs anything; coming in and going out."""
 
 from __future__ import annotations
 
+import re
+
+import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from nicegui import ui
 from playwright.sync_api import Browser, Page, expect
-from tests.browser.world import Console, signed_in
+from tests.browser.world import PASSWORD, Console, signed_in
 
-from muster_console.web.mount import ALL
-from muster_console.web.policy import PAGES
+from muster_console.api.policy import RouteWithoutPolicy
+from muster_console.operation.access import change_person, list_tokens
+from muster_console.operation.segment import list_segments
+from muster_console.web.page import ALL
+from muster_console.web.policy import PAGES, check_pages
 from muster_core.security.role import Permission
+from muster_core.storage.database import transaction
+from muster_core.storage.segment import delete_segment
 
 pytestmark = [pytest.mark.integration]
 assert ALL
@@ -19,12 +28,14 @@ _GIVEN = {
     "number": "1",
     "name": "segment_001",
     "export": "newsletter",
+    "connection": "shelf",
     "table": "customers",
     "measure": "orders_of",
 }
 _ALLOWED = {
     "viewer": {Permission.VIEW},
-    "administrator": {Permission.VIEW, Permission.EDIT, Permission.ADMINISTER, Permission.MEMBERS},
+    "contributor": {Permission.VIEW, Permission.EDIT, Permission.MEMBERS},
+    "administrator": set(Permission),
 }
 
 
@@ -59,12 +70,156 @@ def test_every_page_opens_and_is_accessible_for_an_administrator(
         assert not any(wrong.values()), {path: found for path, found in wrong.items() if found}
 
 
-def test_every_page_lets_in_whom_its_permission_names(browser: Browser, console: Console) -> None:
-    with signed_in(browser, console, "viewer") as page:
+def test_every_page_lets_in_whom_its_permission_names(console: Console) -> None:
+    with httpx.Client(base_url=console.address) as caller:
         for path, declared in PAGES.items():
-            answer = page.goto(path_of(path))
-            assert answer is not None
-            allowed = declared.permission in _ALLOWED["viewer"]
-            assert answer.status == (200 if allowed else 403), path
-            if not allowed:
-                expect(page.get_by_text("This page is not for you")).to_be_visible()
+            nobody = caller.get(path_of(path))
+            assert (nobody.status_code, nobody.headers["location"][:9]) == (303, "/sign-in?"), path
+            for who, allowed in _ALLOWED.items():
+                cookie = {"Cookie": f"muster_session={console.token(who)}"}
+                answer = caller.get(path_of(path), headers=cookie)
+                expected = 200 if declared.permission in allowed else 403
+                assert answer.status_code == expected, (path, who)
+
+
+def test_a_page_without_a_permission_stops_the_start() -> None:
+    ui.page("/nobody-thought-of-this")(lambda: None)
+    with pytest.raises(RouteWithoutPolicy, match="/nobody-thought-of-this names no permission"):
+        check_pages(set(PAGES))
+
+
+def client(console: Console) -> httpx.Client:
+    return httpx.Client(base_url=console.address, headers={"Origin": console.address})
+
+
+def sign_in(caller: httpx.Client, **fields: str) -> httpx.Response:
+    return caller.post("/sign-in", data={"name": "viewer", "password": PASSWORD, **fields})
+
+
+def test_a_password_opens_a_session_that_no_script_reads(console: Console) -> None:
+    with client(console) as caller:
+        answer = sign_in(caller, next="/runs?x=1")
+        assert (answer.status_code, answer.headers["location"]) == (303, "/runs?x=1")
+        cookie = answer.headers["set-cookie"]
+        assert re.search(r"muster_session=muster_[^;]+; HttpOnly; Max-Age=43200", cookie)
+        assert "SameSite=lax" in cookie
+        assert caller.get("/segments").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)", "x"],
+)
+def test_signing_in_leads_nowhere_else(console: Console, target: str) -> None:
+    with client(console) as caller:
+        assert sign_in(caller, next=target).headers["location"] == "/"
+
+
+def test_a_form_of_another_page_is_refused(console: Console) -> None:
+    with client(console) as caller:
+        for headers in ({"Origin": "https://evil.example"}, {"Origin": "null"}):
+            fields = {"name": "viewer", "password": PASSWORD}
+            answer = caller.post("/sign-in", data=fields, headers=headers)
+            assert answer.status_code == 401
+            assert "set-cookie" not in answer.headers
+
+
+def test_a_wrong_password_is_told_and_the_form_stays(browser: Browser, console: Console) -> None:
+    with signed_in(browser, console, None) as page:
+        page.goto("/runs")
+        page.get_by_label("Name").fill("viewer")
+        page.get_by_label("Password").fill("not the password")
+        page.get_by_role("button", name="Sign in").click()
+        expect(page.get_by_role("alert")).to_contain_text("Name or password is wrong")
+        page.get_by_label("Password").fill(PASSWORD)
+        page.get_by_role("button", name="Sign in").click()
+        expect(page.get_by_role("heading", name="Runs", level=1)).to_be_visible()
+
+
+def test_signing_out_ends_the_session_everywhere(browser: Browser, console: Console) -> None:
+    with client(console) as caller:
+        session = sign_in(caller).cookies["muster_session"]
+    console.tokens["leaving"] = session
+    with signed_in(browser, console, "leaving") as page:
+        page.goto("/segments")
+        page.get_by_role("button", name="Sign out").click()
+        expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+    with client(console) as caller:
+        answer = caller.get("/segments", headers={"Cookie": f"muster_session={session}"})
+        assert (answer.status_code, answer.headers["location"]) == (
+            303,
+            "/sign-in?next=%2Fsegments",
+        )
+
+
+def test_the_api_never_looks_at_cookies(console: Console) -> None:
+    with client(console) as caller:
+        sign_in(caller)
+        answer = caller.get("/api/v1/segments")
+        assert answer.status_code == 401
+        assert answer.headers["content-security-policy"].startswith("default-src 'none'")
+
+
+def test_pages_run_only_scripts_with_their_nonce(console: Console) -> None:
+    with client(console) as caller:
+        sign_in(caller)
+        answer = caller.get("/segments")
+        policy = answer.headers["content-security-policy"]
+        (nonce,) = re.findall(r"'nonce-([^']+)'", policy)
+        assert "'unsafe-inline'" not in policy.split("style-src")[0]
+        scripts = re.findall(r"<script[^>]*>", answer.text)
+        assert scripts
+        assert all(f'nonce="{nonce}"' in script for script in scripts)
+        assert "https://" not in re.sub(r"String\.raw`.*?`", "", answer.text, flags=re.DOTALL)
+
+
+def test_the_socket_is_for_pages_of_this_console(console: Console) -> None:
+    path = "/_nicegui_ws/socket.io/?EIO=4&transport=polling"
+    with httpx.Client(base_url=console.address) as caller:
+        assert caller.get(path, headers={"Origin": "https://evil.example"}).status_code == 400
+        assert caller.get(path, headers={"Origin": console.address}).status_code == 200
+
+
+def test_what_is_taken_from_somebody_is_gone_with_the_next_look(
+    browser: Browser, console: Console
+) -> None:
+    with signed_in(browser, console, "contributor") as page:
+        page.goto("/settings")
+        expect(page.get_by_role("heading", name="Settings", level=1)).to_be_visible()
+        change_person(console.workspace, "contributor", disabled=True)
+        try:
+            page.goto("/segments")
+            expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+        finally:
+            change_person(console.workspace, "contributor", disabled=False)
+    names = [token.name for token in list_tokens(console.workspace, owner="contributor")]
+    assert names == ["sign-in"]
+
+
+def test_the_list_shows_changes_by_itself(browser: Browser, console: Console) -> None:
+    name = "zz_comes_and_goes"
+    with signed_in(browser, console, "viewer") as page:
+        page.goto("/segments")
+        page.get_by_label("Search by name").fill(name)
+        expect(page.get_by_text("Nothing fits the search")).to_be_visible()
+        console.desk.apply(name)
+        expect(page.get_by_role("link", name=name)).to_be_visible()
+        with transaction(console.workspace.database) as connection:
+            delete_segment(connection, name)
+        expect(page.get_by_role("link", name=name)).to_be_hidden()
+    assert name not in [line.name for line in list_segments(console.workspace)]
+
+
+@pytest.mark.long
+def test_an_open_page_recovers_when_the_console_was_restarted(
+    browser: Browser, console: Console
+) -> None:
+    with signed_in(browser, console, "viewer") as page:
+        page.goto("/segments")
+        expect(page.get_by_role("link", name="segment_001")).to_be_visible()
+        console.stop()
+        expect(page.get_by_text("Connection lost")).to_be_visible()
+        console.start()
+        expect(page.get_by_text("Connection lost")).to_be_hidden()
+        page.get_by_label("Search by name").fill("segment_002")
+        expect(page.get_by_role("link", name="segment_002")).to_be_visible()

@@ -17,6 +17,7 @@ from typing import Any
 import httpx
 import pyarrow as pa
 import pyarrow.parquet as pq
+import sqlalchemy as sa
 from playwright.sync_api import Browser, BrowserContext, Page
 from pydantic import SecretStr
 from tests.integration.runs.conftest import Desk
@@ -25,6 +26,7 @@ from tests.waiting import eventually
 
 from muster_console.operation.access import create_person, sign_in
 from muster_console.operation.catalog import apply_catalog
+from muster_console.operation.connection import create_connection
 from muster_console.operation.definition import read_definitions_text
 from muster_console.operation.export import apply_exports
 from muster_console.operation.segment import apply_definitions
@@ -33,9 +35,11 @@ from muster_core.errors import TerminalError
 from muster_core.security.role import Role
 from muster_core.settings import Settings
 from muster_core.storage.database import transaction
+from muster_core.storage.definition_table import catalog_version
 from muster_core.storage.planning import request_system_refresh
 from muster_core.storage.refresh import close_refreshes
 from muster_core.storage.run import publish, settle_failure
+from muster_core.storage.store_table import snapshot
 
 PASSWORD = "a long enough password"  # noqa: S105 - of people who exist for a test
 CATALOG = """version: 1
@@ -62,11 +66,11 @@ class Console:
     address: str
     workspace: Workspace
     desk: Desk
-    process: subprocess.Popen[bytes]
     command: list[str]
     environment: dict[str, str]
     log: Path
     tokens: dict[str, str] = field(default_factory=dict)
+    process: subprocess.Popen[bytes] = field(init=False)
 
     def token(self, who: str) -> str:
         """Return a session of `who`; one for the whole module."""
@@ -87,7 +91,7 @@ class Console:
             self.process = subprocess.Popen(
                 self.command, env=self.environment, stdout=log, stderr=log
             )
-        eventually(self.answers, 60)
+        eventually(self.answers, 120)
 
     def stop(self, with_signal: signal.Signals = signal.SIGTERM) -> None:
         """End the process."""
@@ -124,7 +128,6 @@ def running_console(
             address=f"http://127.0.0.1:{port}",
             workspace=workspace,
             desk=Desk(workspace.database),
-            process=None,  # type: ignore[arg-type] - started below
             command=[sys.executable, "-m", "muster_console.api", "--port", str(port)],
             environment=environment,
             log=folder / "console.log",
@@ -154,11 +157,16 @@ def fill(console: Console, folder: Path) -> None:
     _apply(workspace, [{"name": "orders_of", "by": measure, "description": HOSTILE[0]}])
     _apply(workspace, [_segment(place) for place in range(40)])
     _run_everything(desk)
+    (folder / "out").mkdir()
     (folder / "exports.yaml").write_text(
         f"name: newsletter\ndescription: {HOSTILE[0]!r}\n"
         f"connection: {{kind: folder, path: {folder}/out}}\nsegments: [segment_000]\n"
     )
     apply_exports(workspace, folder / "exports.yaml")
+    (folder / "shelf.yaml").write_text(
+        f"name: shelf\nkind: folder\npath: {folder}/out\ndescription: {HOSTILE[0]!r}\n"
+    )
+    create_connection(workspace, folder / "shelf.yaml", None)
 
 
 def _segment(place: int) -> dict[str, Any]:
@@ -176,12 +184,24 @@ def _segment(place: int) -> dict[str, Any]:
 
 def _apply(workspace: Workspace, documents: list[dict[str, Any]]) -> None:
     # JSON is YAML, and holds every character
-    text = "\n---\n".join(json.dumps(document) for document in documents)
+    text = "\n---\n".join(json.dumps(document, ensure_ascii=False) for document in documents)
     apply_definitions(workspace, read_definitions_text(text, workspace.settings.limits))
 
 
 def _run_everything(desk: Desk) -> None:
     """A refresh that failed in part and has ended, then one that still runs."""
+    with transaction(desk.engine) as connection:
+        catalog = connection.scalar(sa.select(catalog_version.c.id))
+        connection.execute(
+            snapshot.insert().values(
+                generation=1,
+                manifest="store",
+                manifest_sha256="0" * 64,
+                catalog_id=catalog,
+                customers=2,
+                report={},
+            )
+        )
     with transaction(desk.engine) as connection:
         request_system_refresh(connection, actor="user anna")
     claim = desk.must_claim()

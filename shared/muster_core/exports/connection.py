@@ -21,6 +21,7 @@ from pydantic import (
     TypeAdapter,
     ValidationError,
 )
+from pydantic.fields import FieldInfo
 
 from muster_core.catalog.document import Frozen
 from muster_core.errors import InvalidInput, Problem
@@ -221,6 +222,31 @@ _SECRETS: Mapping[str, type[Any]] = {
     "postgresql": DatabaseSecret,
     "feed": DatabaseSecret,
 }
+
+
+#: The model of a document by its kind.
+_KINDS: Mapping[str, type[_Connection]] = {
+    "folder": FolderTarget,
+    "s3": S3Target,
+    "azure": AzureTarget,
+    "sftp": SftpTarget,
+    "webhook": WebhookTarget,
+    "postgresql": PostgresTarget,
+    "feed": FeedTarget,
+}
+#: Every kind of destination, in the order they are offered.
+KINDS = tuple(_KINDS)
+
+
+def target_fields(kind: str) -> Mapping[str, FieldInfo]:
+    """Return the fields of a connection document of this kind, by the name they are written under."""
+    return {field.alias or name: field for name, field in _KINDS[kind].model_fields.items()}
+
+
+def secret_fields(kind: str) -> Mapping[str, FieldInfo]:
+    """Return the fields of the credentials of this kind."""
+    found: Mapping[str, FieldInfo] = _SECRETS[kind].model_fields
+    return found
 
 
 def signing_key(secret: str) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import ipaddress
 from collections.abc import Callable
 from html import escape
@@ -22,6 +21,7 @@ from muster_console.web.cookie import (
     same_origin,
     session_token,
 )
+from muster_console.web.visit import off_loop
 from muster_console.web.words import explain_error
 from muster_core.errors import Conflict, MusterError
 
@@ -50,9 +50,10 @@ def door(workspace: Workspace) -> APIRouter:
         target = local_path(request.query_params.get("next"))
         token = session_token(request)
         try:
-            if token and await asyncio.to_thread(access.principal_of_token, workspace, token):
+            known = await off_loop(lambda: access.principal_of_token(workspace, token or ""))
+            if known is not None:
                 return RedirectResponse(target, 303)
-            first = not await asyncio.to_thread(access.anybody_known, workspace)
+            first = not await off_loop(lambda: access.anybody_known(workspace))
         except MusterError as exc:
             return unavailable(exc)
         if first:
@@ -102,7 +103,7 @@ def door(workspace: Workspace) -> APIRouter:
         token = session_token(request)
         if token:
             try:
-                await asyncio.to_thread(access.sign_out, workspace, token)
+                await off_loop(lambda: access.sign_out(workspace, token))
             except MusterError as exc:
                 return unavailable(exc)
         end_session(answer)
@@ -133,7 +134,7 @@ async def _enter(
     request: Request, enter: Callable[[], str], target: str, again: Callable[[str], Response]
 ) -> Response:
     try:
-        token = await asyncio.to_thread(enter)
+        token = await off_loop(enter)
     except MusterError as exc:
         trouble = explain_error(exc)
         return unavailable(exc) if trouble.passing else again(trouble.line)

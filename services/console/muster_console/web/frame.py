@@ -39,8 +39,12 @@ def frame(visit: Visit, *, section: str, title: str) -> Iterator[None]:
         ui.element("div").classes("m-grow")
         _theme_switch(visit)
         _who(visit)
-    with ui.left_drawer(value=None, fixed=True).props("width=208 breakpoint=1000") as drawer:
+    with ui.left_drawer(value=False, fixed=True) as drawer:
         drawer.classes("m-side")
+        # Quasar opens it where there is room; asked for by NiceGUI a slow browser would answer too late
+        drawer.props["show-if-above"] = True
+        drawer.props["width"] = 208
+        drawer.props["breakpoint"] = 999
         with ui.element("nav").props('aria-label="Main"').classes("m-nav"):
             for name, path, word, icon_name in SECTIONS:
                 with link(path).classes("m-nav-link") as entry:

@@ -55,7 +55,7 @@ class Harden:
                 for name, value in _HEADERS.items():
                     headers.setdefault(name, value)
                 headers.setdefault("Content-Security-Policy", _POLICY.format(nonce=nonce))
-                headers.setdefault("Cache-Control", "no-store")
+                headers.setdefault("Cache-Control", _keeping(scope))
                 if headers.get("x-nicegui-content") == "page":
                     start = message
                     return
@@ -71,6 +71,14 @@ class Harden:
             await send(message)
 
         await self._app(scope, receive, hardened)
+
+
+def _keeping(scope: Scope) -> str:
+    """Return how long a browser may keep an answer that says nothing: only what never changes."""
+    if not scope["path"].startswith("/asset/"):
+        return "no-store"
+    versioned = scope["query_string"].startswith(b"v=")
+    return "public, max-age=31536000, immutable" if versioned else "no-cache"
 
 
 def guard_socket() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+import hashlib
 import inspect
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -22,11 +22,12 @@ from muster_console.web import policy
 from muster_console.web.component.markup import empty
 from muster_console.web.cookie import session_token
 from muster_console.web.door import door, to_sign_in, unavailable
-from muster_console.web.frame import THEME, frame
+from muster_console.web.download import download
+from muster_console.web.frame import frame
 from muster_console.web.guard import Harden, guard_socket
 from muster_console.web.page import ALL
 from muster_console.web.policy import PAGES, Page
-from muster_console.web.visit import Visit
+from muster_console.web.visit import Visit, off_loop
 from muster_console.web.words import explain_error
 from muster_core.errors import MusterError
 
@@ -61,6 +62,7 @@ def create_console(workspace: Workspace) -> FastAPI:
     """
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     app.include_router(door(workspace))
+    app.include_router(download(workspace))
     app.mount("/asset", StaticFiles(directory=_ASSETS))
 
     @app.get("/")
@@ -70,13 +72,13 @@ def create_console(workspace: Workspace) -> FastAPI:
 
     assert ALL
     _prepare()
-    mounted = {}
+    mounted = []
     # a path that names something would take the fixed ones beside it
     for page in sorted(PAGES.values(), key=lambda page: (len(page.parameters), page.path)):
         shown = _shown(page, workspace)
         ui.page(page.path, title=page.title, response_timeout=_BUILD_SECONDS)(shown)
-        mounted[shown] = page.path
-    policy.check_pages(mounted)
+        mounted.append(page.path)
+    policy.check_pages(set(mounted))
     ui.run_with(
         app,
         title="Muster",
@@ -97,11 +99,17 @@ def create_console(workspace: Workspace) -> FastAPI:
 
 def _prepare() -> None:
     """Set what every page has: the style, the theme before anything is drawn, and how parts look."""
-    ui.add_head_html('<link rel="stylesheet" href="/asset/muster.css">', shared=True)
-    ui.add_head_html('<script src="/asset/muster.js"></script>', shared=True)
+    ui.add_head_html(f'<link rel="stylesheet" href="{_asset("muster.css")}">', shared=True)
+    ui.add_head_html(f'<script src="{_asset("muster.js")}"></script>', shared=True)
     for kind in (ui.input, ui.number, ui.select, ui.textarea):
         kind.default_props("outlined dense")
     ui.dialog.default_props("transition-duration=120")
+
+
+def _asset(name: str) -> str:
+    """Return the address of an asset, another one whenever its content is: browsers keep what has a version."""
+    version = hashlib.sha256((_ASSETS / name).read_bytes()).hexdigest()[:12]
+    return f"/asset/{name}?v={version}"
 
 
 def _shown(page: Page, workspace: Workspace) -> Callable[..., Awaitable[Response | None]]:
@@ -110,7 +118,7 @@ def _shown(page: Page, workspace: Workspace) -> Callable[..., Awaitable[Response
         if token is None:
             return to_sign_in(request)
         try:
-            principal = await asyncio.to_thread(principal_of_token, workspace, token)
+            principal = await off_loop(lambda: principal_of_token(workspace, token))
         except MusterError as exc:
             return unavailable(exc)
         if principal is None:
@@ -120,6 +128,7 @@ def _shown(page: Page, workspace: Workspace) -> Callable[..., Awaitable[Response
             principal=principal,
             token=token,
             permission=page.permission,
+            client=ui.context.client,
             path=request.url.path + (f"?{request.url.query}" if request.url.query else ""),
             query=dict(request.query_params),
             cookies=dict(request.cookies),
@@ -160,6 +169,3 @@ async def _build(page: Page, visit: Visit, given: dict[str, str]) -> None:
         empty("This page cannot be shown", trouble.line, icon_name="error_outline")
         if trouble.passing:
             ui.timer(3.0, lambda: ui.navigate.to(visit.path), once=True)
-
-
-__all__ = ["THEME", "create_application", "create_console"]

@@ -59,12 +59,12 @@ def page(
     return declare
 
 
-def check_pages(mounted: dict[Callable[..., object], str]) -> None:
+def check_pages(declared: set[str]) -> None:
     """Look at every page NiceGUI knows before the first request.
 
     Raises:
         RouteWithoutPolicy: one was not declared with `page`, so nobody said who may open it.
     """
     for path in Client.page_routes.values():
-        if path not in mounted.values():
+        if path not in declared:
             raise RouteWithoutPolicy(f"The page {path} names no permission.")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
-from urllib.parse import quote
+from urllib.parse import parse_qs, quote, urlsplit
 
-from nicegui import ui
+from nicegui import Client, ui
 
 from muster_console.api.problem import NotAllowed, NotSignedIn
 from muster_console.operation.access import principal_of_token
@@ -17,6 +18,14 @@ from muster_console.web.words import Trouble, explain_error
 from muster_core.security.role import Permission, Principal
 
 T = TypeVar("T")
+
+#: More than there are connections of the control database: while that hangs, other pages still answer.
+_THREADS = ThreadPoolExecutor(max_workers=32, thread_name_prefix="page")
+
+
+async def off_loop(work: Callable[[], T]) -> T:
+    """Return what `work` returns; it may block, for it runs in a thread."""
+    return await asyncio.get_running_loop().run_in_executor(_THREADS, work)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,9 +49,14 @@ class Visit:
     principal: Principal
     token: str
     permission: Permission
+    client: Client
     path: str
     query: Mapping[str, str] = field(default_factory=dict)
     cookies: Mapping[str, str] = field(default_factory=dict)
+
+    def every(self, name: str) -> list[str]:
+        """Return every value the address gives `name`."""
+        return parse_qs(urlsplit(self.path).query).get(name, [])
 
     def allows(self, permission: Permission) -> bool:
         """Tell whether to show what needs `permission`; `do` asks again."""
@@ -59,10 +73,7 @@ class Visit:
     async def do(
         self, permission: Permission, act: Callable[[Workspace], T], *, said: str | None = None
     ) -> Outcome[T]:
-        """Do something that needs `permission`; tell `said` at the end, or what went wrong.
-
-        Must be awaited in the context of the page.
-        """
+        """Do something that needs `permission`; tell `said` at the end, or what went wrong."""
         try:
             value = await self._with(permission, act)
         except NotSignedIn:
@@ -70,15 +81,22 @@ class Visit:
             return Outcome(trouble=Trouble(text="You are not signed in any more."))
         except Exception as exc:  # noqa: BLE001 - the page says so, and the log
             trouble = explain_error(exc)
-            tell(trouble.line, bad=True)
+            self.tell(trouble.line, bad=True)
             return Outcome(trouble=trouble)
         if said:
-            tell(said)
+            self.tell(said)
         return Outcome(value=value)
 
     def leave(self) -> None:
         """Go to the sign-in page, and back here after it."""
-        ui.navigate.to(f"/sign-in?next={quote(self.path, safe='')}")
+        with self.client:
+            ui.navigate.to(f"/sign-in?next={quote(self.path, safe='')}")
+
+    def tell(self, text: str, *, bad: bool = False) -> None:
+        """Show a message for a few seconds; longer where something is wrong."""
+        # in the page itself: the button that was clicked may be gone by now
+        with self.client:
+            tell(text, bad=bad)
 
     async def _with(self, permission: Permission, work: Callable[[Workspace], T]) -> T:
         def checked() -> T:
@@ -90,14 +108,16 @@ class Visit:
                 raise NotAllowed(permission)
             return work(self.workspace.of(principal))
 
-        return await asyncio.to_thread(checked)
+        return await off_loop(checked)
 
 
 def tell(text: str, *, bad: bool = False) -> None:
-    """Show a message for a few seconds; longer where something is wrong."""
+    """Show a message for a few seconds on the page at hand; longer where something is wrong."""
     ui.notify(
         text,
-        type="negative" if bad else "positive",
+        color="none",
+        icon="error" if bad else "check_circle",
+        classes="m-said m-said--bad" if bad else "m-said",
         position="bottom",
         timeout=10_000 if bad else 4_000,
         close_button="Close",

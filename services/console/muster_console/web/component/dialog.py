@@ -33,7 +33,8 @@ class Field:
 
 async def confirm(title: str, words: str, *, action: str, bad: bool = False) -> bool:
     """Ask, and return whether people agree; Escape and a click beside it mean no."""
-    with ui.dialog() as dialog, Element("div").classes("m-dialog"):
+    dialog = ui.dialog()
+    with dialog, Element("div").classes("m-dialog"):
         dialog.props["aria-label"] = title
         text(title, tag="h2")
         text(words, tag="p")
@@ -87,7 +88,7 @@ def ask(
             redraw(wrong, tell_wrong)
             send.enable()
 
-    form.on("submit.prevent", submitted)
+    form.on("submit.prevent", submitted, [])
     dialog.on("hide", dialog.delete)
     dialog.open()
 

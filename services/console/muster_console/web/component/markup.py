@@ -6,7 +6,8 @@ language of its own, in which a name could say more than it should.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import quote
 
@@ -16,10 +17,10 @@ from nicegui.element import Element
 #: What stands where there is no value.
 NOTHING = "\N{EN DASH}"
 _KINDS = {
-    "main": "unelevated no-caps color=primary",
+    "main": "unelevated no-caps",
     "plain": "outline no-caps",
     "quiet": "flat no-caps",
-    "danger": "outline no-caps color=negative",
+    "danger": "outline no-caps",
 }
 
 
@@ -61,6 +62,22 @@ def icon(name: str) -> Element:
     return found
 
 
+def in_page(handler: Callable[..., Any]) -> Callable[..., Awaitable[None]]:
+    """Return `handler` as one that works in the page as a whole.
+
+    The part a click came from may be drawn anew while the handler waits, and what it opens must not go with it.
+    """
+    client = ui.context.client
+
+    async def handle(*given: Any) -> None:
+        with client:
+            result = handler(*given)
+            if inspect.isawaitable(result):
+                await result
+
+    return handle
+
+
 def button(
     words: str,
     on_click: Callable[..., Any] | None = None,
@@ -70,7 +87,10 @@ def button(
     kind: str = "plain",
 ) -> ui.button:
     """Put a button; `kind` is main, plain, quiet or danger, `label` its name where it has no words."""
-    made = ui.button(words, on_click=on_click, icon=icon_name, color=None).props(_KINDS[kind])
+    made = ui.button(words, icon=icon_name, color=None).props(_KINDS[kind])
+    if on_click is not None:
+        clicked = in_page(on_click)
+        made.on("click", lambda: clicked(), [])
     made.classes(f"m-button m-button--{kind}")
     if label:
         made.props["aria-label"] = label

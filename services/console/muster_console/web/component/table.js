@@ -38,9 +38,17 @@ export default {
     </div>
     <div class="m-bulk" v-if="selectable && selected.size" role="group" aria-label="What to do with the chosen rows">
       <strong>{{ number(selected.size) }} chosen</strong>
-      <button v-for="action in bulk" :key="action.name" type="button" class="m-plain" :class="{'m-plain--bad': action.bad}" @click="$emit('bulk', {name: action.name, keys: [...selected]})">
+      <button v-for="action in bulk.filter((a) => !a.more)" :key="action.name" type="button" class="m-plain" :class="{'m-plain--bad': action.bad}" @click="$emit('bulk', {name: action.name, keys: [...selected]})">
         <i class="material-icons" aria-hidden="true">{{ action.icon }}</i> {{ action.label }}
       </button>
+      <details class="m-columns" v-if="bulk.some((a) => a.more)" @keydown.esc="$event.currentTarget.open = false">
+        <summary>More</summary>
+        <ul>
+          <li v-for="action in bulk.filter((a) => a.more)" :key="action.name">
+            <button type="button" class="m-plain m-plain--menu" :class="{'m-plain--bad': action.bad}" @click="$event.currentTarget.closest('details').open = false; $emit('bulk', {name: action.name, keys: [...selected]})"><i class="material-icons" aria-hidden="true">{{ action.icon }}</i> {{ action.label }}</button>
+          </li>
+        </ul>
+      </details>
       <button type="button" class="m-plain" @click="selected = new Set()">Choose none</button>
     </div>
     <div class="m-table-scroll" tabindex="0" role="region" :aria-label="caption">
@@ -49,7 +57,7 @@ export default {
         <thead role="rowgroup">
           <tr role="row">
             <th v-if="selectable" role="columnheader" scope="col" class="m-pick"><input type="checkbox" aria-label="Choose all rows shown" :checked="allPicked" @change="pickAll($event.target.checked)"></th>
-            <th v-for="column in shown" :key="column.name" role="columnheader" scope="col" :class="'m-' + column.kind" :aria-sort="sort.name === column.name ? (sort.down ? 'descending' : 'ascending') : undefined">
+            <th v-for="column in shown" :key="column.name" role="columnheader" scope="col" :class="'m-k-' + column.kind" :aria-sort="sort.name === column.name ? (sort.down ? 'descending' : 'ascending') : undefined">
               <button v-if="column.sortable" type="button" @click="order(column.name)">{{ column.label }}<i class="material-icons" aria-hidden="true">{{ sort.name === column.name ? (sort.down ? 'arrow_downward' : 'arrow_upward') : 'unfold_more' }}</i></button>
               <span v-else :class="{'m-unseen': column.kind === 'actions'}">{{ column.label }}</span>
             </th>
@@ -58,7 +66,7 @@ export default {
         <tbody role="rowgroup">
           <tr v-for="row in visible" :key="row[rowKey]" role="row" :class="{'m-picked': selected.has(row[rowKey])}">
             <td v-if="selectable" role="cell" class="m-pick"><input type="checkbox" :aria-label="'Choose ' + row[rowKey]" :checked="selected.has(row[rowKey])" @change="pick(row[rowKey], $event.target.checked)"></td>
-            <td v-for="column in shown" :key="column.name" role="cell" :class="'m-' + column.kind" :data-label="column.label">
+            <td v-for="column in shown" :key="column.name" role="cell" :class="'m-k-' + column.kind" :data-label="column.label">
               <a v-if="column.kind === 'link'" :href="href(column, row)" class="m-link"><bdi>{{ text(row[column.name]) }}</bdi></a>
               <span v-else-if="column.kind === 'number'">{{ number(row[column.name]) }}</span>
               <time v-else-if="column.kind === 'instant'" :datetime="row[column.name] || undefined" :title="full(row[column.name])">{{ ago(row[column.name]) }}</time>

@@ -10,6 +10,8 @@ from typing import Any, Literal
 
 from nicegui.element import Element
 
+from muster_console.web.component.markup import in_page
+
 Kind = Literal[
     "text",
     "link",
@@ -56,6 +58,8 @@ class Action:
     label: str
     icon: str
     bad: bool = False
+    #: Whether it stands in a menu with others.
+    more: bool = False
 
 
 Row = Mapping[str, Any]
@@ -127,9 +131,11 @@ class DataTable(Element, component="table.js"):
         self._props.update(given)
         self._fill([_plain(row) for row in rows])
         if on_bulk is not None:
-            self.on("bulk", lambda e: on_bulk(str(e.args["name"]), list(e.args["keys"])))
+            bulk_act = in_page(on_bulk)
+            self.on("bulk", lambda e: bulk_act(str(e.args["name"]), list(e.args["keys"])))
         if on_action is not None:
-            self.on("action", lambda e: on_action(str(e.args["name"]), e.args["key"]))
+            row_act = in_page(on_action)
+            self.on("action", lambda e: row_act(str(e.args["name"]), e.args["key"]))
 
     def set_rows(self, rows: Sequence[Row]) -> None:
         """Show these rows; only what differs from those shown goes to the browser."""
@@ -212,7 +218,13 @@ def _column(column: Column) -> dict[str, Any]:
 
 
 def _action(action: Action) -> dict[str, Any]:
-    return {"name": action.name, "label": action.label, "icon": action.icon, "bad": action.bad}
+    return {
+        "name": action.name,
+        "label": action.label,
+        "icon": action.icon,
+        "bad": action.bad,
+        "more": action.more,
+    }
 
 
 def _plain(row: Row) -> dict[str, Any]:
