@@ -36,7 +36,7 @@ _JUNK = (
 )
 
 #: At least so many seconds between two of these: each takes a part away from everybody for seconds.
-_RARE = {"kill engine": 40.0, "crash postgres": 20.0, "full disk": 20.0, "kill redis": 8.0}
+_RARE = {"kill engine": 30.0, "crash postgres": 20.0, "full disk": 20.0, "kill redis": 8.0}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -54,7 +54,7 @@ class Nemesis:
     def faults(self) -> dict[str, tuple[int, Callable[[], None]]]:
         """Return what can be done here, with weights."""
         found: dict[str, tuple[int, Callable[[], None]]] = {
-            "kill engine": (4, lambda: self._kill_part("engine")),
+            "kill engine": (8, lambda: self._kill_part("engine")),
             "crash postgres": (4, lambda: self._kill_part("postgres", signal.SIGQUIT)),
             "kill redis": (4, lambda: self._kill_part("valkey")),
             "flush redis": (4, self._flush),
