@@ -14,7 +14,6 @@ from muster_console.web.builder.spelling import (
     document_of,
     expression_of,
     read_yaml,
-    yaml_of,
 )
 from muster_console.web.builder.tree import Plain, put
 from muster_console.web.component.markup import button, card, icon, text
@@ -246,7 +245,7 @@ class _Yaml(_Text):
                 found = {**found, "name": editor.document["name"]}
             return found
 
-        super().__init__(editor, "Definition", lambda: yaml_of(editor.document), read)
+        super().__init__(editor, "Definition", lambda: editor.written, read)
 
 
 def _sentence(editor: Editor) -> None:

@@ -13,6 +13,7 @@ from muster_console.web.builder.choice import Choices
 from muster_console.web.builder.draft import Draft
 from muster_console.web.builder.judge import Judgement, judge, judge_measure
 from muster_console.web.builder.node import nodes
+from muster_console.web.builder.spelling import yaml_of
 from muster_console.web.builder.tree import Plain, at, found, updated
 from muster_console.web.visit import Visit, tell
 from muster_core.rules.check import Known
@@ -43,6 +44,7 @@ class Editor:
     counts: Mapping[str, str] = field(default_factory=dict)
     #: Whether the counts are of the draft as it is.
     fresh: bool = False
+    _written: tuple[Plain, str] = (None, "")
     _shape: list[Callable[[], None]] = field(default_factory=list)
     _text: list[Callable[[], None]] = field(default_factory=list)
 
@@ -50,6 +52,13 @@ class Editor:
     def document(self) -> Plain:
         """Return the draft's document."""
         return self.draft.document
+
+    @property
+    def written(self) -> str:
+        """Return the draft as YAML."""
+        if self._written[0] is not self.document:
+            self._written = (self.document, yaml_of(self.document))
+        return self._written[1]
 
     def on_shape(self, show: Callable[[], None]) -> None:
         """Call `show` when conditions came, went or moved."""

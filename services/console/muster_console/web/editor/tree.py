@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -13,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from muster_console.web.builder import blank, change
 from muster_console.web.builder.node import GROUPS, owner_of
 from muster_console.web.builder.spelling import condition_of, expression_of
-from muster_console.web.builder.tree import Plain, found, put, split
+from muster_console.web.builder.tree import Plain, found, put, split, within
 from muster_console.web.builder.word import COMBINES, KINDS
 from muster_console.web.component.markup import Words, button, icon, text
 from muster_console.web.editor.field import choose, write
@@ -44,6 +45,7 @@ class Tree:
     def __init__(self, editor: Editor) -> None:
         self._editor = editor
         self._lines: dict[str, _Line] = {}
+        self._drawn: list[_Drawn] = []
         self._picker = Picker()
         self._root = Element("div").classes("m-rules")
         editor.on_shape(self._draw)
@@ -63,22 +65,48 @@ class Tree:
     # --- drawing
 
     def _draw(self) -> None:
-        self._lines = {}
-        redraw(self._root, self._rules)
+        """Draw what differs from what is shown: every rule by itself, since most changes touch one."""
+        document = self._editor.document
+        if "by" in document:
+            self._lines = {}
+            redraw(self._root, self._measure)
+        else:
+            self._draw_rules(document.get("rules", []))
         self._refresh()
 
-    def _rules(self) -> None:
-        if "by" in self._editor.document:
-            self._measure()
+    def _draw_rules(self, rules: list[dict[str, Any]]) -> None:
+        if len(rules) != len(self._drawn) or not rules:
+            self._lines, self._drawn = {}, []
+            redraw(self._root, lambda: self._all_rules(rules))
             return
-        rules = self._editor.document.get("rules", [])
+        for index, rule in enumerate(rules):
+            drawn = self._drawn[index]
+            if drawn.rule is rule and drawn.open == self._opened(index):
+                continue
+            pointer = f"/rules/{index}"
+            self._lines = {p: line for p, line in self._lines.items() if not within(p, pointer)}
+            drawn.part.clear()
+            with drawn.part:
+                self._rule(index, rule)
+            drawn.rule, drawn.open = rule, self._opened(index)
+
+    def _opened(self, index: int) -> str | None:
+        """Return the condition that is open, if it is one of the rule's."""
+        opened = self._editor.open
+        return opened if opened is not None and within(opened, f"/rules/{index}") else None
+
+    def _all_rules(self, rules: list[dict[str, Any]]) -> None:
         if not rules:
             with Element("div").classes("m-empty"):
                 icon("rule")
                 text("No rules yet", tag="h2")
                 text("Say who belongs to the segment: begin with a condition.", tag="p")
         for index, rule in enumerate(rules):
-            self._rule(index, rule)
+            part = Element("section").classes("m-rule")
+            part.props["aria-label"] = f"Rule {index + 1}"
+            with part:
+                self._rule(index, rule)
+            self._drawn.append(_Drawn(part, rule, self._opened(index)))
         with Element("div").classes("m-row"):
             words = "Add a rule" if rules else "Add the first condition"
             button(words, self._add_rule, icon_name="add", kind="plain" if rules else "main")
@@ -93,32 +121,30 @@ class Tree:
 
     def _rule(self, index: int, rule: dict[str, Any]) -> None:
         pointer, editor = f"/rules/{index}", self._editor
-        with Element("section").classes("m-rule") as part:
-            part.props["aria-label"] = f"Rule {index + 1}"
-            with Element("div").classes("m-rule-head") as head:
-                self._handle(pointer)
-                text(f"Rule {index + 1}", tag="h3").classes("m-rule-name")
-                if index:
-                    choose(
-                        "together with the rules before",
-                        COMBINES,
-                        rule["combine"],
-                        lambda how: editor.attempt(
-                            "combine", lambda d: change.combine_rule(d, index, how)
-                        ),
-                    )
-                write(
-                    "name of the rule",
-                    rule.get("name") or "",
-                    lambda name: editor.set_field(pointer, "name", name, absent=""),
-                    most=200,
-                ).classes("m-field--name")
-                with Element("div").classes("m-rule-end"):
-                    count = text("").classes("m-count")
-                    self._rule_buttons(index)
-            self._droppable(head, pointer)
-            self._lines[pointer] = _Line(count=count, running=True, wrong=_wrong())
-            self._node(rule["where"], f"{pointer}/where")
+        with Element("div").classes("m-rule-head") as head:
+            self._handle(pointer)
+            text(f"Rule {index + 1}", tag="h3").classes("m-rule-name")
+            if index:
+                choose(
+                    "together with the rules before",
+                    COMBINES,
+                    rule["combine"],
+                    lambda how: editor.attempt(
+                        "combine", lambda d: change.combine_rule(d, index, how)
+                    ),
+                ).classes("m-field--combine")
+            write(
+                "name of the rule",
+                rule.get("name") or "",
+                lambda name: editor.set_field(pointer, "name", name, absent=""),
+                most=200,
+            ).classes("m-field--name")
+            with Element("div").classes("m-rule-end"):
+                count = text("").classes("m-count")
+                self._rule_buttons(index)
+        self._droppable(head, pointer)
+        self._lines[pointer] = _Line(count=count, running=True, wrong=_wrong())
+        self._node(rule["where"], f"{pointer}/where")
 
     def _rule_buttons(self, index: int) -> None:
         editor, last = self._editor, len(self._editor.document["rules"]) - 1
@@ -391,6 +417,15 @@ class Tree:
                 remove="m-count--old" if editor.fresh else "",
             )
             line.tell([problem_line(p) for p in own])
+
+
+@dataclass(slots=True)
+class _Drawn:
+    """A rule as it is shown."""
+
+    part: Element
+    rule: dict[str, Any]
+    open: str | None
 
 
 class _Line:

@@ -61,6 +61,7 @@ class _Builder:
         self._visit = visit
         self._saved = document
         self._kept = document
+        self._shown: dict[str, Any] = {}
         self._client = ui.context.client
         self._new = ground.rev == 0
         measures = dict(ground.known.measures)
@@ -83,7 +84,7 @@ class _Builder:
         return f"muster.draft.{'' if self._new else self._saved['name']}"
 
     def _text(self) -> str:
-        return yaml_of(self._editor.document)
+        return self._editor.written
 
     async def build(self) -> None:
         """Put the page."""
@@ -137,9 +138,20 @@ class _Builder:
         part = card()
         with part:
             self._name_fields()
-        self._editor.on_shape(lambda: redraw(part, self._name_fields))
+
+        def show() -> None:
+            # typed here already, unless it was undone or came from elsewhere
+            if self._named() != self._shown:
+                redraw(part, self._name_fields)
+
+        self._editor.on_shape(show)
+
+    def _named(self) -> dict[str, Any]:
+        """Return what the fields above the rules show."""
+        return {name: value for name, value in self._editor.document.items() if name != "rules"}
 
     def _name_fields(self) -> None:
+        self._shown = self._named()
         editor = self._editor
 
         def put(name: str) -> Callable[[str], None]:
