@@ -18,6 +18,7 @@ class LiveSegment:
     """A segment as the list shows it, and the part of its run's work that is done, 0 to 1."""
 
     line: SegmentLine
+    tags: list[str]
     share: float | None
     run_id: int | None
 
@@ -79,6 +80,7 @@ def _live(line: SegmentLine, pulse: SegmentPulse) -> LiveSegment:
             next_due_at=pulse.next_due_at,
             problem=pulse.schedule_error or problem,
         ),
+        tags=pulse.tags or [],
         share=pulse.tasks_done / pulse.tasks
         if pulse.tasks and pulse.tasks_done is not None
         else None,

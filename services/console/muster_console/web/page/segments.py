@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlencode
 
-from muster_console.operation.segment import SegmentLine, list_segments
+from nicegui import ui
+
+from muster_console.operation.pulse import LiveSegment, SegmentWatch
+from muster_console.operation.refresh import refresh_segments
+from muster_console.operation.segment import delete_segment
 from muster_console.operation.workspace import Workspace
+from muster_console.web.component.bulk import do_to_each
+from muster_console.web.component.dialog import confirm
 from muster_console.web.component.markup import button, empty
-from muster_console.web.component.table import Column, DataTable
+from muster_console.web.component.table import Action, Column, DataTable
 from muster_console.web.frame import heading
-from muster_console.web.live import Live
+from muster_console.web.live import Live, redraw
 from muster_console.web.policy import page
 from muster_console.web.visit import Visit
 from muster_core.security.role import Permission
 
 COLUMNS = (
     Column(name="name", label="Name", kind="link", href="/segments/{name}", search=True),
+    Column(name="display_name", label="Display name", search=True, hidden=True),
+    Column(name="tags", label="Tags", kind="tags", filter=True, search=True),
     Column(name="type", label="Type", filter=True),
     Column(name="state", label="State", kind="status", filter=True),
     Column(name="status", label="Status", kind="status", filter=True),
@@ -24,51 +34,126 @@ COLUMNS = (
     Column(name="schedule", label="Schedule"),
     Column(name="next_due_at", label="Next run", kind="moment"),
 )
+#: Every page of the list looks through this one, so that a second costs one query, however many look.
+_WATCH = SegmentWatch()
+
+_REFRESH = Action(name="refresh", label="Refresh", icon="sync")
+_DOWNLOAD = Action(name="download", label="Download CSV", icon="download")
+_DELETE = Action(name="delete", label="Delete", icon="delete", bad=True)
 
 
 @page("/segments", permission=Permission.VIEW, title="Segments")
 async def segments(visit: Visit) -> None:
     """Build the list."""
-    with heading("Segments"):
-        if visit.allows(Permission.EDIT):
-            button("New segment", icon_name="add", kind="main")
+    edits = visit.allows(Permission.EDIT)
+    with heading("Segments", lead="Groups of customers, kept fresh."):
+        if edits:
+            button(
+                "New segment", lambda: ui.navigate.to("/new-segment"), icon_name="add", kind="main"
+            )
+    place = ui.element("div").classes("m-live")
     table: list[DataTable] = []
 
-    def show(rows: list[dict[str, Any]]) -> None:
+    async def act(name: str, keys: list[str]) -> None:
+        await _act(visit, name, keys)
+        _WATCH.forget()
+        await live.refresh()
+
+    def fill(rows: list[LiveSegment]) -> None:
+        if not rows:
+            table.clear()
+            redraw(place, lambda: _first(edits=edits))
+            return
         if not table:
-            if not rows:
-                empty("No segments yet", "Make the first one.")
-                return
-            table.append(
-                DataTable(
-                    COLUMNS,
-                    row_key="name",
-                    caption="Segments",
-                    noun=("segment", "segments"),
-                    memory="segments",
-                    search="Search by name",
-                    arrangeable=True,
-                    sort_by="name",
-                )
+            redraw(place, lambda: table.append(_table(visit, act)))
+        table[0].set_rows([_row(found) for found in rows])
+
+    live = Live(visit, _WATCH.look, fill, seconds=1.5)
+    await live.start()
+
+
+def _table(visit: Visit, act: Callable[[str, list[str]], Any]) -> DataTable:
+    bulk = []
+    if visit.allows(Permission.EDIT):
+        bulk.append(_REFRESH)
+    if visit.allows(Permission.MEMBERS):
+        bulk.append(_DOWNLOAD)
+    if visit.allows(Permission.EDIT):
+        bulk.append(_DELETE)
+    return DataTable(
+        COLUMNS,
+        row_key="name",
+        caption="Segments",
+        noun=("segment", "segments"),
+        memory="segments",
+        search="Search by name",
+        arrangeable=True,
+        bulk=bulk,
+        sort_by="name",
+        on_bulk=act,
+        start={
+            name: word
+            for name in ("tags", "type", "state", "status")
+            if (word := visit.query.get(name))
+        },
+    )
+
+
+def _first(*, edits: bool) -> None:
+    with empty(
+        "No segments yet",
+        "A segment is a group of customers who fit your rules. Muster keeps it fresh and delivers its members.",
+        icon_name="groups",
+    ):
+        if edits:
+            button(
+                "Make the first segment",
+                lambda: ui.navigate.to("/new-segment"),
+                icon_name="add",
+                kind="main",
             )
-        table[0].set_rows(rows)
-
-    await Live(visit, _rows, show).start()
 
 
-def _rows(workspace: Workspace) -> list[dict[str, Any]]:
-    return [_row(line) for line in list_segments(workspace)]
-
-
-def _row(line: SegmentLine) -> dict[str, Any]:
+def _row(found: LiveSegment) -> dict[str, Any]:
+    line = found.line
     return {
         "name": line.name,
+        "name_note": line.display_name,
+        "display_name": line.display_name,
+        "tags": found.tags,
         "type": line.type,
         "state": line.state,
         "status": line.status,
         "status_note": line.reason,
+        "status_share": found.share,
         "members": line.members,
         "refreshed_at": line.refreshed_at,
         "schedule": line.schedule,
         "next_due_at": line.next_due_at,
     }
+
+
+async def _act(visit: Visit, name: str, keys: list[str]) -> None:
+    if name == "download":
+        ui.navigate.to(f"/download?{urlencode([('name', key) for key in keys])}", new_tab=True)
+    elif name == "refresh":
+        await do_to_each(visit, Permission.EDIT, keys, _refresh, title="Refresh")
+    elif name == "delete":
+        count = f"these {len(keys)} segments" if len(keys) > 1 else keys[0]
+        if await confirm(
+            f"Delete {count}?",
+            "Versions and runs are kept, and come back with a segment of the same name.",
+            action="Delete",
+            bad=True,
+        ):
+            await do_to_each(visit, Permission.EDIT, keys, _delete, title="Delete")
+
+
+def _refresh(workspace: Workspace, name: str) -> str:
+    runs = refresh_segments(workspace, [name])
+    return f"run {runs[0].run_id} was asked for"
+
+
+def _delete(workspace: Workspace, name: str) -> str:
+    delete_segment(workspace, name)
+    return "deleted"
