@@ -119,6 +119,9 @@ class _Builder:
         editor = self._editor
         undo = button("", self._undo, icon_name="undo", label="Undo", kind="quiet")
         redo = button("", self._redo, icon_name="redo", label="Redo", kind="quiet")
+        if self._new:
+            quick = button("Quick segment", icon_name="bolt", kind="quiet")
+            quick.on("click", lambda: ui.navigate.to("/quick-segment"))
         button("Save as draft", partial(self._save, state="draft"), icon_name="draw")
         self._save_button = button("Save", self._save, icon_name="save")
         run = partial(self._save, run=True)
