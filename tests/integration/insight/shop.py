@@ -139,10 +139,41 @@ class Shop:
 
     workspace: Workspace
     world: World
-    keys: list[list[Any]]
-    snapshot: int = 0
+    #: Columns of the profile that are personal.
+    personal: tuple[str, ...] = ()
+    #: The customers of each partition, by ordinal.
+    keys: list[list[Any]] = field(default_factory=list)
+    snapshot: int | None = None
+    generation: int = 0
     #: Members as they were published, by segment and version.
     members: dict[tuple[str, int], set[Any]] = field(default_factory=dict)
+
+    def prepare(self, partitions: int, *, generation: int) -> None:
+        """Write the world's store anew, customers numbered by so many partitions, and put it in use."""
+        lake, folder = self.workspace.lake, f"store/{generation}"
+        prepared = prepare(self.world, Shape(partitions=partitions, hashed=True))
+        profile = prepared.catalog.profile.model_copy(update={"personal": list(self.personal)})
+        catalog = prepared.catalog.model_copy(update={"profile": profile})
+        manifest = _manifest(lake, folder, catalog, prepared.partitions)
+        counted = write_statistics(lake, folder, _statistics(self.world, catalog))
+        manifest = manifest.model_copy(update={"statistics": counted, "generation": generation})
+        path, sha256 = write_snapshot(lake, folder, manifest)
+        with transaction(self.workspace.database) as connection:
+            catalog_id, _ = apply_catalog(connection, catalog)
+            fence = take_lease(connection, owner="test", lease=timedelta(minutes=1))
+            assert fence is not None
+            self.snapshot = publish_snapshot(
+                connection,
+                fence=fence,
+                parent_id=self.snapshot,
+                generation=generation,
+                manifest=path,
+                manifest_sha256=sha256,
+                catalog_id=catalog_id,
+                customers=manifest.customers,
+                report={},
+            )
+        self.keys, self.generation = prepared.keys, generation
 
     def reference(self, as_of: datetime = AS_OF) -> Reference:
         """Return what is true of the world."""
@@ -247,29 +278,9 @@ class Shop:
 
 def build_shop(workspace: Workspace, world: World, *, personal: Sequence[str] = ("email",)) -> Shop:
     """Write the world's store into the workspace's lake and put it in use."""
-    prepared = prepare(world, Shape(partitions=PARTITIONS, hashed=True))
-    profile = prepared.catalog.profile.model_copy(update={"personal": list(personal)})
-    catalog = prepared.catalog.model_copy(update={"profile": profile})
-    manifest = _manifest(workspace.lake, catalog, prepared.partitions)
-    counted = write_statistics(workspace.lake, "store/one", _statistics(world, catalog))
-    manifest = manifest.model_copy(update={"statistics": counted})
-    path, sha256 = write_snapshot(workspace.lake, "store/one", manifest)
-    with transaction(workspace.database) as connection:
-        catalog_id, _ = apply_catalog(connection, catalog)
-        fence = take_lease(connection, owner="test", lease=timedelta(minutes=1))
-        assert fence is not None
-        snapshot = publish_snapshot(
-            connection,
-            fence=fence,
-            parent_id=None,
-            generation=1,
-            manifest=path,
-            manifest_sha256=sha256,
-            catalog_id=catalog_id,
-            customers=manifest.customers,
-            report={},
-        )
-    return Shop(workspace=workspace, world=world, keys=prepared.keys, snapshot=snapshot)
+    shop = Shop(workspace=workspace, world=world, personal=tuple(personal))
+    shop.prepare(PARTITIONS, generation=1)
+    return shop
 
 
 def _statistics(world: World, catalog: Catalog) -> Statistics:
@@ -307,13 +318,15 @@ def _counted(table: Table, rows: Sequence[Mapping[str, Any]]) -> TableStatistic:
     return TableStatistic(columns=columns)
 
 
-def _manifest(lake: Lake, catalog: Catalog, partitions: Sequence[Any]) -> SnapshotManifest:
+def _manifest(
+    lake: Lake, folder: str, catalog: Catalog, partitions: Sequence[Any]
+) -> SnapshotManifest:
     profile = [
-        _file(lake, f"profile-{n}", n, p.customers.append_column(ALIVE, pa.array(p.live)))
+        _file(lake, f"{folder}/profile-{n}", n, p.customers.append_column(ALIVE, pa.array(p.live)))
         for n, p in enumerate(partitions)
     ]
     orders = [
-        _file(lake, f"orders-{n}", n, part)
+        _file(lake, f"{folder}/orders-{n}", n, part)
         for n, p in enumerate(partitions)
         for part in p.tables["orders"]
     ]
@@ -325,7 +338,7 @@ def _manifest(lake: Lake, catalog: Catalog, partitions: Sequence[Any]) -> Snapsh
             keys=list(keys),
             fingerprint="0",
             sources=[],
-            file=_file(lake, name, 0, table),
+            file=_file(lake, f"{folder}/{name}", 0, table),
             rows=table.num_rows,
         )
     return SnapshotManifest(
@@ -355,7 +368,7 @@ def _manifest(lake: Lake, catalog: Catalog, partitions: Sequence[Any]) -> Snapsh
 
 
 def _file(lake: Lake, name: str, partition: int, table: pa.Table) -> StoreFile:
-    path = f"store/one/{name}.parquet"
+    path = f"{name}.parquet"
     with lake.open_output(path) as output:
         pq.write_table(table, pa.PythonFile(output, mode="w"))
     return StoreFile(

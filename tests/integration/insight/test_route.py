@@ -74,6 +74,18 @@ def test_previews_and_plans_are_for_those_who_save(shop: Shop, call: Caller) -> 
     assert call("contributor", "POST", odd, json=WANTED).status_code == 422
 
 
+def test_counts_stay_with_their_date_after_an_edit(shop: Shop, call: Caller) -> None:
+    shop.publish(WANTED)
+    counted = call("viewer", "GET", "/segments/chosen/counts").json()
+    named = shop.reference().nodes(WANTED)
+    assert {n["pointer"]: n["members"] for n in counted["nodes"]} == {
+        pointer: len(keys) for pointer, keys in named.items() if not pointer.endswith("/where")
+    }
+    shop.save(document("chosen", country("FR")))
+    assert call("viewer", "GET", "/segments/chosen/counts").json() == counted
+    assert counted["counted_at"]
+
+
 def test_history_overlap_and_contrast_are_told_to_everybody(shop: Shop, call: Caller) -> None:
     shop.publish(document("one", country("GB")))
     shop.publish(document("one", country("DE")))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from fastapi import Request
+from pydantic import AfterValidator
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from muster_console.api.problem import UnusableRequest, problem_response
@@ -18,6 +21,19 @@ DOCUMENT_BODY = {
         "content": {kind: {"schema": {"type": "object"}} for kind in _TYPES},
     }
 }
+
+
+def _as_utf8(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        # JSON can write half a character, which no column holds and no answer can repeat
+        raise ValueError("this is not text in UTF-8") from None
+    return text
+
+
+#: A text in a JSON body that can be written in UTF-8.
+PlainText = Annotated[str, AfterValidator(_as_utf8)]
 
 
 class BodyLimit:

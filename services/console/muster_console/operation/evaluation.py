@@ -12,7 +12,9 @@ from sqlalchemy import Connection
 
 from muster_console.operation.workspace import Workspace, required_catalog
 from muster_core.errors import Conflict, InvalidInput
+from muster_core.kernel.budget import cut
 from muster_core.kernel.evaluate import PartitionResult, evaluate
+from muster_core.kernel.extent import Extent
 from muster_core.kernel.failure import only_muster_errors
 from muster_core.kernel.plan import Plan, PlannedSegment, compile_plan
 from muster_core.kernel.rank import thresholds_of
@@ -28,8 +30,8 @@ from muster_core.storage.reference import Referred, referred_segments
 from muster_core.storage.segment import list_segments
 from muster_core.storage.snapshot import read_head
 
-#: Partitions evaluated at the same time; each may take the memory of one task.
-_AT_ONCE = min(4, os.cpu_count() or 1)
+#: Evaluates partitions, whoever asks: so many at the same time in this process, each with the memory of one task.
+_POOL = ThreadPoolExecutor(min(4, os.cpu_count() or 1), thread_name_prefix="evaluate")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +73,7 @@ class Ground:
 
         Raises:
             InvalidInput: a document does not fit the snapshot's catalog.
+            TaskMemoryExceeded: a document needs more memory than the evaluation of a partition may take.
         """
         planned = [
             PlannedSegment(
@@ -78,7 +81,7 @@ class Ground:
             )
             for place, document in enumerate([*documents, *self.support])
         ]
-        return compile_plan(
+        plan = compile_plan(
             planned,
             self.store.manifest.catalog,
             self.as_of,
@@ -86,6 +89,9 @@ class Ground:
             measures=self.measures,
             limits=self.limits,
         )
+        names = {one.segment_id: one.document.name for one in planned}
+        cut(plan, Extent.largest(self.store.sizes(plan.tables)), self.memory, names)
+        return plan
 
     def evaluate(self, plan: Plan, numbers: Sequence[int]) -> list[PartitionResult]:
         """Return what `plan` finds in the partitions of these numbers, in their order.
@@ -93,16 +99,14 @@ class Ground:
         Customers are ranked over all partitions first where the plan does.
 
         Raises:
-            TaskMemoryExceeded: a partition needs more memory than one evaluation may take.
             StoreDamaged: a file of the snapshot cannot be read.
             TerminalError: evaluation failed; no text of the cause is told, which may quote a member's data.
         """
         with only_muster_errors():
             plan = self.ranked(plan)
             partitions = [self.store.partition(number) for number in numbers]
-            with ThreadPoolExecutor(min(_AT_ONCE, max(1, len(partitions)))) as pool:
-                tasks = [pool.submit(evaluate, plan, p, memory=self.memory) for p in partitions]
-                return [task.result() for task in tasks]
+            tasks = [_POOL.submit(evaluate, plan, p, memory=self.memory) for p in partitions]
+            return [task.result() for task in tasks]
 
     def ranked(self, plan: Plan) -> Plan:
         """Return the plan with the thresholds of its ranks, over all customers."""

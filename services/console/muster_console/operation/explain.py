@@ -134,9 +134,11 @@ def _find(store: Store, key: str | int) -> tuple[int, int, str]:
     name = manifest.catalog.key
     try:
         text = manual_key(key, parse_type(manifest.columns[name]))
+        hashed = xxhash.xxh64_intdigest(text.encode(), seed=PARTITION_SEED)
+    except UnicodeEncodeError:
+        raise InvalidInput([Problem(message="the key is not text in UTF-8")]) from None
     except ValueError as exc:
         raise InvalidInput([Problem(message=str(exc), pointer="/key")]) from None
-    hashed = xxhash.xxh64_intdigest(text.encode(errors="surrogatepass"), seed=PARTITION_SEED)
     number = hashed % manifest.partitions
     partition = store.partition(number)
     ordinal = -1

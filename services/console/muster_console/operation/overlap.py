@@ -21,6 +21,7 @@ from muster_core.lake.manifest import Pointer
 from muster_core.lake.store import Store
 from muster_core.storage.database import transaction
 from muster_core.storage.membership import Membership, published_membership
+from muster_core.storage.nearest import require_segments
 
 #: Segments held against each other at once.
 MOST_SEGMENTS = 50
@@ -187,6 +188,7 @@ def apart(workspace: Workspace, name: str) -> Apart:
 
 def _opened(workspace: Workspace, names: Sequence[str]) -> tuple[Store, dict[str, Membership]]:
     with transaction(workspace.database) as connection:
+        require_segments(connection, names)
         versions = {name: published_membership(connection, name) for name in names}
         _, store = opened_head(workspace, connection)
     generation = store.manifest.generation

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
+from muster_console.api.body import PlainText
 from muster_console.api.page import Cursor, Limit, place_text, read_place
 from muster_console.api.policy import Editing, Viewing
 from muster_console.operation.preview import Preview
@@ -28,12 +29,12 @@ class QuickRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    table: str = Field(max_length=512)
-    column: str = Field(max_length=512)
-    compare: str | None = Field(default=None, max_length=64)
-    values: list[str | int | float] = Field(default=[], max_length=10_000)
-    name: str = Field(default="quick", max_length=100)
-    display_name: str | None = Field(default=None, max_length=1_000)
+    table: PlainText = Field(max_length=512)
+    column: PlainText = Field(max_length=512)
+    compare: PlainText | None = Field(default=None, max_length=64)
+    values: list[PlainText | int | float] = Field(default=[], max_length=10_000)
+    name: PlainText = Field(default="quick", max_length=100)
+    display_name: PlainText | None = Field(default=None, max_length=1_000)
 
 
 class QuickAnswer(BaseModel):

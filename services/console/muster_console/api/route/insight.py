@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, ConfigDict, Field
 
-from muster_console.api.body import DOCUMENT_BODY, document_text
+from muster_console.api.body import DOCUMENT_BODY, PlainText, document_text
 from muster_console.api.page import Limit
 from muster_console.api.policy import Editing, SeeingMembers, Viewing
 from muster_console.operation.explain import Explanation, explain_customer
@@ -34,7 +34,7 @@ class OverlapRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    names: list[str] = Field(min_length=2, max_length=50)
+    names: list[PlainText] = Field(min_length=2, max_length=50)
 
 
 class ExplainRequest(BaseModel):
@@ -42,7 +42,7 @@ class ExplainRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    key: str | int
+    key: PlainText | int
     version: int | None = Field(default=None, ge=1, lt=2**63)
 
 
