@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 comma := ,
 
-.PHONY: demo test test-long test-rules mutate lint check bench bench-10m bench-kinds tpc format lock chaos clean help
+.PHONY: demo test test-long test-rules mutate lint check bench bench-10m bench-kinds bench-export test-kills tpc format lock chaos clean help
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -61,6 +61,14 @@ bench-10m: $(READY) ## 10 M customers, 400 M rows; needs 50 GB of disk
 bench-kinds: $(READY) ## every kind of rule against a plain count of the same rows
 	$(BENCH_READY)
 	$(BIN)/python -m benchmarks kinds
+
+# 20 M members need 5 GB of disk and about half an hour: MEMBERS=20000000.
+bench-export: $(READY) ## deliveries against a bare PyArrow writer, their memory, and beside a sink that hangs (MEMBERS=1000000)
+	$(BIN)/python -m benchmarks export --members $(or $(MEMBERS),1000000) --rounds $(or $(ROUNDS),3)
+
+# Two versions a kind, so each kind is killed twice as often; 7 kinds make 112 kills.
+test-kills: $(READY) ## kill exporters while they deliver to every kind of destination, each read 20 times a second (KILLS=8)
+	CHAOS_KILLS=$(or $(KILLS),8) $(BIN)/python -m pytest tests/integration/exporter/test_kill.py
 
 # DuckDB makes the data and the answers; nothing else needs it, so only this target installs it.
 tpc: $(READY) ## members against the published answers of TPC-H and TPC-DS (SCALE=1)

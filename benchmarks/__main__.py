@@ -1,12 +1,14 @@
 """Measure Muster: against other ways to count the same members, and against itself.
 
-    python -m benchmarks [refresh | report | sharing | kinds] ...
+    python -m benchmarks [refresh | report | sharing | kinds | export] ...
 
 ``refresh``, the default, runs every contender on the same files: see `benchmarks.refreshing` for what may be
 chosen. ``report`` writes the report anew from the figures of earlier runs.
 ``sharing`` times more and more segments on one partition in memory against reading the data once.
 ``kinds`` prepares a shop with the real services, times each kind of condition against a plain count of the same
 rows, and refreshes 500 segments of all kinds in one batch.
+``export`` delivers many members to files against a bare PyArrow writer of the same rows, tells the exporter's memory,
+and what other sinks do beside one that hangs for ever.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ import json
 import sys
 from pathlib import Path
 
-from benchmarks import kinds, refreshing, report, sharing
+from benchmarks import exporting, kinds, refreshing, report, sharing
 
 
 def main() -> int:
@@ -38,11 +40,23 @@ def main() -> int:
         part.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
         if name == "sharing":
             part.add_argument("--segments", type=int, nargs="+", default=[12, 120, 1_200])
+    delivering = parts.add_parser("export")
+    delivering.add_argument("--members", type=int, default=1_000_000)
+    delivering.add_argument("--hang-members", type=int, default=200_000)
+    delivering.add_argument("--rounds", type=int, default=3, help="pairs, in turn")
+    delivering.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
     chosen = parser.parse_args(words)
     if chosen.part == "refresh":
         return refreshing.measure(chosen)
     if chosen.part == "report":
         print(report.write(chosen.folder.absolute(), chosen.report))
+        return 0
+    if chosen.part == "export":
+        delivered = exporting.measure(
+            chosen.members, rounds=chosen.rounds, hang_members=chosen.hang_members
+        )
+        if chosen.json:
+            chosen.json.write_text(json.dumps({"export": delivered}, indent=2) + "\n")
         return 0
     found = (
         sharing.measure(chosen.customers, chosen.segments)

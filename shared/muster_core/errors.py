@@ -99,6 +99,12 @@ class NotAllowedToSee(TerminalError):
     code = "not_allowed"
 
 
+class NothingToSuppress(TerminalError):
+    """Who an export must never send is not known; nothing was sent."""
+
+    code = "nothing_to_suppress"
+
+
 class SourceMissing(TerminalError):
     """A source file or folder does not exist or holds no Parquet file."""
 

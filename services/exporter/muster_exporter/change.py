@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from muster_core.exports.cell import plain_text
 from muster_core.exports.claim import Operation, Refused
+from muster_core.lake.exclusion import Erased
 from muster_core.lake.members import MemberList
 
 Bits = NDArray[np.bool_]
@@ -42,13 +43,17 @@ class Difference:
     refused: Mapping[int, Sequence[Refused]]
     #: Whether those who left are told.
     removals: bool
+    #: Who was erased: what was refused of them is told no more.
+    erased: Erased
 
     def partition(self, number: int) -> Rows:
         """Return what becomes of the customers of one partition."""
         now = self.now.bits(number)
         before = _padded(self.before.bits(number), len(now))
         again = np.zeros(len(now), dtype=np.bool_)
-        for row in self.refused.get(number, ()):
+        refused = self.refused.get(number, ())
+        gone = set(self.erased.ordinals(self.now.store, number).tolist()) if refused else set()
+        for row in (row for row in refused if row.ordinal not in gone):
             # what was refused as an addition is not there; what was to be changed or removed is as it was
             before[row.ordinal] = row.operation is not Operation.ADD
             again[row.ordinal] = row.operation is not Operation.ADD

@@ -20,9 +20,11 @@ from muster_core.errors import (
 )
 from muster_core.exports.claim import Chunk, ClaimedDelivery, Refused
 from muster_core.exports.document import parse_export
+from muster_core.exports.erasure import ClaimedRemoval
 from muster_core.exports.state import DeliveryState
 from muster_core.lake.location import Lake
 from muster_core.runs.backoff import Backoff
+from muster_core.security.erasure import open_erased
 from muster_core.settings import Settings
 from muster_core.storage.connection import answer_test, note_outcome, take_test
 from muster_core.storage.database import transaction
@@ -35,10 +37,12 @@ from muster_core.storage.delivery import (
     release_delivery,
 )
 from muster_core.storage.epoch import check_epoch
+from muster_core.storage.erasure import fail_removal, finish_removal, take_removal
 from muster_core.storage.export import queue_due_exports
 from muster_core.storage.process import record_process, remove_process
 from muster_exporter.lease import DeliveryCancelled, Interrupted, Lease
 from muster_exporter.opening import open_target, probe, send
+from muster_exporter.removal import remove
 from muster_exporter.version import Receipt, Version
 
 log = structlog.get_logger()
@@ -118,14 +122,16 @@ class Exporter:
                 check_epoch(connection)
             queue_due_exports(connection)
             asked = take_test(connection)
-            claim = (
-                claim_delivery(connection, exporter=self._name, lease=self._settings.lease)
-                if asked is None
-                else None
-            )
+            removal = claim = None
+            if asked is None:
+                removal = take_removal(connection, lease=self._settings.lease)
+            if asked is None and removal is None:
+                claim = claim_delivery(connection, exporter=self._name, lease=self._settings.lease)
         self._epoch_known = True
         if asked is not None:
             return partial(self._try_connection, asked)
+        if removal is not None:
+            return partial(self._remove, removal)
         return None if claim is None else partial(self._hold, claim, claimed_at)
 
     def _hold(self, claim: ClaimedDelivery, claimed_at: float) -> None:
@@ -158,11 +164,36 @@ class Exporter:
             answer_test(connection, asked, error)
         log.info("connection.tried", connection=asked, error=None if error is None else error.code)
 
+    def _remove(self, claim: ClaimedRemoval) -> None:
+        """Tell a destination that a customer was erased; who it is stands in no log."""
+        error: MusterError
+        try:
+            rows, location = remove(self._database, self._settings, claim)
+        except MusterError as exc:
+            error = exc
+        except Exception as exc:  # noqa: BLE001 - translated and recorded
+            error = _unexpected(exc)
+        else:
+            with transaction(self._database) as connection:
+                finish_removal(connection, claim, rows=rows, location=location)
+            log.info("removal.acknowledged", erasure=claim.erasure, export=claim.document.name)
+            return
+        with transaction(self._database) as connection:
+            fail_removal(connection, claim, error, backoff=self._backoff)
+        log.warning(
+            "removal.failed",
+            erasure=claim.erasure,
+            export=claim.document.name,
+            error_class=error.code,
+            error=str(error),
+        )
+
     def _deliver(self, claim: ClaimedDelivery, lease: Lease) -> None:
         try:
             document = parse_export(claim.document)
             opened = open_target(self._database, self._settings, claim, document)
-            version = Version.open(claim, document, Lake(self._settings.lake()))
+            erased = open_erased(claim.erased, self._settings.keys)
+            version = Version.open(claim, document, Lake(self._settings.lake()), erased)
             receipt = send(
                 version,
                 opened,

@@ -127,7 +127,9 @@ def _messages(
 
 def _message_id(version: Version, part: str) -> str:
     claim = version.claim
-    return f"{claim.export}.{claim.segment}.{claim.version}.{part}"
+    # another body never has an id that a receiver has seen
+    edition = f"e{claim.edition}." if claim.edition else ""
+    return f"{claim.export}.{claim.segment}.{claim.version}.{edition}{part}"
 
 
 def _head(version: Version, kind: str, **more: Any) -> str:
@@ -155,7 +157,7 @@ def _end(version: Version, *, messages: int) -> bytes:
     return _head(
         version,
         "muster.version",
-        members=claim.member_count,
+        members=version.told,
         messages=messages,
         mode=version.mode,
         basis_version=version.basis,

@@ -99,5 +99,11 @@ class TableSink(Protocol):
         `check` raises when the work must stop; it is called last thing before the commit.
         """
 
+    def erase(self, export: str, key_column: str, key: str) -> tuple[int, str]:
+        """Delete whatever the database holds of a customer by this export; return how many rows, and where.
+
+        `key` is the canonical key text, `key_column` the name that the key is delivered under.
+        """
+
     def probe(self) -> None:
         """See whether versions could be written, without leaving anything."""

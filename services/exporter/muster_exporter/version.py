@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -11,14 +11,24 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from muster_core.errors import StoreDamaged
-from muster_core.exports.claim import ClaimedDelivery, Operation, Refused
-from muster_core.exports.document import OPERATION, ExportDocument, Mode, layout, parse_export
+from muster_core.errors import NothingToSuppress, StoreDamaged
+from muster_core.exports.claim import ClaimedDelivery, NeverSent, Operation, Refused
+from muster_core.exports.document import (
+    OPERATION,
+    ExportDocument,
+    Mode,
+    layout,
+    parse_export,
+    transforms,
+)
 from muster_core.exports.manifest import DeliveredColumn
+from muster_core.exports.transform import transformed
 from muster_core.exports.writer import RowFeed
+from muster_core.lake.exclusion import Erased, Exclusion, HeldOut, Suppressed
 from muster_core.lake.location import Lake
 from muster_core.lake.members import BATCH_ROWS, MemberList, Output
 from muster_core.rules.document import parse_segment
+from muster_core.security.erasure import ErasedCustomer
 from muster_exporter.change import Difference
 
 #: Names of the columns with a row's place in the store; no column of an export can have them.
@@ -51,17 +61,25 @@ class Version:
     schema: Any
 
     @classmethod
-    def open(cls, claim: ClaimedDelivery, document: ExportDocument, lake: Lake) -> Version:
-        """Open the members of a claimed delivery.
+    def open(
+        cls,
+        claim: ClaimedDelivery,
+        document: ExportDocument,
+        lake: Lake,
+        erased: Sequence[ErasedCustomer] = (),
+    ) -> Version:
+        """Open the members of a claimed delivery, without customers who were `erased`.
 
         Raises:
             StoreDamaged: a manifest of the lake is missing or is not the one named.
             InvalidInput: the version does not have a column of the document.
+            NothingToSuppress: a segment that is never sent has no published members.
         """
         output = Output(document=parse_segment(claim.definition), as_of=claim.as_of)
         members = MemberList.open(
             lake, claim.snapshot, claim.snapshot_sha256, claim.pointer, output
         )
+        members = leave_out(members, document, claim.never_sent, erased)
         pairs = layout(document, members.key, members.extra)
         found = members.schema([column for _, column in pairs])
         fields = [pa.field(name, found.field(column).type) for name, column in pairs]
@@ -71,9 +89,9 @@ class Version:
             claim=claim,
             document=document,
             members=members,
-            difference=_difference(claim, document, members, pairs, lake),
+            difference=_difference(claim, document, members, pairs, lake, erased),
             columns=[
-                DeliveredColumn(name=name, column=column, type=str(members.kind(column)))
+                _delivered_column(document, name, column, str(members.kind(column)))
                 for name, column in pairs
             ],
             schema=pa.schema(fields),
@@ -91,11 +109,16 @@ class Version:
         return None if self.difference is None or basis is None else basis.version
 
     @cached_property
+    def told(self) -> int:
+        """Return how many members the destination is to know: all but those who are left out."""
+        return self.members.count() if self.members.exclusions else self.claim.member_count
+
+    @cached_property
     def counts(self) -> Mapping[str, int]:
         """Return how many rows there are of each operation."""
         if self.difference is None:
             return {
-                Operation.ADD: self.claim.member_count,
+                Operation.ADD: self.told,
                 Operation.UPDATE: 0,
                 Operation.REMOVE: 0,
             }
@@ -116,7 +139,7 @@ class Version:
             StoreDamaged: something is not what was published.
         """
         self.members.verify(check, columns=self._wanted)
-        if self.members.count() != self.claim.member_count:
+        if self.members.published() != self.claim.member_count:
             raise StoreDamaged("The matrix does not hold the number of members that was published.")
         if self.difference is not None:
             self.difference.before.verify(check, columns=self._wanted)
@@ -169,7 +192,7 @@ class Version:
                 found = self.difference.partition(number)
                 table, ordinals = found.table, found.ordinals
                 kinds = pa.array([str(kind) for kind in found.operations], pa.string())
-            cells = [table.column(column.column) for column in self.columns]
+            cells = [self._cell(table, column) for column in self.columns]
             names = [column.name for column in self.columns]
             if self.mode.tells_changes:
                 cells.insert(1, kinds)
@@ -181,8 +204,53 @@ class Version:
 
     def _arrange(self, batch: Any) -> Any:
         return pa.RecordBatch.from_arrays(
-            [batch.column(column.column) for column in self.columns], schema=self.schema
+            [self._cell(batch, column) for column in self.columns], schema=self.schema
         )
+
+    def _cell(self, rows: Any, column: DeliveredColumn) -> Any:
+        """Return a column as it is delivered."""
+        return transformed(
+            rows.column(column.column), normalise=column.normalise, hashing=column.hash
+        )
+
+
+def leave_out(
+    members: MemberList,
+    document: ExportDocument,
+    never_sent: Sequence[NeverSent],
+    erased: Sequence[ErasedCustomer],
+) -> MemberList:
+    """Return the members without whom the export never sends.
+
+    Raises:
+        NothingToSuppress: a segment that is never sent has no published members.
+        StoreDamaged: its members cannot be told.
+    """
+    found: list[Exclusion] = [Erased(erased)] if erased else []
+    for segment in never_sent:
+        if segment.pointer is None:
+            raise NothingToSuppress(
+                f"The segment `{segment.segment}` is never sent, and who belongs to it is not known.",
+                hint="Refresh it, or take it out of `suppress`; then `muster export deliver NAME`.",
+            )
+        found.append(Suppressed.open(members.store, segment.segment, segment.pointer))
+    if document.holdout is not None:
+        name = document.holdout.name or document.name
+        found.append(HeldOut(share=document.holdout.percent / 100, name=name))
+    return members.excluding(*found)
+
+
+def _delivered_column(
+    document: ExportDocument, name: str, column: str, kind: str
+) -> DeliveredColumn:
+    form = transforms(document).get(name)
+    return DeliveredColumn(
+        name=name,
+        column=column,
+        type=kind,
+        normalise=None if form is None else form.normalise,
+        hash=None if form is None else form.hash_,
+    )
 
 
 def _difference(
@@ -191,6 +259,7 @@ def _difference(
     members: MemberList,
     pairs: list[tuple[str, str]],
     lake: Lake,
+    erased: Sequence[ErasedCustomer],
 ) -> Difference | None:
     """Return the way from what the destination holds; None where it cannot be told row by row.
 
@@ -203,8 +272,14 @@ def _difference(
     before = MemberList.open(lake, basis.snapshot, basis.snapshot_sha256, basis.pointer, output)
     if before.store.manifest.generation != members.store.manifest.generation:
         return None
-    if layout(parse_export(basis.document), before.key, before.extra) != pairs:
+    earlier = parse_export(basis.document)
+    if layout(earlier, before.key, before.extra) != pairs:
         return None
+    if transforms(earlier) != transforms(document):
+        return None
+    if any(segment.pointer is None for segment in basis.never_sent):
+        return None  # who was left out then is no longer known
+    before = leave_out(before, earlier, basis.never_sent, erased)
     columns = list(dict.fromkeys(column for _, column in pairs))
     if before.schema(columns) != members.schema(columns):
         return None
@@ -217,6 +292,7 @@ def _difference(
         columns=columns,
         refused=refused,
         removals=document.mode is Mode.CHANGES,
+        erased=Erased(erased),
     )
 
 

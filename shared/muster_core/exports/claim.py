@@ -10,6 +10,7 @@ from typing import Any
 
 from muster_core.lake.manifest import Pointer
 from muster_core.runs.input import UsedSegment
+from muster_core.security.erasure import SealedErasure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +43,15 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NeverSent:
+    """A version whose members an export never sends."""
+
+    segment: str
+    #: None where the segment has no published members: then nothing may be sent.
+    pointer: Pointer | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Basis:
     """What the destination acknowledged before: changes are told from there."""
 
@@ -54,6 +64,8 @@ class Basis:
     as_of: datetime
     #: Rows of it that the destination did not take.
     refused: tuple[Refused, ...]
+    #: Whose members were left out of it.
+    never_sent: tuple[NeverSent, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,3 +97,9 @@ class ClaimedDelivery:
     chunks: tuple[Chunk, ...]
     #: None where everything is told.
     basis: Basis | None
+    #: How often an erasure took something out of the delivery after it had begun.
+    edition: int = 0
+    #: Every customer who was erased.
+    erased: tuple[SealedErasure, ...] = ()
+    #: Whose members are left out.
+    never_sent: tuple[NeverSent, ...] = ()

@@ -23,6 +23,7 @@ from pydantic import (
 
 from muster_core.catalog.document import Frozen
 from muster_core.errors import InvalidInput, Problem
+from muster_core.exports.transform import Hash, Normal
 from muster_core.schedules.cron import next_times, parse_cron
 from muster_core.schedules.zone import read_zone
 
@@ -161,6 +162,10 @@ class ExportColumn(Frozen):
 
     column: str = Field(min_length=1)
     as_: str | None = Field(default=None, alias="as", min_length=1, max_length=_MAX_HEADER)
+    #: The form that its text is brought into.
+    normalise: Normal | None = None
+    #: How its text is hashed, after that.
+    hash_: Hash | None = Field(default=None, alias="hash")
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
@@ -176,6 +181,11 @@ class ExportColumn(Frozen):
         """Return the name under which the column is delivered."""
         return self.as_ or self.column
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether its values are delivered as they are."""
+        return self.normalise is None and self.hash_ is None
+
 
 def _column(value: object) -> object:
     return {"column": value} if isinstance(value, str) else value
@@ -185,6 +195,14 @@ def _no_reserved_name(name: str) -> str:
     if name in RESERVED:
         raise ValueError("this name is reserved by some file systems")
     return name
+
+
+class Holdout(Frozen):
+    """A share of all customers who are never sent, always the same ones for the same name."""
+
+    percent: float = Field(gt=0, lt=100, allow_inf_nan=False)
+    #: Exports that name the same one leave out the same customers; the export's own name where nothing is said.
+    name: str | None = Field(default=None, min_length=1, max_length=100)
 
 
 class ExportDocument(Frozen):
@@ -197,6 +215,9 @@ class ExportDocument(Frozen):
     columns: list[Annotated[ExportColumn, BeforeValidator(_column)]] = Field(
         default=[], max_length=500
     )
+    #: Segments whose members are never sent.
+    suppress: list[str] = Field(default=[], max_length=100)
+    holdout: Holdout | None = None
     #: None: what is usual for the kind of the destination.
     mode: Mode | None = None
     format: Format = Format.CSV
@@ -224,6 +245,8 @@ class ExportDocument(Frozen):
         headers = [c.header for c in self.columns]
         if len(set(headers)) != len(headers):
             raise ValueError("two columns have the same name; give one another with `as`")
+        if len(set(self.suppress)) != len(self.suppress) or set(self.suppress) & set(self.segments):
+            raise ValueError("`suppress` names a segment twice, or one that is delivered")
         if self.mode is not None and self.mode.tells_changes and OPERATION in headers:
             raise ValueError(
                 f"`{OPERATION}` says what changed; give the column another name with `as`"
@@ -256,6 +279,11 @@ class ExportDocument(Frozen):
     def to_json(self) -> dict[str, Any]:
         """Return the document as it is stored: plain JSON that `parse_export` reads back."""
         return self.model_dump(mode="json", by_alias=True)
+
+
+def transforms(document: ExportDocument) -> dict[str, ExportColumn]:
+    """Return the columns that are delivered in another form than they have, by their name at the destination."""
+    return {c.header: c for c in document.columns if not c.is_plain}
 
 
 def layout(document: ExportDocument, key: str, extra: Sequence[str] = ()) -> list[tuple[str, str]]:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from muster_core.exports.cell import MARKER
 from muster_core.exports.document import Format, Mode
+from muster_core.exports.transform import Hash, Normal
 from muster_core.exports.writer import CSV_DIALECT
 
 MANIFEST_FORMAT = "muster.export"
@@ -37,6 +38,9 @@ class DeliveredColumn(Node):
     name: str
     column: str
     type: str
+    #: The form its text was brought into, and how it was hashed after that.
+    normalise: Normal | None = None
+    hash: Hash | None = None
 
 
 class StaleReference(Node):
@@ -63,6 +67,8 @@ class ExportManifest(Node):
     as_of: str
     published_at: str
     members: int
+    #: Members who are never sent: suppressed, held out, erased.
+    left_out: int
     #: Empty where everything the version was computed from was fresh.
     stale_references: list[StaleReference]
     #: The first column is the customer key.

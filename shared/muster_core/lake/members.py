@@ -5,9 +5,8 @@ One partition is in memory at a time, whatever the number of members, and no eng
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -20,15 +19,17 @@ from numpy.typing import NDArray
 from muster_core.catalog.type import ColumnType, parse_type
 from muster_core.errors import InvalidInput, Problem, StoreDamaged
 from muster_core.exports.document import Format
-from muster_core.exports.target import folder_errors
-from muster_core.exports.writer import RowFeed, write_file
+from muster_core.exports.private import write_private
+from muster_core.exports.writer import RowFeed
 from muster_core.kernel.project import Projection
 from muster_core.lake.conversion import arrow_type
+from muster_core.lake.exclusion import Erased, Exclusion
 from muster_core.lake.location import Lake
 from muster_core.lake.manifest import MatrixFile, Pointer, StoreFile
 from muster_core.lake.matrix import Matrix
 from muster_core.lake.store import Store, verify
 from muster_core.rules.document import SegmentDocument
+from muster_core.security.erasure import ErasedCustomer
 from muster_core.spelling import nearest_names
 
 BATCH_ROWS = 65_536
@@ -51,6 +52,8 @@ class MemberList:
     bit: int
     #: The segment's extra output columns; None where it has none.
     projection: Projection | None = None
+    #: Who is left out though they are members.
+    exclusions: tuple[Exclusion, ...] = ()
 
     @classmethod
     def open(
@@ -80,6 +83,10 @@ class MemberList:
         if output is not None and output.document.project:
             projection = Projection.compile(output.document, store.manifest.catalog, output.as_of)
         return cls(store=store, matrix=matrix, bit=pointer.bit, projection=projection)
+
+    def excluding(self, *exclusions: Exclusion) -> MemberList:
+        """Return the same members without whom these leave out."""
+        return replace(self, exclusions=(*self.exclusions, *exclusions))
 
     @property
     def key(self) -> str:
@@ -111,6 +118,7 @@ class MemberList:
             *self.matrix.manifest.files,
             *self.store.manifest.profile,
             *self._related_files(self._projected(columns)),
+            *(file for exclusion in self.exclusions for file in exclusion.files(self.store)),
         ]
         for entry in entries:
             verify(self.store.lake, entry)
@@ -118,9 +126,13 @@ class MemberList:
                 pause()
 
     def count(self, search: str = "") -> int:
-        """Return the number of members that exist in the snapshot, those whose key holds `search`."""
+        """Return the number of members whose key holds `search`, without those who are left out."""
         numbers = range(self.store.manifest.partitions)
         return sum(int(self._found(number, search).sum()) for number in numbers)
+
+    def published(self) -> int:
+        """Return the number of members that exist in the snapshot, whoever is left out."""
+        return sum(int(self._published(p).sum()) for p in range(self.store.manifest.partitions))
 
     def shown(self, columns: Sequence[str]) -> list[str]:
         """Return `columns`, then the segment's extra columns that are not among them."""
@@ -162,6 +174,13 @@ class MemberList:
         return self._table(number, chosen, self.schema(columns))
 
     def bits(self, number: int) -> NDArray[np.bool_]:
+        """Return who is a member and alive, and not left out."""
+        found = self._published(number)
+        for exclusion in self.exclusions:
+            found &= ~exclusion.mask(self.store, number)
+        return found
+
+    def _published(self, number: int) -> NDArray[np.bool_]:
         """Return who is a member and alive; a matrix older than the snapshot has no bit for the newest."""
         alive = self.store.partition(number).alive()
         bits = self.matrix.bits(self.bit, number)[: len(alive)]
@@ -226,12 +245,15 @@ def first_members(
     skip: int = 0,
     search: str = "",
     output: Output | None = None,
+    erased: Sequence[ErasedCustomer] = (),
 ) -> Any:
     """Return an Arrow table of at most `limit` members after the first `skip`, for people to look at.
 
-    With `search` only those whose key holds it. The extra columns of `output` follow `columns`.
+    With `search` only those whose key holds it; customers who were `erased` are left out.
+    The extra columns of `output` follow `columns`.
     """
     members = MemberList.open(lake, snapshot, snapshot_sha256, pointer, output)
+    members = members.excluding(Erased(erased))
     wanted = members.shown(columns)
     schema = members.schema(wanted)
     feed = RowFeed(members.batches(wanted, skip=skip, search=search))
@@ -249,10 +271,11 @@ def write_members(
     form: Format,
     raw: bool = False,
     output: Output | None = None,
+    erased: Sequence[ErasedCustomer] = (),
 ) -> int:
     """Write all members to one new file at `path`, complete or not at all, and return how many.
 
-    The extra columns of `output` follow `columns`.
+    The extra columns of `output` follow `columns`; customers who were `erased` are left out.
 
     Raises:
         StoreDamaged: a file of the lake does not match its manifest.
@@ -260,23 +283,12 @@ def write_members(
         TargetUnavailable: the folder of `path` does not take files.
     """
     members = MemberList.open(lake, snapshot, snapshot_sha256, pointer, output)
+    members = members.excluding(Erased(erased))
     wanted = members.shown(columns)
     schema = members.schema(wanted)
     members.verify(columns=wanted)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with folder_errors(str(path.parent)):
-            # members are nobody else's business: the mode an export's files have
-            descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
-            with os.fdopen(descriptor, "wb") as file:
-                feed = RowFeed(members.batches(wanted))
-                rows = write_file(file, schema, feed.read(), form=form, raw=raw)
-                file.flush()
-                os.fsync(file.fileno())
-            part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
-    return rows
+    feed = RowFeed(members.batches(wanted))
+    return write_private(path, schema, feed.read(), form=form, raw=raw)
 
 
 def _readable(column: Any, kind: Any) -> Any:

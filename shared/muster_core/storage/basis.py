@@ -23,6 +23,7 @@ from muster_core.storage.export_table import (
     export,
     export_basis,
 )
+from muster_core.storage.never_sent import never_sent
 from muster_core.storage.run_table import membership_pointer, membership_version, refresh_run
 from muster_core.storage.store_table import snapshot
 
@@ -117,6 +118,7 @@ def basis_of(connection: Connection, row: Any) -> Basis | None:
             Refused(partition=p, ordinal=o, operation=Operation(kind), reason=why)
             for p, o, kind, why in row.basis["refused"]
         ),
+        never_sent=never_sent(connection, found),
     )
 
 

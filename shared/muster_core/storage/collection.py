@@ -73,7 +73,8 @@ SELECT id FROM snapshot WHERE expired_at IS NULL ORDER BY id FOR NO KEY UPDATE
 """)
 
 #: The versions whose members can be asked for, with the snapshots whose columns go with them. Those of the
-#: destinations' bases are needed to tell what changed since, also where the latest delivery is repeated.
+#: destinations' bases are needed to tell what changed since, also where the latest delivery is repeated, and
+#: so are those whose members a delivery leaves out.
 _VERSIONS_IN_USE = """
     SELECT s.id AS segment_id, s.published_version AS version FROM segment s
      WHERE s.published_version IS NOT NULL
@@ -89,6 +90,13 @@ _VERSIONS_IN_USE = """
      WHERE d.basis->>'version' IS NOT NULL
     UNION
     SELECT b.segment_id, b.version FROM export_basis b
+    UNION
+    SELECT CAST(n->>1 AS bigint), CAST(n->>2 AS bigint) FROM delivery d
+      LEFT JOIN export_basis b USING (export_id, segment_id, version)
+     CROSS JOIN jsonb_array_elements(CASE WHEN jsonb_typeof(d.suppressed) = 'array'
+                                          THEN d.suppressed ELSE '[]' END) n
+     WHERE (d.state IN ('pending', 'running', 'held') OR b.version IS NOT NULL)
+       AND n->>2 IS NOT NULL
 """
 
 # `IN` of a query of its own is answered by one hash table; a null in it would make the answer unknown.

@@ -19,6 +19,7 @@ from muster_core.exports.state import DeliveryState, Event, failure, lost_lease,
 from muster_core.lake.manifest import Pointer
 from muster_core.runs.backoff import Backoff
 from muster_core.runs.input import stale_segments
+from muster_core.security.erasure import SealedErasure
 from muster_core.storage.basis import (
     VERSION_FACTS,
     basis_of,
@@ -28,7 +29,9 @@ from muster_core.storage.basis import (
 )
 from muster_core.storage.delivery_event import NOW, apply_event
 from muster_core.storage.dispatch import next_delivery
+from muster_core.storage.erasure import sealed_erasures
 from muster_core.storage.export_table import delivery, delivery_chunk
+from muster_core.storage.never_sent import never_sent, pin_never_sent
 from muster_core.storage.schema import fence_seq
 
 _NO_LEASE: Mapping[str, Any] = {"lease_owner": None, "lease_expires_at": None}
@@ -79,7 +82,12 @@ def claim_delivery(
         },
     )
     pin_basis(connection, delivery_id)
-    return _claimed(connection, delivery_id)
+    pin_never_sent(connection, delivery_id)
+    # read behind the move above, which waits for whoever erases somebody: nobody is missed
+    erased = sealed_erasures(connection)
+    newest = max((e.id for e in erased), default=0)
+    connection.execute(delivery.update().where(delivery.c.id == delivery_id).values(erased=newest))
+    return _claimed(connection, delivery_id, erased)
 
 
 def heartbeat_delivery(
@@ -274,7 +282,9 @@ def _lock_held(connection: Connection, claim: ClaimedDelivery) -> None:
         raise LeaseLost
 
 
-def _claimed(connection: Connection, delivery_id: int) -> ClaimedDelivery:
+def _claimed(
+    connection: Connection, delivery_id: int, erased: tuple[SealedErasure, ...]
+) -> ClaimedDelivery:
     row = connection.execute(VERSION_FACTS.where(delivery.c.id == delivery_id)).one()
     chunks = connection.execute(
         sa.select(delivery_chunk)
@@ -305,4 +315,7 @@ def _claimed(connection: Connection, delivery_id: int) -> ClaimedDelivery:
             for c in chunks
         ),
         basis=basis_of(connection, row),
+        edition=row.edition,
+        erased=erased,
+        never_sent=never_sent(connection, row),
     )

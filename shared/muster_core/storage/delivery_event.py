@@ -9,11 +9,21 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from muster_core.exports.erasure import PartState
 from muster_core.exports.state import DeliveryState, Event, sources, target
+from muster_core.storage.erasure_table import erasure_part
 from muster_core.storage.export_table import delivery, delivery_event
 
 #: The database's time, which alone decides about leases and waiting times.
 NOW: sa.ColumnElement[datetime] = sa.func.clock_timestamp(type_=sa.DateTime(timezone=True))
+
+
+#: Whether a delivery is to write its files again, without somebody who was erased: nothing newer replaces that.
+REWRITES = sa.exists().where(
+    erasure_part.c.delivery_id == delivery.c.id,
+    erasure_part.c.state.in_([PartState.PENDING, PartState.SENT]),
+)
+_GIVEN_UP = frozenset({Event.CANCELLED, Event.SUPERSEDED, Event.GAVE_UP, Event.REFUSED})
 
 
 def create_delivery(
@@ -102,4 +112,29 @@ def apply_event(
             reason=event,
         )
     )
+    _note_erasures(connection, delivery_id, event, values or {})
     return True
+
+
+def _note_erasures(
+    connection: Connection, delivery_id: int, event: Event, values: Mapping[str, Any]
+) -> None:
+    """Note in the receipts of erasures that wait for a delivery how far it is."""
+    if event is Event.CLAIMED:
+        known: dict[str, Any] = {"state": PartState.SENT, "sent_at": NOW}
+    elif event is Event.ACKNOWLEDGED:
+        known = {"state": PartState.ACKNOWLEDGED, "acknowledged_at": NOW}
+        known |= {"location": values.get("location"), "error_class": None, "error": None}
+    elif event in _GIVEN_UP:
+        known = {"state": PartState.FAILED, "error_class": values.get("error_class", event)}
+        known["error"] = values.get("error", f"The delivery was {event}.")
+    else:
+        return
+    connection.execute(
+        erasure_part.update()
+        .where(
+            erasure_part.c.delivery_id == delivery_id,
+            erasure_part.c.state != PartState.ACKNOWLEDGED,
+        )
+        .values(**known)
+    )

@@ -15,7 +15,8 @@ from muster_core.exports.document import ExportDocument, Policy, parse_export
 from muster_core.exports.state import DeliveryState, Event, sources
 from muster_core.storage.connection import StoredConnection, get_connection
 from muster_core.storage.definition_table import segment
-from muster_core.storage.delivery_event import NOW, apply_event, create_delivery
+from muster_core.storage.delivery_event import NOW, REWRITES, apply_event, create_delivery
+from muster_core.storage.erasure import give_up_rewrites
 from muster_core.storage.export_check import column_problems, nearest_hint, target_problems
 from muster_core.storage.export_table import (
     delivery,
@@ -109,7 +110,7 @@ def find_problems(connection: Connection, document: ExportDocument) -> list[Prob
     Raises:
         NotFound: a segment or the connection does not exist.
     """
-    require_segments(connection, document.segments)
+    require_segments(connection, [*document.segments, *document.suppress])
     target = _named_connection(connection, document)
     return [*column_problems(connection, document), *target_problems(document, target)]
 
@@ -239,12 +240,10 @@ def delete_export(connection: Connection, name: str) -> int:
     """
     stored = get_export(connection, name)
     connection.execute(sa.select(export.c.id).where(export.c.id == stored.id).with_for_update())
-    states = connection.execute(
-        sa.select(delivery.c.id, delivery.c.state)
-        .where(delivery.c.export_id == stored.id)
-        .with_for_update()
+    states = connection.scalars(
+        sa.select(delivery.c.state).where(delivery.c.export_id == stored.id).with_for_update()
     ).all()
-    if any(row.state == DeliveryState.RUNNING for row in states):
+    if DeliveryState.RUNNING in states:
         raise Conflict(
             f"A delivery of the export `{name}` is running.",
             hint="Wait until it has ended, then delete again.",
@@ -252,6 +251,7 @@ def delete_export(connection: Connection, name: str) -> int:
     ours = sa.select(delivery.c.id).where(delivery.c.export_id == stored.id).scalar_subquery()
     for table in (delivery_chunk, delivery_event):
         connection.execute(table.delete().where(table.c.delivery_id.in_(ours)))
+    give_up_rewrites(connection, ours)
     connection.execute(delivery.delete().where(delivery.c.export_id == stored.id))
     connection.execute(export.delete().where(export.c.id == stored.id))
     return len(states)
@@ -303,6 +303,7 @@ def _supersede(connection: Connection, stored: StoredExport, row: Any) -> None:
             delivery.c.segment_id == row.id,
             delivery.c.version < row.published_version,
             delivery.c.state == DeliveryState.PENDING,
+            ~REWRITES,
         )
         .with_for_update()
     ).all()
@@ -336,7 +337,7 @@ def _ask_again(
     }
     # `rows` is set once everything has arrived: from then on the bytes are promised.
     if not same and before.rows is None and before.state in sources(Event.REQUESTED):
-        values |= {"document": wanted, "basis": None}
+        values |= {"document": wanted, "basis": None, "suppressed": None}
         connection.execute(
             delivery_chunk.delete().where(delivery_chunk.c.delivery_id == delivery_id)
         )
@@ -369,6 +370,7 @@ def _cancel_waiting(connection: Connection, export_id: int, *, keep: Sequence[in
             delivery.c.export_id == export_id,
             delivery.c.segment_id.not_in(keep),
             delivery.c.state.in_(sources(Event.CANCELLED) - {DeliveryState.RUNNING}),
+            ~REWRITES,
         )
         .with_for_update()
     ).all()

@@ -69,6 +69,15 @@ def column_problems(connection: Connection, document: ExportDocument) -> list[Pr
         if column.column not in profile.columns
         and not all(column.column in columns for columns in extra.values())
     ]
+    problems += [
+        Problem(
+            message=f"`normalise` and `hash` are for text of the profile other than its key, not `{column.column}`",
+            pointer=f"/columns/{number}",
+        )
+        for number, column in enumerate(document.columns)
+        if not column.is_plain
+        and (profile.columns.get(column.column) != "text" or column.column == current[1].key)
+    ]
     headers = [name for name, _ in layout(document, current[1].key)]
     if len(set(headers)) != len(headers):
         problems.append(

@@ -84,6 +84,12 @@ delivery = Table(
     # what a delivery of changes stands on, pinned at its first claim: a repeat sends the same bytes
     Column("basis", JSONB),
     Column("counts", JSONB),
+    # how often an erasure took something out of it after it had begun
+    Column("edition", Integer, nullable=False, server_default=text("0")),
+    # the newest erasure that its last claim knew
+    Column("erased", BigInteger, nullable=False, server_default=text("0")),
+    # versions of segments whose members are never sent, pinned at the first claim
+    Column("suppressed", JSONB),
     UniqueConstraint("export_id", "segment_id", "version"),
     ForeignKeyConstraint(
         ["segment_id", "version"], [membership_version.c.segment_id, membership_version.c.version]

@@ -174,6 +174,8 @@ WITH older AS (
        AND e.id = d.export_id AND e.active
        AND coalesce(e.document->>'schedule', 'after_refresh') = 'after_refresh'
        AND coalesce(e.document->>'policy', 'latest') = 'latest'
+       AND NOT EXISTS (SELECT FROM erasure_part p  -- its files are to be written without somebody
+                        WHERE p.delivery_id = d.id AND p.state IN ('pending', 'sent'))
  RETURNING d.id, d.fence
 )
 INSERT INTO delivery_event (delivery_id, from_state, to_state, fence, actor, reason)

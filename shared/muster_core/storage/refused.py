@@ -37,7 +37,9 @@ class RefusedRow:
     snapshot_sha256: str
 
 
-def refused_rows(connection: Connection, export_id: int, *, limit: int) -> list[RefusedRow]:
+def refused_rows(
+    connection: Connection, export_id: int, *, limit: int | None = None
+) -> list[RefusedRow]:
     """Return the refused rows of an export by segment and place, at most `limit`."""
     rows = connection.execute(
         sa.select(

@@ -14,10 +14,14 @@ from muster_console.operation import connection as connection_operation
 from muster_console.operation import export as operation
 from muster_console.operation.workspace import Workspace, open_workspace
 from muster_core.errors import Conflict, InvalidInput
+from muster_core.exports.document import Format
 from muster_core.security.role import Principal, Role
 from muster_core.settings import Settings
 from muster_core.storage.audit import list_entries
 from muster_core.storage.database import transaction
+from muster_core.storage.definition_table import segment
+from muster_core.storage.export import set_export_active
+from muster_core.storage.export_table import delivery_refused, export
 
 pytestmark = pytest.mark.integration
 
@@ -139,3 +143,55 @@ def test_an_export_that_names_no_connection_there_is_is_refused(workspace, writt
     written.write_text(EXPORT + "policy: every\nschedule: manual\n")
     with pytest.raises(InvalidInput):
         operation.apply_exports(workspace, written)
+
+
+def test_an_export_is_made_from_a_segment_and_duplicated(workspace, world):
+    made = operation.create_export(
+        workspace, "mail", ["vip"], to="there", columns=["email", "age=years"], form=Format.JSONL
+    )
+    assert operation.exports_of(workspace, "vip") == [(made, True)]
+    assert operation.duplicate_export(workspace, made, "again") == "again"
+    one, two = operation.list_exports(workspace)
+    assert one.document.model_copy(update={"name": "mail"}) == two.document
+    with pytest.raises(Conflict, match="There is an export"):
+        operation.duplicate_export(workspace, made, "again")
+    with pytest.raises(InvalidInput):
+        operation.create_export(workspace, "more", ["vip"], to=str(world.target / "nowhere"))
+    ann = workspace.of(Principal(name="ann", role=Role.CONTRIBUTOR))
+    with pytest.raises(InvalidInput):
+        operation.create_export(ann, "hers", ["vip"], to=f"{world.target}/")
+
+
+def test_every_export_is_delivered_on_demand_though_it_is_inactive(workspace, world):
+    for name in ("one", "two"):
+        operation.create_export(workspace, name, ["vip", "loyal"], to=f"{world.target}/")
+    with transaction(workspace.database) as connection:
+        set_export_active(connection, "two", active=False)
+    requested = operation.deliver_all(workspace)
+
+    assert [(export, r.segment, r.state) for export, r in requested] == [
+        ("one", "loyal", "pending"),
+        ("one", "vip", "pending"),
+        ("two", "loyal", "pending"),
+        ("two", "vip", "pending"),
+    ]
+
+
+@pytest.mark.parametrize("end", ["csv", "jsonl"])
+def test_refused_rows_are_written_to_a_file_of_ones_own(workspace, world, written, tmp_path, end):
+    operation.apply_exports(workspace, written)
+    with transaction(workspace.database) as connection:
+        export_id = connection.scalar(sa.select(export.c.id))
+        segment_id = connection.scalar(sa.select(segment.c.id).where(segment.c.name == "vip"))
+        row = {"export_id": export_id, "segment_id": segment_id, "operation": "add", "version": 1}
+        places = [{**row, "partition": 0, "ordinal": n, "reason": "bad_email"} for n in (3, 7)]
+        connection.execute(delivery_refused.insert(), places)
+    path = tmp_path / f"refused.{end}"
+
+    assert operation.download_refused(workspace, "crm", path) == 2
+    text = path.read_text()
+    assert all(key in text for key in ("C0-000003", "C0-000007", "bad_email"))
+    assert path.stat().st_mode & 0o007 == 0
+    assert actions(workspace)[-1] == ("export.refused_rows_downloaded", "crm")
+    with pytest.raises(InvalidInput, match="not clear"):
+        operation.download_refused(workspace, "crm", tmp_path / "refused.txt")

@@ -38,7 +38,7 @@ pytestmark = pytest.mark.integration
 KILLS = int(os.environ.get("CHAOS_KILLS", "2"))
 SEED = int(os.environ.get("CHAOS_SEED", "1"))
 KEY = b"a key of thirty-two bytes, canary"[:32]
-KINDS = [*sorted(FILES), "webhook", "postgresql"]
+KINDS = [*sorted(FILES), "webhook", "postgresql", "feed"]
 VERSIONS = 2
 
 

@@ -10,7 +10,16 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from muster_console.api.body import BodyLimit
 from muster_console.api.policy import Viewing, check_policies
 from muster_console.api.problem import RESPONSES, answer_errors
-from muster_console.api.route import access, column, insight, measure, run, segment, system
+from muster_console.api.route import (
+    access,
+    column,
+    customer,
+    insight,
+    measure,
+    run,
+    segment,
+    system,
+)
 from muster_console.operation.workspace import Workspace
 
 PREFIX = "/api/v1"
@@ -31,7 +40,7 @@ def create_api(workspace: Workspace) -> FastAPI:
     app = FastAPI(title="Muster", version="1", openapi_url=None, docs_url=None, redoc_url=None)
     app.state.workspace = workspace
     root = APIRouter(prefix=PREFIX, responses=RESPONSES)
-    for module in (insight, column, segment, run, measure, access, system):
+    for module in (insight, column, segment, run, measure, customer, access, system):
         root.include_router(module.router)
 
     @root.get("/openapi.json", tags=["system"])

@@ -30,6 +30,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     "run": ("run", "app"),
     "connection": ("connection", "app"),
     "export": ("export", "app"),
+    "customer": ("customer", "app"),
     "system": ("system", "app"),
     "admin": ("admin", "app"),
     "user": ("access", "users"),

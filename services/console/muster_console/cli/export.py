@@ -12,6 +12,7 @@ import typer
 from muster_console.cli.output import JsonOption, print_facts, print_json, print_table
 from muster_console.operation import export as operation
 from muster_console.operation.workspace import open_workspace
+from muster_core.exports.document import Format, Mode
 from muster_core.runs.input import UsedSegment
 from muster_core.storage.delivery_record import StoredDelivery
 from muster_core.storage.export import StoredExport
@@ -134,10 +135,69 @@ def redeliver(delivery: Delivery, *, json: JsonOption = False) -> None:
 
 
 @app.command()
+def create(
+    name: Annotated[str, typer.Argument(help="The new export's name.", metavar="NAME")],
+    segment: Annotated[list[str], typer.Option(help="A segment it delivers; may be repeated.")],
+    to: Annotated[str, typer.Option(help="A connection, or a folder (whatever has a /).")],
+    *,
+    column: Annotated[
+        list[str] | None,
+        typer.Option(help="A column beside the key, COLUMN or COLUMN=NAME; may be repeated."),
+    ] = None,
+    format: Annotated[Format | None, typer.Option(help="Of files; csv where not said.")] = None,
+    mode: Annotated[Mode | None, typer.Option(help="What is told at each delivery.")] = None,
+    json: JsonOption = False,
+) -> None:
+    """Make a new export that holds one or more segments."""
+    with open_workspace() as workspace:
+        made = operation.create_export(
+            workspace, name, segment, to=to, columns=column or [], form=format, mode=mode
+        )
+    _made(made, json=json)
+
+
+@app.command()
+def duplicate(
+    name: Name,
+    copy: Annotated[str, typer.Argument(help="The copy's name.", metavar="COPY")],
+    *,
+    json: JsonOption = False,
+) -> None:
+    """Make a copy of an export under another name, without its history."""
+    with open_workspace() as workspace:
+        made = operation.duplicate_export(workspace, name, copy)
+    _made(made, json=json)
+
+
+def _made(name: str, *, json: bool) -> None:
+    if json:
+        print_json({"name": name, "change": "created"})
+    else:
+        print_facts(name, [("change", "created")])
+
+
+@app.command()
 def refused(
-    name: Name, *, limit: Annotated[int, typer.Option(min=1)] = 1000, json: JsonOption = False
+    name: Name,
+    *,
+    limit: Annotated[int, typer.Option(help="Show so many.", min=1)] = 1000,
+    file: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write all of them to this file instead: .csv, .csv.gz, .parquet, .jsonl."
+        ),
+    ] = None,
+    json: JsonOption = False,
 ) -> None:
     """List the rows a destination did not take, with their customers' keys; they are offered again."""
+    if file is not None:
+        with open_workspace() as workspace:
+            written = operation.download_refused(workspace, name, file)
+        if json:
+            print_json({"file": str(file.absolute()), "rows": written})
+        else:
+            print_facts(name, [("file", file.absolute()), ("rows", written)])
+        return
     with open_workspace() as workspace:
         found = operation.list_refused(workspace, name, limit=limit)
     columns = ("segment", "version", "key", "operation", "reason", "attempts", "last_at")
@@ -191,23 +251,37 @@ def show(name: Name, *, json: JsonOption = False) -> None:
 
 
 @app.command()
-def deliver(name: Name, *, json: JsonOption = False) -> None:
-    """Deliver the latest version of each segment of the export, again if need be."""
+def deliver(
+    name: Annotated[
+        str | None, typer.Argument(help="The export's name; none with --all.", metavar="[NAME]")
+    ] = None,
+    *,
+    all_: Annotated[bool, typer.Option("--all", help="Every export, inactive ones too.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Deliver the latest version of each segment of the export, again if need be, even if it is inactive."""
+    if (name is None) != all_:
+        raise typer.BadParameter("name one export, or say --all")
     with open_workspace() as workspace:
-        requested = operation.deliver(workspace, name)
+        if name is None:
+            requested = operation.deliver_all(workspace)
+        else:
+            requested = [(name, one) for one in operation.deliver(workspace, name)]
     if json:
-        print_json([asdict(r) for r in requested])
+        alone = [asdict(r) if name else {"export": e, **asdict(r)} for e, r in requested]
+        print_json(alone)
         return
     rows = [
         (
+            export,
             r.segment,
             r.version,
             r.state or "never published",
             "older export document" if r.outdated else "",
         )
-        for r in requested
+        for export, r in requested
     ]
-    print_table("", ("segment", "version", "delivery", "note"), rows)
+    print_table("", ("export", "segment", "version", "delivery", "note"), rows)
 
 
 @app.command()

@@ -19,6 +19,7 @@ from muster_core.storage import audit
 from muster_core.storage import connection as storage
 from muster_core.storage.connection import StoredConnection
 from muster_core.storage.database import transaction
+from muster_core.storage.erasure import reseal_erasures
 
 
 def create_connection(workspace: Workspace, path: Path, secrets: Path | None) -> tuple[str, str]:
@@ -79,6 +80,7 @@ def rotate_keys(workspace: Workspace) -> int:
         add_key(workspace.settings.key_file)
     with transaction(workspace.database) as connection:
         sealed = storage.reseal_secrets(connection, workspace.settings.keys())
+        sealed += reseal_erasures(connection, workspace.settings.keys())
         audit.record(connection, workspace.actor, "connection.keys_rotated", "all")
     return sealed
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from muster_core.errors import InvalidInput, Problem
+from muster_core.exports.document import Format
 
 _SUFFIXES = frozenset({".yaml", ".yml", ".json"})
 
@@ -41,6 +42,25 @@ def read_file(path: Path) -> str:
         raise _wrong(path, "not text in UTF-8") from exc
     except OSError as exc:
         raise _wrong(path, f"cannot be read: {exc.strerror}") from exc
+
+
+def file_format(path: Path) -> Format:
+    """Return the format that the end of a new file's name says, where the file can be made.
+
+    Raises:
+        InvalidInput: the name says none, or its folder does not exist.
+    """
+    if not path.absolute().parent.is_dir():
+        lead = f"the folder {path.absolute().parent} does not exist"
+        raise InvalidInput([Problem(message=lead, hint="Make it first.")])
+    # the longest end first: .csv.gz ends in neither .csv nor .parquet, but that may change
+    for form in sorted(Format, key=len, reverse=True):
+        if path.name.endswith(f".{form}"):
+            return form
+    known = ", ".join(f".{form}" for form in Format)
+    raise InvalidInput(
+        [Problem(message=f"the format of {path.name} is not clear", hint=f"Its end is {known}.")]
+    )
 
 
 def repeated(path: Path, names: Sequence[str]) -> list[Problem]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from muster_console.operation.erasure import erased_customers
+from muster_console.operation.file import file_format
 from muster_console.operation.workspace import Workspace, required_catalog
 from muster_core.errors import Conflict, InvalidInput, Problem
 from muster_core.exports.document import Format
@@ -72,6 +74,7 @@ def look_at_members(
         skip=skip,
         search=search,
         output=output,
+        erased=erased_customers(workspace),
     )
     shown = table.slice(0, limit)
     _record(workspace, "members.viewed", name, found, columns, len(shown))
@@ -112,7 +115,7 @@ def download_members(
         NotFound, Conflict: as for `look_at_members`.
         InvalidInput: the format is not clear, or the folder does not exist.
     """
-    chosen = form or _form(to)
+    chosen = form or file_format(to)
     if not to.absolute().parent.is_dir():
         raise _wrong(f"the folder {to.absolute().parent} does not exist", "Make it first.")
     version = _published(workspace, name, columns)
@@ -125,6 +128,7 @@ def download_members(
         path=to.absolute(),
         form=chosen,
         output=_output(version),
+        erased=erased_customers(workspace),
     )
     _record(workspace, "members.downloaded", name, version, columns, rows)
     return rows
@@ -172,14 +176,6 @@ def _extra(version: Membership) -> list[str]:
 def _nearest(column: str, known: Iterable[str]) -> str | None:
     near = nearest_names(column, known)
     return f"did you mean {', '.join(near)}?" if near else None
-
-
-def _form(to: Path) -> Format:
-    # The longest end first: .csv.gz ends in neither .csv nor .parquet, but that may change.
-    for form in sorted(Format, key=len, reverse=True):
-        if to.name.endswith(f".{form}"):
-            return form
-    raise _wrong(f"the format of {to.name} is not clear", "Name it with --format.")
 
 
 def _wrong(message: str, hint: str) -> InvalidInput:

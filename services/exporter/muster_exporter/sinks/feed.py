@@ -68,6 +68,19 @@ class FeedSink:
         location = f"{self._database.address}/muster_membership"
         return Receipt(rows=rows, size=size, files=0, location=location, kept=0)
 
+    def erase(self, export: str, key_column: str, key: str) -> tuple[int, str]:
+        """Delete a customer from the feed, whichever export brought them, with their whole history."""
+        removed = 0
+        with self._database.transaction() as cursor:
+            for table in ("muster_membership", "muster_customer"):
+                cursor.execute(_HAS_TABLE, [self._database.target.db_schema, table])
+                if cursor.fetchone() is None:
+                    continue
+                name = self._database.name(table)
+                cursor.execute(_ERASE.format(name), [key])
+                removed += cursor.rowcount
+        return removed, f"{self._database.address}/muster_membership"
+
     def probe(self) -> None:
         """See whether the tables of the feed are there or can be made; none is left that was not there."""
         with self._database.transaction() as cursor:
@@ -105,6 +118,8 @@ CREATE TABLE IF NOT EXISTS {feed_version} (
 """),
 ]
 _HAS_VIEW = sql.SQL("SELECT FROM pg_views WHERE schemaname = %s AND viewname = %s")
+_HAS_TABLE = sql.SQL("SELECT FROM pg_tables WHERE schemaname = %s AND tablename = %s")
+_ERASE = sql.SQL("DELETE FROM {} WHERE customer = %s")
 _VIEW = sql.SQL("""
 CREATE VIEW {view} AS
 SELECT md5(customer || '|Muster|Customer')::uuid AS msdynci_segmentmembershipid,

@@ -7,7 +7,7 @@ in one transaction with the version's number. Lists are jsonb.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any, LiteralString, Self, cast
 
 import psycopg
 from psycopg import sql
@@ -70,6 +70,27 @@ class PostgresSink:
             location=f"{self._database.address}/{table}",
             kept=0,
         )
+
+    def erase(self, export: str, key_column: str, key: str) -> tuple[int, str]:
+        """Delete a customer's rows from the table of the export, those of every segment."""
+        removed = 0
+        with self._database.transaction() as cursor:
+            cursor.execute(_COLUMNS, [self._database.target.db_schema, export])
+            types: dict[str, str] = dict(cursor.fetchall())
+            if key_column in types and SEGMENT in types:
+                cursor.execute(
+                    _ERASE.format(
+                        table=self._database.name(export),
+                        versions=self._database.name(VERSIONS),
+                        segment=sql.Identifier(SEGMENT),
+                        key=sql.Identifier(key_column),
+                        # a type as PostgreSQL itself calls it
+                        type=sql.SQL(cast(LiteralString, types[key_column])),
+                    ),
+                    [export, key],
+                )
+                removed = cursor.rowcount
+        return removed, f"{self._database.address}/{export}"
 
     def probe(self) -> None:
         """See whether tables could be made in the schema."""
@@ -172,6 +193,11 @@ _LOCK_VERSION = sql.SQL("SELECT version FROM {} WHERE export = %s AND segment = 
 _SET_VERSION = sql.SQL("""
 UPDATE {} SET version = %s, members = %s, as_of = %s, written_at = clock_timestamp()
  WHERE export = %s AND segment = %s
+""")
+# by segment and key, in the order of the primary key: the table may be large
+_ERASE = sql.SQL("""
+DELETE FROM {table} t USING {versions} v
+ WHERE v.export = %s AND t.{segment} = v.segment AND t.{key} = CAST(%s AS {type})
 """)
 _COLUMNS = sql.SQL("""
 SELECT column_name, data_type FROM information_schema.columns
