@@ -9,18 +9,20 @@ from datetime import timedelta
 from pathlib import Path
 
 import psycopg
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
 from tests.integration.exporter.connected import connect, deliveries, drain, exporter, settings
 from tests.integration.exporter.test_table import document as database_document
-from tests.integration.exporter.world import World
+from tests.integration.exporter.world import COLUMNS, World, build_world, partition_table
 from tests.receiver import OK, running_receiver
 
 from muster_core.errors import LeaseLost
 from muster_core.exports.claim import Chunk
 from muster_core.exports.erasure import Receipt
 from muster_core.exports.manifest import ExportManifest
+from muster_core.lake.key import partition_hashes
 from muster_core.lake.members import first_members
 from muster_core.security.erasure import open_erased
 from muster_core.security.secret import add_key
@@ -42,6 +44,15 @@ pytestmark = pytest.mark.integration
 
 KEY = b"a key of thirty-two bytes, canary"[:32]
 LEASE = timedelta(seconds=30)
+
+
+@pytest.fixture
+def world(database: sa.Engine, database_url: str, tmp_path: Path) -> World:
+    """Three partitions in which customers stand where their keys belong."""
+    everybody = partition_table(0, 2000)
+    place = partition_hashes(everybody.column("id")) % 3
+    profiles = [everybody.filter(pa.array(place == number)) for number in range(3)]
+    return build_world(database, database_url, tmp_path, profiles, COLUMNS)
 
 
 def publish(world: World, *, name: str = "vip", without: str | None = None) -> int:
