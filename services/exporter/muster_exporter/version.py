@@ -81,7 +81,8 @@ class Version:
         )
         members = leave_out(members, document, claim.never_sent, erased)
         pairs = layout(document, members.key, members.extra)
-        found = members.schema([column for _, column in pairs])
+        # a column may be delivered twice, as it is and in another form
+        found = members.schema(list(dict.fromkeys(column for _, column in pairs)))
         fields = [pa.field(name, found.field(column).type) for name, column in pairs]
         if document.mode is not None and document.mode.tells_changes:
             fields.insert(1, pa.field(OPERATION, pa.string()))

@@ -67,7 +67,8 @@ class Erased:
         if not here:
             return np.zeros(0, dtype=np.int64)
         file = next((f for f in store.manifest.profile if f.partition == number), None)
-        name = ("" if file is None else file.sha256, *(c.digest for c in here))
+        sha256 = "" if file is None else file.sha256
+        name: tuple[str | bytes, ...] = (sha256, *(c.digest for c in here))
         with _LOCK:
             known = _KNOWN.get(name)
         if known is None:

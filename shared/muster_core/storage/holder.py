@@ -211,6 +211,7 @@ def _rewrite(connection: Connection, held: _Held, lease: timedelta) -> NewPart |
                 require_kept(connection, row.segment_id, row.basis["version"])
         except Conflict:
             return _unknown(row)
+    values: dict[str, Any]
     had_parts = connection.execute(
         delivery_chunk.delete().where(delivery_chunk.c.delivery_id == row.id)
     ).rowcount
@@ -258,11 +259,11 @@ def _removals(
         )
     )
     by_export: dict[str, list[_Held]] = {}
-    for found in held:
-        row = found.row
+    for one in held:
+        row = one.row
         if row.export_name in told or (_takes_files(row) and not changes_rows(row.document)):
             continue
-        by_export.setdefault(row.export_name, []).append(found)
+        by_export.setdefault(row.export_name, []).append(one)
     parts = []
     for found in by_export.values():
         versions: dict[str, list[int]] = {}

@@ -14,7 +14,7 @@ from tests.integration.exporter.world import COLUMNS, World, build_world, partit
 from muster_console.cli.app import app
 from muster_console.operation import erasure as operation
 from muster_console.operation.member import look_at_members
-from muster_console.operation.workspace import open_workspace
+from muster_console.operation.workspace import open_workspace, required_catalog
 from muster_core.errors import InvalidInput
 from muster_core.settings import Settings
 from muster_core.storage.audit import list_entries
@@ -45,6 +45,8 @@ def world(
 
 
 def run(capsys: pytest.CaptureFixture[str], *words: str) -> object:
+    # what an exporter of this process has logged so far
+    capsys.readouterr()
     app([*words, "--json"], standalone_mode=False)
     return json.loads(capsys.readouterr().out)
 
@@ -68,6 +70,7 @@ def test_the_commands_of_the_guide_erase_a_customer_and_show_the_receipt(
     first = run(capsys, "customer", "erase", gone)
     drain(world)
     shown = run(capsys, "customer", "receipt", "1")
+    capsys.readouterr()
     app(["customer", "receipt", "1"], standalone_mode=False)
     app(["customer", "receipts"], standalone_mode=False)
     table = capsys.readouterr().out
@@ -101,7 +104,7 @@ def test_a_key_that_is_none_is_refused_without_a_word_of_it(world):
 )
 def test_a_key_is_taken_in_its_canonical_form(world, kind, written, key):
     with transaction(world.database) as connection:
-        from_store = operation.required_catalog(connection)
+        from_store = required_catalog(connection)
     profile = from_store.profile.model_copy(update={"columns": {**COLUMNS, "id": kind}})
     catalog = from_store.model_copy(update={"profile": profile})
     assert operation.canonical_key(catalog, written) == key

@@ -325,7 +325,13 @@ def test_nobody_sees_them_and_a_new_secret_key_changes_nothing(world):
         sealed = sealed_erasures(connection)
     known = open_erased(sealed, settings(world).keys)
     found = first_members(
-        world.lake, *world.snapshot, world.pointers["vip", 1], [], limit=10_000, erased=known
+        world.lake,
+        world.snapshot[0],
+        world.snapshot[1],
+        world.pointers["vip", 1],
+        [],
+        limit=10_000,
+        erased=known,
     )
     keys = found.column("id").to_pylist()
     assert sorted([*keys, gone]) == sorted(world.members("vip", 1, ["id"]).column("id").to_pylist())
