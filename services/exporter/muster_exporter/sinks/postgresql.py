@@ -85,7 +85,7 @@ class PostgresSink:
                         segment=sql.Identifier(SEGMENT),
                         key=sql.Identifier(key_column),
                         # a type as PostgreSQL itself calls it
-                        type=sql.SQL(types[key_column]),  # type: ignore[arg-type]
+                        type=sql.SQL(types[key_column]),
                     ),
                     [export, key],
                 )
