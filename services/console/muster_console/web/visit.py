@@ -115,7 +115,9 @@ def tell(text: str, *, bad: bool = False) -> None:
     """Show a message for a few seconds on the page at hand; longer where something is wrong."""
     ui.notify(
         text,
+        # names Quasar has no colours for: ours are in the style, for both themes
         color="none",
+        textColor="none",
         icon="error" if bad else "check_circle",
         classes="m-said m-said--bad" if bad else "m-said",
         position="bottom",

@@ -67,7 +67,7 @@ export default {
           <tr v-for="row in visible" :key="row[rowKey]" role="row" :class="{'m-picked': selected.has(row[rowKey])}">
             <td v-if="selectable" role="cell" class="m-pick"><input type="checkbox" :aria-label="'Choose ' + row[rowKey]" :checked="selected.has(row[rowKey])" @change="pick(row[rowKey], $event.target.checked)"></td>
             <td v-for="column in shown" :key="column.name" role="cell" :class="'m-k-' + column.kind" :data-label="column.label">
-              <span v-if="column.kind === 'link'" class="m-named"><a :href="href(column, row)" class="m-link"><bdi>{{ text(row[column.name]) }}</bdi></a><small v-if="row[column.name + '_note']" class="m-muted"><bdi>{{ row[column.name + '_note'] }}</bdi></small></span>
+              <span v-if="column.kind === 'link'" class="m-named"><a :href="href(column, row)" class="m-link" :title="text(row[column.name])"><bdi>{{ text(row[column.name]) }}</bdi></a><small v-if="row[column.name + '_note']" class="m-muted"><bdi>{{ row[column.name + '_note'] }}</bdi></small></span>
               <span v-else-if="column.kind === 'number'">{{ number(row[column.name]) }}</span>
               <time v-else-if="column.kind === 'instant'" :datetime="row[column.name] || undefined" :title="full(row[column.name])">{{ ago(row[column.name]) }}</time>
               <time v-else-if="column.kind === 'moment'" :datetime="row[column.name] || undefined" :title="full(row[column.name])">{{ moment(row[column.name]) }}</time>
