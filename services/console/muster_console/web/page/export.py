@@ -1,0 +1,132 @@
+"""One export: what it sends and where, how its deliveries went, which rows were refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+from nicegui import ui
+
+from muster_console.operation.export import (
+    delete_export,
+    deliver,
+    get_export,
+)
+from muster_console.operation.workspace import Workspace
+from muster_console.web.component.dialog import confirm
+from muster_console.web.component.markup import (
+    button,
+    card,
+    facts,
+    link,
+    path_to,
+    row,
+    stack,
+    text,
+)
+from muster_console.web.component.table import chip
+from muster_console.web.frame import heading
+from muster_console.web.live import Live, redraw
+from muster_console.web.page.exports import delivery_table, schedule_words
+from muster_console.web.policy import page
+from muster_console.web.visit import Visit
+from muster_console.web.written import save_export
+from muster_core.security.role import Permission
+from muster_core.storage.export import StoredExport
+
+
+@page("/exports/{export}", permission=Permission.VIEW, title="Export")
+async def export_page(visit: Visit, export: str) -> None:
+    """Build one export."""
+    await visit.load(lambda w: get_export(w, export))
+    with heading(export, back=("/exports", "Exports")):
+        actions = row()
+    parts: dict[str, Any] = {}
+
+    def show(stored: StoredExport) -> None:
+        if not parts:
+            parts["body"] = stack()
+        redraw(actions, lambda: _actions(visit, stored))
+        redraw(parts["body"], lambda: _facts(stored))
+
+    await Live(visit, lambda w: get_export(w, export), show).start()
+    with card("Deliveries"):
+        await delivery_table(visit, export)
+
+
+def _actions(visit: Visit, stored: StoredExport) -> None:
+    if not visit.allows(Permission.EDIT):
+        return
+    name = stored.name
+    button(
+        "Deliver now",
+        lambda: visit.do(
+            Permission.EDIT, lambda w: deliver(w, name), said="It is being delivered."
+        ),
+        icon_name="send",
+        kind="main",
+    )
+    button(
+        "Pause" if stored.active else "Resume",
+        lambda: visit.do(
+            Permission.EDIT,
+            lambda w: _switch(w, name, active=not stored.active),
+            said="It delivers nothing by itself." if stored.active else "It delivers again.",
+        ),
+        icon_name="pause" if stored.active else "play_arrow",
+    )
+    button("Edit", lambda: ui.navigate.to(path_to("exports", name, "edit")), icon_name="edit")
+    button("Delete", lambda: _delete(visit, name), icon_name="delete", kind="danger")
+
+
+def _switch(workspace: Workspace, name: str, *, active: bool) -> None:
+    stored = get_export(workspace, name)
+    written = stored.document.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    save_export(workspace, {**written, "active": active}, based_on=stored.updated_at)
+
+
+async def _delete(visit: Visit, name: str) -> None:
+    if await confirm(
+        f"Delete the export {name}?",
+        "Its history goes with it. What was delivered stays where it is.",
+        action="Delete",
+        bad=True,
+    ):
+        outcome = await visit.do(
+            Permission.EDIT, lambda w: delete_export(w, name), said=f"{name} is deleted."
+        )
+        if outcome.ok:
+            ui.navigate.to("/exports")
+
+
+def _facts(stored: StoredExport) -> None:
+    document = stored.document
+    with card():
+        if document.description:
+            text(document.description, tag="p")
+        facts(
+            [
+                ("State", lambda: chip("active" if stored.active else "inactive")),
+                ("Goes to", document.target),
+                ("When", schedule_words(document)),
+                ("Format", document.format.value),
+                ("What is told", document.mode.value if document.mode else "what is usual there"),
+                ("Waiting versions", document.policy.value),
+                ("Rows per file", f"{document.rows_per_file:,}"),
+                ("Columns", ", ".join(["the key", *(c.header for c in document.columns)])),
+            ]
+        )
+        with row():
+            text("Segments").classes("m-muted")
+            for segment in document.segments[:50]:
+                link(path_to("segments", segment), segment)
+            if len(document.segments) > 50:
+                text(f"and {len(document.segments) - 50} more").classes("m-muted")
+    with card("Document"):
+        text(document_text(stored), tag="pre").classes("m-code").props("tabindex=0")
+
+
+def document_text(stored: StoredExport) -> str:
+    """Return an export as files hold it, in YAML."""
+    written = stored.document.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    return yaml.safe_dump(written, sort_keys=False, allow_unicode=True)

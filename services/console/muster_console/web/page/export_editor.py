@@ -1,0 +1,266 @@
+"""Making and changing an export: by choosing, and as the document, which are always the same."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import yaml
+from nicegui import ui
+
+from muster_console.operation.catalog import show_catalog
+from muster_console.operation.connection import list_connections
+from muster_console.operation.export import get_export
+from muster_console.operation.segment import list_segments
+from muster_console.operation.workspace import Workspace
+from muster_console.web.component.dialog import Field, put_field
+from muster_console.web.component.markup import button, card, note, path_to, stack
+from muster_console.web.frame import heading
+from muster_console.web.live import redraw
+from muster_console.web.page.export import document_text
+from muster_console.web.policy import page
+from muster_console.web.visit import Visit
+from muster_console.web.words import Trouble, explain_error, problem_line
+from muster_console.web.written import save_export
+from muster_core.documents.text import read_text
+from muster_core.errors import Conflict, InvalidInput, MusterError, Problem
+from muster_core.exports.document import Format, Mode
+from muster_core.security.role import Permission
+
+_USUAL, _FOLDER, _CRON = "(usual)", "(a folder)", "(own times)"
+_SCHEDULES = {
+    "after_refresh": "after each refresh",
+    "manual": "by hand",
+    _CRON: "at times of its own",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Choices:
+    connections: Sequence[str]
+    segments: Sequence[str]
+    columns: Sequence[str]
+
+
+@page("/exports/new", permission=Permission.EDIT, title="New export")
+async def new_export(visit: Visit) -> None:
+    """Build the form of a new export."""
+    data: dict[str, Any] = {"name": "", "connection": "", "segments": visit.every("segment")}
+    await _Editor(visit, data, based_on=None).build("New export", back=("/exports", "Exports"))
+
+
+@page("/exports/{export}/edit", permission=Permission.EDIT, title="Edit export")
+async def edit_export(visit: Visit, export: str) -> None:
+    """Build the form of an export there is."""
+    stored = await visit.load(lambda w: get_export(w, export))
+    data = yaml.safe_load(document_text(stored))
+    editor = _Editor(visit, data, based_on=stored.updated_at)
+    await editor.build(f"Edit {export}", back=(path_to("exports", export), export))
+
+
+class _Editor:
+    """The form and the document; `data` is the document, `based_on` when it was changed last, None for a new one."""
+
+    def __init__(self, visit: Visit, data: dict[str, Any], *, based_on: datetime | None) -> None:
+        self._visit = visit
+        self._data = data
+        self._based_on = based_on
+        self._inputs: dict[str, Any] = {}
+        self._filling = False
+
+    async def build(self, title: str, *, back: tuple[str, str]) -> None:
+        """Put everything."""
+        choices = await self._visit.load(_choices)
+        with heading(title, back=back):
+            button("Save", self._save, icon_name="save", kind="main")
+        self._said = stack()
+        self._said.props["role"] = "status"
+        with ui.element("div").classes("m-grid"):
+            with card("By choosing"):
+                self._fields(choices)
+            with card("As the document"):
+                self._text = put_field(
+                    Field(name="document", label="YAML or JSON", kind="area", rows=18)
+                )
+                self._text.on("blur", self._read_text)
+        self._fill()
+
+    def _fields(self, choices: _Choices) -> None:
+        connections = {name: name for name in choices.connections}
+        connections[_FOLDER] = "a folder on this machine"
+        for field in (
+            Field(name="name", label="Name", hint="fixed once saved"),
+            Field(name="description", label="Description"),
+            Field(name="connection", label="Connection", kind="choice", choices=connections),
+            Field(name="path", label="Folder", hint="an absolute path"),
+            Field(name="segments", label="Segments", kind="choices", choices=choices.segments),
+            Field(name="columns", label="Columns", kind="choices", choices=choices.columns),
+            Field(
+                name="format",
+                label="Format",
+                kind="choice",
+                choices=[form.value for form in Format],
+            ),
+            Field(
+                name="mode",
+                label="What is told",
+                kind="choice",
+                choices={_USUAL: "what is usual there", **{m.value: m.value for m in Mode}},
+            ),
+            Field(name="schedule", label="When", kind="choice", choices=_SCHEDULES),
+            Field(
+                name="cron",
+                label="Times as a cron expression",
+                hint="minute hour day month weekday",
+            ),
+            Field(name="timezone", label="Time zone of these times"),
+            Field(name="active", label="Active", kind="yes"),
+        ):
+            made = put_field(field)
+            made.on_value_change(lambda _: self._chosen())
+            self._inputs[field.name] = made
+        if self._based_on:
+            self._inputs["name"].disable()
+
+    def _fill(self) -> None:
+        """Bring form and text to what the document says."""
+        data, given = self._data, self._inputs
+        self._filling = True
+        connection = data.get("connection", "")
+        named = isinstance(connection, str)
+        schedule = data.get("schedule", "after_refresh")
+        cron = schedule if isinstance(schedule, dict) else {}
+        values = {
+            "name": data.get("name", ""),
+            "description": data.get("description", ""),
+            "connection": (connection or None) if named else _FOLDER,
+            "path": "" if named else connection.get("path", ""),
+            "segments": list(data.get("segments") or []),
+            "columns": [_column_name(column) for column in data.get("columns") or []],
+            "format": data.get("format", Format.CSV.value),
+            "mode": data.get("mode") or _USUAL,
+            "schedule": _CRON if cron else schedule,
+            "cron": cron.get("cron", ""),
+            "timezone": cron.get("timezone", "UTC"),
+            "active": data.get("active", True),
+        }
+        for name, value in values.items():
+            _set(given[name], value)
+        self._text.value = yaml.safe_dump(data, sort_keys=False, allow_unicode=True)
+        self._filling = False
+        self._show_fitting()
+
+    def _show_fitting(self) -> None:
+        given = self._inputs
+        given["path"].set_visibility(given["connection"].value == _FOLDER)
+        for name in ("cron", "timezone"):
+            given[name].set_visibility(given["schedule"].value == _CRON)
+
+    def _chosen(self) -> None:
+        """Take over what was chosen into the document."""
+        if self._filling:
+            return
+        given = {name: found.value for name, found in self._inputs.items()}
+        data = self._data
+        data["name"] = given["name"]
+        data["connection"] = (
+            {"kind": "folder", "path": given["path"] or ""}
+            if given["connection"] == _FOLDER
+            else given["connection"] or ""
+        )
+        data["segments"] = list(given["segments"] or [])
+        _put(data, "description", given["description"], "")
+        known = {_column_name(column): column for column in data.get("columns") or []}
+        _put(data, "columns", [known.get(name, name) for name in given["columns"] or []], [])
+        _put(data, "format", given["format"], Format.CSV.value)
+        _put(data, "mode", given["mode"], _USUAL)
+        own = {"cron": given["cron"] or "", "timezone": given["timezone"] or "UTC"}
+        _put(
+            data,
+            "schedule",
+            own if given["schedule"] == _CRON else given["schedule"],
+            "after_refresh",
+        )
+        _put(data, "active", bool(given["active"]), True)
+        self._text.value = yaml.safe_dump(data, sort_keys=False, allow_unicode=True)
+        self._show_fitting()
+
+    def _read_text(self) -> bool:
+        """Take over what was written into the form; tell whether it could be read."""
+        try:
+            found = read_text(self._text.value or "", file="document")
+            if len(found) != 1 or not isinstance(found[0].data, dict):
+                raise InvalidInput([Problem(message="this is not one export")])
+            name = self._data["name"]
+            if self._based_on and found[0].data.get("name") != name:
+                raise Conflict(f"The name {name} is fixed.", hint="Make another export instead.")
+        except MusterError as exc:
+            self._tell(explain_error(exc))
+            return False
+        self._data = found[0].data
+        self._said.clear()
+        self._fill()
+        return True
+
+    async def _save(self) -> None:
+        if not self._read_text():
+            return
+        data, name = self._data, str(self._data.get("name", ""))
+        outcome = await self._visit.do(
+            Permission.EDIT,
+            lambda w: save_export(w, data, based_on=self._based_on),
+            said=f"{name} is saved.",
+        )
+        if outcome.trouble is not None:
+            self._tell(outcome.trouble)
+        else:
+            ui.navigate.to(path_to("exports", name))
+
+    def _tell(self, trouble: Trouble) -> None:
+        def words() -> None:
+            note(" ".join(p for p in (trouble.text, trouble.hint) if p), bad=True)
+            for problem in trouble.problems[:20]:
+                note(f"{problem.pointer} {problem_line(problem)}".strip(), bad=True)
+
+        redraw(self._said, words)
+
+
+def _choices(workspace: Workspace) -> _Choices:
+    try:
+        columns = list(show_catalog(workspace).profile.columns)
+    except Conflict:
+        # no catalog yet: saving says so
+        columns = []
+    return _Choices(
+        connections=[stored.name for stored in list_connections(workspace)],
+        segments=[line.name for line in list_segments(workspace)],
+        columns=columns,
+    )
+
+
+def _column_name(column: Any) -> str:
+    return str(column.get("column", "")) if isinstance(column, dict) else str(column)
+
+
+def _put(data: dict[str, Any], name: str, value: Any, usual: Any) -> None:
+    """Write a value; what is usual is left out."""
+    if value in (usual, None):
+        data.pop(name, None)
+    else:
+        data[name] = value
+
+
+def _set(found: Any, value: Any) -> None:
+    """Set a field; what a choice does not offer yet is offered then, for the document decides."""
+    options = getattr(found, "options", None)
+    if options is not None:
+        for one in value if isinstance(value, list) else [value]:
+            if one is not None and one not in options:
+                if isinstance(options, dict):
+                    options[one] = str(one)
+                else:
+                    options.append(one)
+        found.update()
+    found.value = value
