@@ -9,12 +9,10 @@ from muster_console.operation.value import values
 from muster_console.operation.workspace import Workspace
 from muster_console.web.editor.count import Count, Counted
 from muster_console.web.editor.state import ListValues
+from muster_console.web.editor.value import OFFERED
 from muster_console.web.visit import Visit
 from muster_console.web.words import problem_line
 from muster_core.kernel.estimate import Estimate
-
-#: Values offered at once; typing narrows them.
-_OFFERED = 200
 
 
 def values_with(visit: Visit) -> ListValues:
@@ -22,7 +20,7 @@ def values_with(visit: Visit) -> ListValues:
 
     async def found(table: str, column: str, search: str) -> list[tuple[Any, int]]:
         def read(workspace: Workspace) -> list[tuple[Any, int]]:
-            known = values(workspace, table, column, search=search, limit=_OFFERED)
+            known = values(workspace, table, column, search=search, limit=OFFERED)
             return [(value.value, value.rows) for value in known.values]
 
         return await visit.load(read)

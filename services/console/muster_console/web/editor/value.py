@@ -22,6 +22,8 @@ from muster_core.errors import MusterError
 Take = Callable[[Any], None]
 _PARTS = ("weekday_of", "month_of", "day_of", "year_of")
 _WINDOWS = ("in_window", "not_in_window", "anniversary_in_window")
+#: Values offered at once; typing finds the others.
+OFFERED = 200
 _NONE = ("is_set", "is_not_set", "is_true", "is_false")
 
 
@@ -193,14 +195,18 @@ def _several(editor: Editor, subject: Subject, value: Any, take: Take) -> None:
 
 
 def _offer(editor: Editor, subject: Subject, made: ui.select) -> None:
-    """Fill a choice with the column's values and how often each is there, once they are known."""
-    if not subject.column:
-        return
+    """Fill a choice with the column's values and how often each is there, once they are known.
 
-    async def fill() -> None:
+    Typing searches among all of them, and what is typed and is none of them is taken when the field is left.
+    """
+    state: dict[str, Any] = {"typed": "", "complete": False}
+    table, column = "", ""
+    if subject.column:
         table, column = editor.choices.origin(subject.table, subject.via, subject.column)
+
+    async def fill(search: str) -> None:
         try:
-            found = await editor.values(table, column, "")
+            found = await editor.values(table, column, search)
         except MusterError as exc:
             # any value may be typed all the same
             if not made.is_deleted:
@@ -209,8 +215,29 @@ def _offer(editor: Editor, subject: Subject, made: ui.select) -> None:
             return
         if made.is_deleted:
             return
-        kept = dict(made.options) if isinstance(made.options, dict) else {}
+        if not search:
+            state["complete"] = len(found) < OFFERED
         counted = {text_of(v): f"{text_of(v)} · {rows:,}" for v, rows in found}
-        made.set_options({**kept, **counted}, value=made.value)
+        made.set_options({**_options(made), **counted}, value=made.value)
 
-    editor.later(fill())
+    async def typed(event: Any) -> None:
+        state["typed"] = str(event.args or "")
+        if column and state["typed"] and not state["complete"]:
+            await fill(state["typed"])
+
+    def leave() -> None:
+        words, state["typed"] = str(state["typed"]).strip(), ""
+        options = _options(made)
+        if not words or words in options.values():
+            return
+        options.setdefault(words, words)
+        made.set_options(options, value=[*made.value, words] if made.multiple else words)
+
+    made.on("input-value", typed, throttle=0.3, leading_events=False)
+    made.on("blur", leave)
+    if column:
+        editor.later(fill(""))
+
+
+def _options(made: ui.select) -> dict[Any, Any]:
+    return dict(made.options) if isinstance(made.options, dict) else {}

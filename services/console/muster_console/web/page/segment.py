@@ -1,0 +1,326 @@
+"""One segment: what it is, how its members developed, its runs and who uses it."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from nicegui import ui
+from nicegui.element import Element
+
+from muster_console.operation.action import Action, Options
+from muster_console.operation.action import act as act_on
+from muster_console.operation.history import HistoryPoint, Period, history
+from muster_console.operation.life import Usage, duplicate_segment, show_usage
+from muster_console.operation.refresh import refresh_segments
+from muster_console.operation.result import SegmentResult
+from muster_console.operation.segment import SegmentView, show_segment
+from muster_console.operation.workspace import Workspace
+from muster_console.web.component.dialog import Field, ask, confirm
+from muster_console.web.component.markup import (
+    button,
+    card,
+    facts,
+    link,
+    note,
+    path_to,
+    row,
+    stack,
+    tabs,
+    text,
+)
+from muster_console.web.component.table import Column, DataTable, Figure, chip
+from muster_console.web.component.trend import TrendPoint, trend_chart
+from muster_console.web.frame import heading
+from muster_console.web.live import Live, redraw
+from muster_console.web.policy import page
+from muster_console.web.visit import Visit, tell
+from muster_core.runs.status import explain
+from muster_core.security.role import Permission
+from muster_core.storage.run import RunRecord
+
+PERIODS = {
+    Period.WEEK: "7 days",
+    Period.MONTH: "30 days",
+    Period.HALF_YEAR: "6 months",
+    Period.ALL: "All",
+}
+_RUNS = (
+    Column(name="run", label="Run", kind="link", href="/runs/{run}"),
+    Column(name="status", label="Status", kind="status"),
+    Column(name="trigger", label="Started by"),
+    Column(name="began", label="Begun", kind="instant"),
+    Column(name="seconds", label="Took", kind="duration"),
+    Column(name="members", label="Members", kind="number"),
+    Column(name="joined", label="Joined", kind="number"),
+    Column(name="left", label="Left", kind="number"),
+    Column(name="error", label="What happened"),
+)
+
+
+async def segment_frame(visit: Visit, name: str) -> SegmentView:
+    """Put title, actions and parts of a segment's pages, and return the segment.
+
+    Raises:
+        NotFound: there is no such segment.
+    """
+    found = await visit.load(lambda workspace: show_segment(workspace, name))
+    ui.add_head_html('<link rel="stylesheet" href="/asset/builder.css">')
+    title = found.segment.display_name or name
+    lead = str(found.document.get("description", ""))
+    with heading(title, lead=lead, back=("/segments", "Segments")):
+        if visit.allows(Permission.EDIT):
+            _actions(visit, found)
+    entries = [
+        (path_to("segments", name), "Overview"),
+        (path_to("segments", name, "rules"), "Rules"),
+        (path_to("segments", name, "versions"), "Versions"),
+        (path_to("segments", name, "exports"), "Exports"),
+    ]
+    if visit.allows(Permission.MEMBERS):
+        entries.insert(2, (path_to("segments", name, "members"), "Members"))
+        entries.insert(3, (path_to("segments", name, "why"), "Why in or out"))
+    tabs(entries, visit.path.partition("?")[0], "Parts of the segment")
+    return found
+
+
+@page("/segments/{name}", permission=Permission.VIEW, title="Segment")
+async def segment(visit: Visit, name: str) -> None:
+    """Build the overview."""
+    await segment_frame(visit, name)
+    parts: dict[str, Any] = {}
+
+    def show(found: tuple[SegmentView, Usage]) -> None:
+        if not parts:
+            parts["head"] = Element("div")
+            parts["trend"] = card("Members over time")
+            parts["runs"] = card("Runs")
+        redraw(parts["head"], lambda: _facts(*found))
+        _runs(parts, found[0].runs)
+
+    def read(workspace: Workspace) -> tuple[SegmentView, Usage]:
+        return show_segment(workspace, name), show_usage(workspace, name)
+
+    await Live(visit, read, show).start()
+    if "trend" in parts:
+        with parts["trend"]:
+            await _trend(visit, name)
+
+
+def _facts(found: SegmentView, usage: Usage) -> None:
+    line = found.segment
+    with card():
+        with row():
+            chip(line.state)
+            chip(line.status)
+            if line.reason:
+                text(line.reason).classes("m-muted")
+            for tag in found.document.get("tags", []):
+                text(tag).classes("m-tag")
+        if line.problem:
+            note(line.problem, bad=True)
+        facts(
+            [
+                ("Members", lambda: Figure(line.members)),
+                ("Name", line.name),
+                ("Type", line.type),
+                ("Last refreshed", lambda: Figure(line.refreshed_at, "instant")),
+                ("Evaluated as of", lambda: Figure(line.as_of, "moment")),
+                ("Schedule", line.schedule),
+                ("Next run", lambda: Figure(line.next_due_at, "moment")),
+                ("Owner", getattr(line, "owner", None)),
+                ("Revision", line.rev),
+                ("Used by", lambda: _used(usage)),
+                ("Refers to", lambda: _listed(usage.refers_to, "segments")),
+                ("Measures", lambda: _listed(usage.measures, "measures")),
+            ]
+        )
+        if found.next_times:
+            with Element("details"):
+                with Element("summary"):
+                    text("The next times")
+                with Element("ul").classes("m-times"):
+                    for at in found.next_times[:5]:
+                        with Element("li"):
+                            Figure(at, "moment")
+
+
+def _used(usage: Usage) -> None:
+    used = usage.used_by
+    if not used.used and not used.drafts:
+        text("nothing")
+    _names(used.segments, "segments")
+    _names(used.drafts, "segments", " (draft)")
+    _names([*used.exports, *used.feeds], "exports")
+
+
+def _listed(names: list[str], section: str) -> None:
+    if not names:
+        text("nothing")
+    _names(names, section)
+
+
+def _names(names: list[str], section: str, words: str = "") -> None:
+    with Element("span").classes("m-tags"):
+        for name in names:
+            link(path_to(section, name), f"{name}{words}")
+
+
+def _runs(parts: dict[str, Any], runs: list[RunRecord]) -> None:
+    rows = [_run_row(run) for run in runs]
+    if "table" not in parts:
+        with parts["runs"]:
+            parts["table"] = DataTable(
+                _RUNS,
+                row_key="run",
+                caption="Runs of this segment",
+                noun=("run", "runs"),
+                sort_by="run",
+                sort_down=True,
+                empty="It has not run yet.",
+            )
+    parts["table"].set_rows(rows)
+
+
+def _run_row(run: RunRecord) -> dict[str, Any]:
+    status, code = explain(run.state, run.reason)
+    took = None
+    if run.started_at is not None and run.finished_at is not None:
+        took = (run.finished_at - run.started_at).total_seconds()
+    return {
+        "run": run.run_id,
+        "status": status,
+        "status_note": code,
+        "trigger": run.trigger,
+        "began": run.started_at or run.created_at,
+        "seconds": took,
+        "members": run.member_count,
+        "joined": run.joined,
+        "left": run.left,
+        "error": run.error or "",
+    }
+
+
+async def _trend(visit: Visit, name: str) -> None:
+    state = {"period": Period.MONTH}
+    with row().classes("m-periods") as choices:
+        choices.props["role"] = "group"
+        choices.props["aria-label"] = "How far back"
+    place = stack()
+
+    async def load(period: Period) -> None:
+        state["period"] = period
+        outcome = await visit.do(Permission.VIEW, lambda w: history(w, name, period))
+        if outcome.value is None:
+            return
+        found = outcome.value
+        points = [_point(point) for point in found.points]
+        before = None if found.before is None else _point(found.before)
+
+        def draw() -> None:
+            if points:
+                trend_chart(points, before=before)
+            else:
+                text("No version was published in this time.", tag="p").classes("m-muted")
+
+        redraw(place, draw)
+        redraw(choices, offer)
+
+    def offer() -> None:
+        for period, words in PERIODS.items():
+            made = button(words, partial(load, period), kind="plain")
+            made.props["aria-pressed"] = "true" if period is state["period"] else "false"
+
+    await load(Period.MONTH)
+
+
+def _point(point: HistoryPoint) -> TrendPoint:
+    return TrendPoint(point.published_at, point.version, point.members, point.joined, point.left)
+
+
+# --- actions
+
+
+def _actions(visit: Visit, found: SegmentView) -> None:
+    name, state = found.segment.name, found.segment.state
+
+    async def act(action: Action, options: Options, said: str) -> None:
+        outcome = await visit.do(Permission.EDIT, lambda w: act_on(w, action, [name], options))
+        if outcome.value is not None:
+            _tell(outcome.value[0], said)
+
+    async def refresh() -> None:
+        await visit.do(
+            Permission.EDIT,
+            lambda w: refresh_segments(w, [name]),
+            said="A refresh was asked for; it shows below.",
+        )
+
+    if state == "active":
+        button("Refresh", refresh, icon_name="refresh")
+    else:
+        activate = partial(act, Action.ACTIVATE, Options(), "It is active now.")
+        button("Activate", activate, icon_name="toggle_on")
+    edit = button("Edit", icon_name="edit", kind="main")
+    edit.on("click", lambda: ui.navigate.to(path_to("segments", name, "edit")))
+    with button("", icon_name="more_vert", label="More to do", kind="quiet"), ui.menu():
+        if state == "active":
+            off = partial(act, Action.DEACTIVATE, Options(), "It is inactive now.")
+            ui.menu_item("Deactivate", off)
+        ui.menu_item("Duplicate", partial(_duplicate, visit, name))
+        ui.menu_item("Rename", partial(_rename, visit, found))
+        ui.menu_item("Delete", partial(_delete, visit, name))
+
+
+def _tell(result: SegmentResult, said: str) -> None:
+    if result.refused:
+        tell(result.message or "It was refused.", bad=True)
+        return
+    tell(said)
+    for warning in result.warnings:
+        tell(f"Mind: {warning.message}")
+    ui.navigate.reload()
+
+
+def _duplicate(visit: Visit, name: str) -> None:
+    async def submit(given: dict[str, Any]) -> Any:
+        new = str(given["name"])
+        outcome = await visit.do(
+            Permission.EDIT, lambda w: duplicate_segment(w, name, new, state="draft")
+        )
+        if outcome.ok:
+            ui.navigate.to(path_to("segments", new, "edit"))
+        return outcome
+
+    fields = [Field(name="name", label="Name of the copy", value=f"{name}_copy")]
+    lead = "The copy is a draft, which opens in the builder."
+    ask(f"Duplicate {name}", fields, submit, action="Duplicate", lead=lead)
+
+
+def _rename(visit: Visit, found: SegmentView) -> None:
+    name = found.segment.name
+
+    async def submit(given: dict[str, Any]) -> Any:
+        options = Options(display_name=str(given["display_name"]) or None)
+        outcome = await visit.do(
+            Permission.EDIT, lambda w: act_on(w, Action.RENAME, [name], options)
+        )
+        if outcome.value is not None:
+            _tell(outcome.value[0], "It is renamed.")
+        return outcome
+
+    field = Field(name="display_name", label="Display name", value=found.segment.display_name)
+    ask(f"Rename {name}", [field], submit, lead="The name itself is fixed.")
+
+
+async def _delete(visit: Visit, name: str) -> None:
+    words = "It can be restored for 30 days. What uses it keeps it from being deleted."
+    if not await confirm(f"Delete {name}?", words, action="Delete", bad=True):
+        return
+    outcome = await visit.do(Permission.EDIT, lambda w: act_on(w, Action.DELETE, [name], Options()))
+    if outcome.value is None:
+        return
+    if outcome.value[0].refused:
+        tell(outcome.value[0].message or "It was refused.", bad=True)
+    else:
+        ui.navigate.to("/segments")
