@@ -134,7 +134,7 @@ class Tree:
                     ),
                 ).classes("m-field--combine")
             write(
-                "name of the rule",
+                "rule name",
                 rule.get("name") or "",
                 lambda name: editor.set_field(pointer, "name", name, absent=""),
                 most=200,

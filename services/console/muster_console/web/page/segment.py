@@ -8,20 +8,13 @@ from typing import Any
 from nicegui import ui
 from nicegui.element import Element
 
-from muster_console.operation.action import Action, Options
-from muster_console.operation.action import act as act_on
 from muster_console.operation.history import HistoryPoint, Period, history
-from muster_console.operation.life import Usage, duplicate_segment, show_usage
-from muster_console.operation.refresh import refresh_segments
-from muster_console.operation.result import SegmentResult
 from muster_console.operation.segment import SegmentView, show_segment
 from muster_console.operation.workspace import Workspace
-from muster_console.web.component.dialog import Field, ask, confirm
 from muster_console.web.component.markup import (
     button,
     card,
     facts,
-    link,
     note,
     path_to,
     row,
@@ -33,8 +26,9 @@ from muster_console.web.component.table import Column, DataTable, Figure, chip
 from muster_console.web.component.trend import TrendPoint, trend_chart
 from muster_console.web.frame import heading
 from muster_console.web.live import Live, redraw
+from muster_console.web.page.segment_action import segment_actions
 from muster_console.web.policy import page
-from muster_console.web.visit import Visit, tell
+from muster_console.web.visit import Visit
 from muster_core.runs.status import explain
 from muster_core.security.role import Permission
 from muster_core.storage.run import RunRecord
@@ -70,11 +64,10 @@ async def segment_frame(visit: Visit, name: str) -> SegmentView:
     lead = str(found.document.get("description", ""))
     with heading(title, lead=lead, back=("/segments", "Segments")):
         if visit.allows(Permission.EDIT):
-            _actions(visit, found)
+            segment_actions(visit, found)
     entries = [
         (path_to("segments", name), "Overview"),
         (path_to("segments", name, "rules"), "Rules"),
-        (path_to("segments", name, "versions"), "Versions"),
         (path_to("segments", name, "exports"), "Exports"),
     ]
     if visit.allows(Permission.MEMBERS):
@@ -90,16 +83,16 @@ async def segment(visit: Visit, name: str) -> None:
     await segment_frame(visit, name)
     parts: dict[str, Any] = {}
 
-    def show(found: tuple[SegmentView, Usage]) -> None:
+    def show(found: SegmentView) -> None:
         if not parts:
             parts["head"] = Element("div")
             parts["trend"] = card("Members over time")
             parts["runs"] = card("Runs")
-        redraw(parts["head"], lambda: _facts(*found))
-        _runs(parts, found[0].runs)
+        redraw(parts["head"], lambda: _facts(found))
+        _runs(parts, found.runs)
 
-    def read(workspace: Workspace) -> tuple[SegmentView, Usage]:
-        return show_segment(workspace, name), show_usage(workspace, name)
+    def read(workspace: Workspace) -> SegmentView:
+        return show_segment(workspace, name)
 
     await Live(visit, read, show).start()
     if "trend" in parts:
@@ -107,7 +100,7 @@ async def segment(visit: Visit, name: str) -> None:
             await _trend(visit, name)
 
 
-def _facts(found: SegmentView, usage: Usage) -> None:
+def _facts(found: SegmentView) -> None:
     line = found.segment
     with card():
         with row():
@@ -130,9 +123,6 @@ def _facts(found: SegmentView, usage: Usage) -> None:
                 ("Next run", lambda: Figure(line.next_due_at, "moment")),
                 ("Owner", getattr(line, "owner", None)),
                 ("Revision", line.rev),
-                ("Used by", lambda: _used(usage)),
-                ("Refers to", lambda: _listed(usage.refers_to, "segments")),
-                ("Measures", lambda: _listed(usage.measures, "measures")),
             ]
         )
         if found.next_times:
@@ -143,27 +133,6 @@ def _facts(found: SegmentView, usage: Usage) -> None:
                     for at in found.next_times[:5]:
                         with Element("li"):
                             Figure(at, "moment")
-
-
-def _used(usage: Usage) -> None:
-    used = usage.used_by
-    if not used.used and not used.drafts:
-        text("nothing")
-    _names(used.segments, "segments")
-    _names(used.drafts, "segments", " (draft)")
-    _names([*used.exports, *used.feeds], "exports")
-
-
-def _listed(names: list[str], section: str) -> None:
-    if not names:
-        text("nothing")
-    _names(names, section)
-
-
-def _names(names: list[str], section: str, words: str = "") -> None:
-    with Element("span").classes("m-tags"):
-        for name in names:
-            link(path_to(section, name), f"{name}{words}")
 
 
 def _runs(parts: dict[str, Any], runs: list[RunRecord]) -> None:
@@ -236,91 +205,3 @@ async def _trend(visit: Visit, name: str) -> None:
 
 def _point(point: HistoryPoint) -> TrendPoint:
     return TrendPoint(point.published_at, point.version, point.members, point.joined, point.left)
-
-
-# --- actions
-
-
-def _actions(visit: Visit, found: SegmentView) -> None:
-    name, state = found.segment.name, found.segment.state
-
-    async def act(action: Action, options: Options, said: str) -> None:
-        outcome = await visit.do(Permission.EDIT, lambda w: act_on(w, action, [name], options))
-        if outcome.value is not None:
-            _tell(outcome.value[0], said)
-
-    async def refresh() -> None:
-        await visit.do(
-            Permission.EDIT,
-            lambda w: refresh_segments(w, [name]),
-            said="A refresh was asked for; it shows below.",
-        )
-
-    if state == "active":
-        button("Refresh", refresh, icon_name="refresh")
-    else:
-        activate = partial(act, Action.ACTIVATE, Options(), "It is active now.")
-        button("Activate", activate, icon_name="toggle_on")
-    edit = button("Edit", icon_name="edit", kind="main")
-    edit.on("click", lambda: ui.navigate.to(path_to("segments", name, "edit")))
-    with button("", icon_name="more_vert", label="More to do", kind="quiet"), ui.menu():
-        if state == "active":
-            off = partial(act, Action.DEACTIVATE, Options(), "It is inactive now.")
-            ui.menu_item("Deactivate", off)
-        ui.menu_item("Duplicate", partial(_duplicate, visit, name))
-        ui.menu_item("Rename", partial(_rename, visit, found))
-        ui.menu_item("Delete", partial(_delete, visit, name))
-
-
-def _tell(result: SegmentResult, said: str) -> None:
-    if result.refused:
-        tell(result.message or "It was refused.", bad=True)
-        return
-    tell(said)
-    for warning in result.warnings:
-        tell(f"Mind: {warning.message}")
-    ui.navigate.reload()
-
-
-def _duplicate(visit: Visit, name: str) -> None:
-    async def submit(given: dict[str, Any]) -> Any:
-        new = str(given["name"])
-        outcome = await visit.do(
-            Permission.EDIT, lambda w: duplicate_segment(w, name, new, state="draft")
-        )
-        if outcome.ok:
-            ui.navigate.to(path_to("segments", new, "edit"))
-        return outcome
-
-    fields = [Field(name="name", label="Name of the copy", value=f"{name}_copy")]
-    lead = "The copy is a draft, which opens in the builder."
-    ask(f"Duplicate {name}", fields, submit, action="Duplicate", lead=lead)
-
-
-def _rename(visit: Visit, found: SegmentView) -> None:
-    name = found.segment.name
-
-    async def submit(given: dict[str, Any]) -> Any:
-        options = Options(display_name=str(given["display_name"]) or None)
-        outcome = await visit.do(
-            Permission.EDIT, lambda w: act_on(w, Action.RENAME, [name], options)
-        )
-        if outcome.value is not None:
-            _tell(outcome.value[0], "It is renamed.")
-        return outcome
-
-    field = Field(name="display_name", label="Display name", value=found.segment.display_name)
-    ask(f"Rename {name}", [field], submit, lead="The name itself is fixed.")
-
-
-async def _delete(visit: Visit, name: str) -> None:
-    words = "It can be restored for 30 days. What uses it keeps it from being deleted."
-    if not await confirm(f"Delete {name}?", words, action="Delete", bad=True):
-        return
-    outcome = await visit.do(Permission.EDIT, lambda w: act_on(w, Action.DELETE, [name], Options()))
-    if outcome.value is None:
-        return
-    if outcome.value[0].refused:
-        tell(outcome.value[0].message or "It was refused.", bad=True)
-    else:
-        ui.navigate.to("/segments")
