@@ -68,7 +68,7 @@ bench-export: $(READY) ## deliveries against a bare PyArrow writer, their memory
 
 # Two versions a kind, so each kind is killed twice as often; 7 kinds make 112 kills.
 test-kills: $(READY) ## kill exporters while they deliver to every kind of destination, each read 20 times a second (KILLS=8)
-	CHAOS_KILLS=$(or $(KILLS),8) $(BIN)/python -m pytest tests/integration/exporter/test_kill.py
+	CHAOS_KILLS=$(or $(KILLS),8) $(BIN)/python -m pytest -m "long or not long" tests/integration/exporter/test_kill.py
 
 # DuckDB makes the data and the answers; nothing else needs it, so only this target installs it.
 tpc: $(READY) ## members against the published answers of TPC-H and TPC-DS (SCALE=1)

@@ -149,7 +149,8 @@ def opened(schema):
         return made, [made]
     raw = open(path, "wb")
     packed = gzip.GzipFile("", "wb", 6, raw, mtime=0)
-    made = pacsv.CSVWriter(packed, schema)
+    # its usual 1,024 rows a write would be slow through Python's gzip
+    made = pacsv.CSVWriter(packed, schema, write_options=pacsv.WriteOptions(batch_size=65536))
     return made, [made, packed, raw]
 for path in paths:
     table = pq.ParquetFile(path).read(columns, use_threads=False)
