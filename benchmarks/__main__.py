@@ -1,6 +1,6 @@
 """Measure Muster: against other ways to count the same members, and against itself.
 
-    python -m benchmarks [refresh | report | sharing | kinds | export] ...
+    python -m benchmarks [refresh | report | sharing | kinds | export | listing] ...
 
 ``refresh``, the default, runs every contender on the same files: see `benchmarks.refreshing` for what may be
 chosen. ``report`` writes the report anew from the figures of earlier runs.
@@ -9,6 +9,7 @@ chosen. ``report`` writes the report anew from the figures of earlier runs.
 rows, and refreshes 500 segments of all kinds in one batch.
 ``export`` delivers many members to files against a bare PyArrow writer of the same rows, tells the exporter's memory,
 and what other sinks do beside one that hangs for ever.
+``listing`` times what the REST API answers about 1,000 segments.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import json
 import sys
 from pathlib import Path
 
-from benchmarks import exporting, kinds, refreshing, report, sharing
+from benchmarks import exporting, kinds, listing, refreshing, report, sharing
 
 
 def main() -> int:
@@ -45,6 +46,9 @@ def main() -> int:
     delivering.add_argument("--hang-members", type=int, default=200_000)
     delivering.add_argument("--rounds", type=int, default=3, help="pairs, in turn")
     delivering.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
+    part = parts.add_parser("listing")
+    part.add_argument("--segments", type=int, default=1_000)
+    part.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
     chosen = parser.parse_args(words)
     if chosen.part == "refresh":
         return refreshing.measure(chosen)
@@ -58,11 +62,13 @@ def main() -> int:
         if chosen.json:
             chosen.json.write_text(json.dumps({"export": delivered}, indent=2) + "\n")
         return 0
-    found = (
-        sharing.measure(chosen.customers, chosen.segments)
-        if chosen.part == "sharing"
-        else kinds.measure(chosen.customers)
-    )
+    found: object
+    if chosen.part == "listing":
+        found = listing.measure(chosen.segments)
+    elif chosen.part == "sharing":
+        found = sharing.measure(chosen.customers, chosen.segments)
+    else:
+        found = kinds.measure(chosen.customers)
     if chosen.json:
         chosen.json.write_text(json.dumps({chosen.part: found}, indent=2) + "\n")
     return 0

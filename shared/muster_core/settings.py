@@ -169,6 +169,12 @@ class Settings(BaseSettings):
     secret_keys: SecretStr | None = None
     #: Hosts and networks that connections may reach though they are not public, see docs/connections.md.
     outbound_allow: str = ""
+    #: Addresses of proxies before the console, separated by commas: their X-Forwarded headers are believed.
+    trusted_proxies: str = ""
+    #: A server elsewhere for the command line, and the token for it, by itself or in a file.
+    server: str | None = None
+    token: SecretStr | None = None
+    token_file: Path | None = None
     log_format: str = Field(default="json", pattern="^(json|console)$")
 
     def __init__(self, **values: Any) -> None:

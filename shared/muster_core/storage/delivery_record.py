@@ -55,9 +55,11 @@ def list_deliveries(
     *,
     export_name: str | None = None,
     segment_name: str | None = None,
+    state: DeliveryState | None = None,
+    before: int | None = None,
     limit: int = 50,
 ) -> list[StoredDelivery]:
-    """Return the newest deliveries, optionally of one export or one segment only."""
+    """Return the newest deliveries, of one export, one segment or in one state only, older than `before`."""
     query = (
         sa.select(
             delivery,
@@ -76,6 +78,10 @@ def list_deliveries(
         query = query.where(export.c.name == export_name)
     if segment_name is not None:
         query = query.where(segment.c.name == segment_name)
+    if state is not None:
+        query = query.where(delivery.c.state == state)
+    if before is not None:
+        query = query.where(delivery.c.id < before)
     return [
         StoredDelivery(
             export=row.export_name,

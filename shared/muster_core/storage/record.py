@@ -150,8 +150,9 @@ def list_runs(
     name: str | None = None,
     states: Sequence[str] | None = None,
     limit: int = 50,
+    before: int | None = None,
 ) -> list[RunRecord]:
-    """Return the latest runs, newest first: of one segment, or in some states, or all.
+    """Return the latest runs, newest first: of one segment, or in some states, or all, older than `before`.
 
     Raises:
         NotFound: there is no segment `name`.
@@ -162,6 +163,8 @@ def list_runs(
         query = query.where(segment.c.name == name)
     if states is not None:
         query = query.where(refresh_run.c.state.in_(states))
+    if before is not None:
+        query = query.where(refresh_run.c.id < before)
     return [RunRecord(**row) for row in connection.execute(query).mappings()]
 
 

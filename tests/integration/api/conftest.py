@@ -48,7 +48,10 @@ def workspace(
     database_url: str, redis_url: str, lake_url: str, tmp_path: Path
 ) -> Iterator[Workspace]:
     settings = Settings(
-        database_url=SecretStr(database_url), redis_url=SecretStr(redis_url), lake_url=lake_url
+        home=tmp_path / "home",
+        database_url=SecretStr(database_url),
+        redis_url=SecretStr(redis_url),
+        lake_url=lake_url,
     )
     table = pa.table({"id": ["a", "b"], "country": ["GB", None]})
     pq.write_table(table, tmp_path / "customers.parquet")
@@ -60,6 +63,13 @@ def workspace(
 
 @pytest.fixture
 def api(workspace: Workspace) -> Iterator[Api]:
+    with opened_api(workspace) as opened:
+        yield opened
+
+
+@contextmanager
+def opened_api(workspace: Workspace) -> Iterator[Api]:
+    """Serve the API over `workspace`, with a token of every role and of a viewer who may see members."""
     tokens = {}
     for role in Role:
         create_person(workspace, role, role, members=False, password=None)
@@ -75,7 +85,8 @@ def api(workspace: Workspace) -> Iterator[Api]:
 def _served(app: FastAPI) -> Iterator[str]:
     """Serve `app` as the product does, on a port of its own."""
     listening = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=1))
+    config = uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=1, proxy_headers=False)
+    server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
     eventually(lambda: server.started)

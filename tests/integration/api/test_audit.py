@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -10,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from tests.integration.api.conftest import Api
 from tests.integration.api.test_segment import save
 
+from muster_console.api.policy import every_route
 from muster_core.storage import audit
 from muster_core.storage.database import transaction
 
@@ -33,6 +35,52 @@ def test_each_act_is_recorded_once_with_who_and_what(api: Api) -> None:
     # what is refused, and what changes nothing, leaves no trace of an act
     assert save(api, headers={"If-Match": '"9"'}).status_code == 412
     assert len(_entries(api, object="british")) == 3
+
+
+#: What changes nothing though it is asked with POST: looks, and what only others can answer.
+LOOKS = {"/exports/check", "/catalog/check", "/sign-in", "/system/collect"}
+
+
+def test_no_change_leaves_the_record_as_it_was(api: Api) -> None:
+    """Whatever is done over any route is an entry; a route that is added is asked here, too."""
+
+    def entries() -> int:
+        return int(api.call("administrator", "GET", "/audit/verify").json()["entries"])
+
+    save(api)
+    asked = api.call("contributor", "POST", "/segments/refresh", json={"names": ["british"]}).json()
+    refresh = api.call("contributor", "POST", "/system/refresh").json()["id"]
+    token = api.call("administrator", "POST", "/tokens", json={"name": "x"}).json()["id"]
+    places = {
+        "run_id": asked[0]["run_id"],
+        "refresh_id": refresh,
+        "token_id": token,
+        "name": "british",
+    }
+    bodies: dict[str, object] = {
+        "/system/schedule": {"cron": "0 6 * * *"},
+        "/users": {"name": "eve"},
+        "/users/{name}": {"members": True},
+        "/tokens": {"name": "y"},
+        "/segments/refresh": {"names": ["british"]},
+    }
+    done = 0
+    for route in every_route(api.app):
+        template = str(route.path).removeprefix("/api/v1")
+        for method in set(route.methods or ()) - {"GET"}:
+            if template in LOOKS or (method, template) == ("DELETE", "/segments/{name}"):
+                continue
+            names = re.findall(r"\{([a-z_]+)\}", template)
+            own = {"name": "viewer"} if template.startswith("/users") else {}
+            path = template.format(**dict.fromkeys(names, "1") | places | own)
+            before = entries()
+            answer = api.call("administrator", method, path, json=bodies.get(template, {}))
+            if answer.is_success:
+                done += 1
+                assert entries() > before, (method, path)
+            else:
+                assert entries() == before, (method, path)
+    assert done >= 8
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import gzip
+import json
+from urllib.parse import quote
 
 import pytest
+from sqlalchemy import text
 from tests.integration.api.conftest import Api
 
 from muster_console.operation.access import change_person, create_token, revoke_token
@@ -129,3 +132,92 @@ def test_names_with_markup_and_escapes_come_back_as_they_are(api: Api) -> None:
     assert api.call("administrator", "POST", "/users", json={"name": "a\nb"}).status_code == 422
     assert api.call("administrator", "POST", "/users", json={"name": " "}).status_code == 422
     assert api.call("administrator", "POST", "/users", json={"name": "viewer"}).status_code == 409
+
+
+def test_a_token_that_ran_out_lets_nobody_in(api: Api, workspace) -> None:
+    """H64."""
+    _, token = create_token(workspace, "viewer", "x", role=None, members=False)
+    assert _with(api, f"Bearer {token}").status_code == 200
+    with workspace.database.begin() as connection:
+        connection.execute(text("UPDATE api_token SET expires_at = clock_timestamp()"))
+    assert _with(api, f"Bearer {token}").status_code == 401
+    for days in (0, -1, 100_000, 1e400):
+        given = {"name": "x", "days": days}
+        content = json.dumps(given).replace("Infinity", "1e400")
+        answer = api.call(
+            "administrator",
+            "POST",
+            "/tokens",
+            content=content,
+            headers={"Content-Type": "application/json"},
+        )
+        assert answer.status_code in (401, 422)
+
+
+STRANGE = (
+    *("<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "javascript:alert(1)"),
+    *("\u202eabc", "a\u200db", "a" + "\u0301" * 10_000, "\U0001f600", "", " ", "x" * 257),
+    *(" lead", "trail ", "a\x1b[2J", "a\nlevel=info", "..", "a/b", "a%00b", "CON", "Caf\u00e9"),
+)
+
+
+def test_a_name_that_could_be_mistaken_is_refused(api: Api) -> None:
+    """H57 to H61: names of things are plain, so nothing that shows them has to be trusted."""
+    where = {"kind": "attribute", "column": "country", "compare": "eq", "value": "GB"}
+    new = {"If-None-Match": "*"}
+    for name in STRANGE:
+        segment = {"name": name, "rules": [{"where": where}]}
+        export = {"name": name, "connection": "there", "segments": ["x"]}
+        connection = {"document": {"name": name, "kind": "s3", "bucket": "some-bucket"}}
+        files = {"files": [{"name": "a.yaml", "text": json.dumps(segment)}]}
+        kept = quote(name, safe="")
+        answers = [
+            api.call("contributor", "PUT", f"/segments/{kept}", json=segment, headers=new),
+            api.call("contributor", "POST", "/exports", json={"documents": [export]}),
+            api.call("administrator", "POST", "/connections", json=connection),
+            api.call("contributor", "POST", "/definitions", json=files),
+        ]
+        for answer in answers:
+            assert answer.status_code in (404, 405, 422), (name, answer.text)
+    assert api.call("viewer", "GET", "/segments").json()["total"] == 0
+
+
+def test_what_a_request_says_of_itself_is_not_believed(api: Api) -> None:
+    """H74 and H76."""
+    spoofed = {
+        "X-HTTP-Method-Override": "DELETE",
+        "X-Forwarded-For": "127.0.0.1",
+        "X-Forwarded-User": "administrator",
+        "Host": "evil.example",
+        "Origin": "https://evil.example",
+    }
+    answer = api.call("viewer", "GET", "/me", headers=spoofed)
+    assert (answer.status_code, answer.json()["role"]) == (200, "viewer")
+    assert "evil.example" not in str(answer.headers) + answer.text
+    assert not [name for name in answer.headers if name.startswith("access-control-")]
+    assert api.call(None, "GET", "/users", headers=spoofed).status_code == 401
+    followed = api.call("viewer", "GET", "/runs/events?run=1", headers=spoofed)
+    assert not [name for name in followed.headers if name.startswith("access-control-")]
+    # another address for every attempt makes guessing no faster
+    for attempt in range(6):
+        bad = {"name": "administrator", "password": "wrong" * 4}
+        from_elsewhere = {"X-Forwarded-For": f"203.0.113.{attempt}"}
+        answer = api.client.post("/api/v1/sign-in", json=bad, headers=from_elsewhere)
+    assert answer.status_code == 429
+
+
+def test_fields_of_the_record_are_not_set_from_outside(api: Api) -> None:
+    """H75."""
+    where = {"kind": "attribute", "column": "country", "compare": "eq", "value": "GB"}
+    for field in ("published_version", "created_by", "id", "workspace_id", "rev", "member_count"):
+        document = {"name": "mine", "rules": [{"where": where}], field: 7}
+        new = {"If-None-Match": "*"}
+        answer = api.call("contributor", "PUT", "/segments/mine", json=document, headers=new)
+        assert answer.status_code == 422, field
+    assert api.call("viewer", "GET", "/segments/mine").status_code == 404
+    assert (
+        api.call("contributor", "POST", "/tokens", json={"name": "x", "user": "viewer"}).json()[
+            "type"
+        ]
+        == "urn:muster:not_allowed"
+    )

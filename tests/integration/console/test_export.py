@@ -61,14 +61,14 @@ def written(tmp_path: Path) -> Path:
 
 
 def test_a_check_tells_problems_and_sizes_and_changes_nothing(workspace, written, world):
-    ((name, problems, sizes),) = operation.check_exports(workspace, written)
-    assert (name, problems) == ("crm", [])
-    assert [(s.segment, s.version, s.members) for s in sizes] == [
+    (checked,) = operation.check_exports(workspace, written)
+    assert (checked.name, checked.problems) == ("crm", [])
+    assert [(s.segment, s.version, s.members) for s in checked.segments] == [
         ("vip", 1, world.members("vip", 1, ["id"]).num_rows)
     ]
     written.write_text(EXPORT.replace("email", "mail") + "mode: mirror\n")
-    ((_, problems, _),) = operation.check_exports(workspace, written)
-    assert [p.pointer for p in problems] == ["/columns/0", "/mode"]
+    (checked,) = operation.check_exports(workspace, written)
+    assert [p.pointer for p in checked.problems] == ["/columns/0", "/mode"]
     assert operation.list_exports(workspace) == []
 
 

@@ -8,12 +8,17 @@ from typing import Any
 from fastapi import APIRouter, FastAPI, Request, Response
 
 from muster_console.api.body import BodyLimit
+from muster_console.api.description import describe
 from muster_console.api.policy import Viewing, check_policies
 from muster_console.api.problem import RESPONSES, answer_errors
 from muster_console.api.route import (
     access,
+    catalog,
     column,
+    connection,
     customer,
+    definition,
+    export,
     insight,
     measure,
     run,
@@ -23,6 +28,7 @@ from muster_console.api.route import (
 from muster_console.operation.workspace import Workspace
 
 PREFIX = "/api/v1"
+_OTHERS = (export, connection, catalog, customer, access, system)
 _HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
@@ -37,16 +43,23 @@ def create_api(workspace: Workspace) -> FastAPI:
     Raises:
         RouteWithoutPolicy: a route says not who may take it.
     """
-    app = FastAPI(title="Muster", version="1", openapi_url=None, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="Muster",
+        version="1",
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
     app.state.workspace = workspace
-    root = APIRouter(prefix=PREFIX, responses=RESPONSES)
-    for module in (insight, column, segment, run, measure, customer, access, system):
+    root = APIRouter(prefix=PREFIX, responses=RESPONSES, redirect_slashes=False)
+    for module in (insight, column, segment, definition, run, measure, *_OTHERS):
         root.include_router(module.router)
 
     @root.get("/openapi.json", tags=["system"])
     def description(workspace: Viewing) -> dict[str, Any]:
         """Return the OpenAPI description of this API."""
-        return app.openapi()
+        return describe(app)
 
     app.include_router(root)
     answer_errors(app)

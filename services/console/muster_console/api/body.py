@@ -9,6 +9,8 @@ from pydantic import AfterValidator
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from muster_console.api.problem import UnusableRequest, problem_response
+from muster_core.documents.text import Written, read_text
+from muster_core.errors import InvalidInput, Problem
 
 #: Bytes of one request body.
 LARGEST_BODY = 1_000_000
@@ -86,3 +88,15 @@ async def document_text(request: Request) -> str:
         return (await request.body()).decode()
     except UnicodeDecodeError as exc:
         raise UnusableRequest(400, "The body is not text in UTF-8.") from exc
+
+
+def one_document(text: str) -> Written:
+    """Return the one document a body holds, with the lines of what stands in it.
+
+    Raises:
+        InvalidInput: it is no YAML or JSON, or holds none or several.
+    """
+    found = read_text(text, file="body")
+    if len(found) != 1:
+        raise InvalidInput([Problem(message="the body holds one document")])
+    return found[0]

@@ -18,6 +18,8 @@ from muster_core.storage import idempotency as storage
 from muster_core.storage.database import transaction
 
 _LONGEST_KEY = 255
+#: In the OpenAPI description of a route whose answer is shown once: it is kept nowhere.
+SHOWN_ONCE = "x-shown-once"
 _Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
@@ -29,11 +31,20 @@ class IdempotentRoute(APIRoute):
         handle = super().get_route_handler()
         if "POST" not in (self.methods or ()):
             return handle
+        secret = (self.openapi_extra or {}).get(SHOWN_ONCE, False)
 
         async def once(request: Request) -> Response:
             key = request.headers.get("idempotency-key")
             if key is None:
                 return await handle(request)
+            if secret:
+                raise InvalidInput(
+                    [
+                        Problem(
+                            message="the answer is a secret and not kept; send no Idempotency-Key"
+                        )
+                    ]
+                )
             if not 0 < len(key) <= _LONGEST_KEY or not key.isprintable():
                 raise InvalidInput(
                     [Problem(message="the Idempotency-Key has 1 to 255 printable characters")]

@@ -69,21 +69,26 @@ def page_of(
     limit: int,
     cursor: str | None,
     name: Callable[[Item], str],
+    value: Callable[[Item, str], Any] = getattr,
 ) -> Page[Item]:
     """Return one page of `items`; equal values stand by name, missing ones last.
+
+    `value` tells what an item has in a column.
 
     Raises:
         InvalidInput: the cursor is not one of this list and order.
     """
 
     def place(item: Item) -> tuple[Any, str]:
-        return getattr(item, order.column), name(item)
+        found = value(item, order.column)
+        # a list stands where its text would
+        return ", ".join(map(str, found)) if isinstance(found, list | tuple) else found, name(item)
 
     by_name = sorted(items, key=name)
     present = [item for item in by_name if place(item)[0] is not None]
     present.sort(key=lambda item: _comparable(place(item)[0]), reverse=order.down)
     ordered = present + [item for item in by_name if place(item)[0] is None]
-    start = _start(ordered, order, cursor, name) if cursor else 0
+    start = _start(ordered, order, cursor, place) if cursor else 0
     shown = ordered[start : start + limit]
     more = start + limit < len(ordered)
     return Page(
@@ -93,18 +98,20 @@ def page_of(
     )
 
 
-def _start(ordered: Sequence[Item], order: Order, cursor: str, name: Callable[[Item], str]) -> int:
+def _start(
+    ordered: Sequence[Item], order: Order, cursor: str, place: Callable[[Item], tuple[Any, str]]
+) -> int:
     value, last = _read_cursor(order, cursor)
-    for index, item in enumerate(ordered):
-        if name(item) == last:
+    places = [place(item) for item in ordered]
+    for index, (_, name) in enumerate(places):
+        if name == last:
             return index + 1
     # the last one shown is gone meanwhile: go on where it stood
-    for index, item in enumerate(ordered):
-        own = getattr(item, order.column)
+    for index, (own, name) in enumerate(places):
         if value is not None and own is None:
             return index
         if value is None or own is None:
-            if own is None and name(item) > last:
+            if own is None and name > last:
                 return index
             continue
         a, b = _comparable(own), _comparable(value)
@@ -112,7 +119,7 @@ def _start(ordered: Sequence[Item], order: Order, cursor: str, name: Callable[[I
             behind = (b > a) if order.down else (a > b)
         except TypeError as exc:
             raise _wrong() from exc
-        if behind or (a == b and name(item) > last):
+        if behind or (a == b and name > last):
             return index
     return len(ordered)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import structlog
@@ -13,7 +14,7 @@ from starlette.exceptions import HTTPException
 
 from muster_console.operation.access import TooManyAttempts, WrongPassword
 from muster_core import errors
-from muster_core.errors import InvalidInput, MusterError, TransientError
+from muster_core.errors import InvalidInput, MusterError, Problem, TransientError
 from muster_core.security.role import Permission
 
 MEDIA_TYPE = "application/problem+json"
@@ -77,8 +78,12 @@ class ProblemItem(BaseModel):
     pointer: str = ""
     message: str
     hint: str | None = None
+    #: The file among those that were sent; None where the body itself is meant.
+    file: str | None = None
     line: int | None = None
     column: int | None = None
+    #: The line of an expression with a caret under the place.
+    excerpt: str | None = None
 
 
 class ProblemDocument(BaseModel):
@@ -90,6 +95,8 @@ class ProblemDocument(BaseModel):
     title: str
     status: int
     detail: str
+    #: What to do, where that can be said; `detail` ends with it, too.
+    hint: str | None = None
     problems: list[ProblemItem] = []
 
 
@@ -113,7 +120,25 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
 }
 
 
-def problem_response(status: int, code: str, detail: str, problems: Any = ()) -> JSONResponse:
+def problem_items(problems: Iterable[Problem]) -> list[ProblemItem]:
+    """Return problems as answers hold them."""
+    return [
+        ProblemItem(
+            pointer=p.pointer,
+            message=p.message,
+            hint=p.hint,
+            file=None if p.file == "body" else p.file,
+            line=p.line,
+            column=p.column,
+            excerpt=p.excerpt,
+        )
+        for p in problems
+    ]
+
+
+def problem_response(
+    status: int, code: str, detail: str, problems: Any = (), *, hint: str | None = None
+) -> JSONResponse:
     """Return the answer to what went wrong."""
     headers = {}
     if status == 401:
@@ -125,6 +150,7 @@ def problem_response(status: int, code: str, detail: str, problems: Any = ()) ->
         title=code.replace("_", " "),
         status=status,
         detail=detail,
+        hint=hint,
         problems=list(problems),
     )
     return JSONResponse(document.model_dump(), status, headers, media_type=MEDIA_TYPE)
@@ -142,14 +168,8 @@ def answer_errors(app: FastAPI) -> None:
         )
         if isinstance(exc, TransientError) or status >= 500:
             _log.warning("request_failed", path=request.url.path, error_class=exc.code)
-        problems = exc.problems if isinstance(exc, InvalidInput) else []
-        items = [
-            ProblemItem(
-                pointer=p.pointer, message=p.message, hint=p.hint, line=p.line, column=p.column
-            )
-            for p in problems
-        ]
-        return problem_response(status, exc.code, str(exc), items)
+        items = problem_items(exc.problems if isinstance(exc, InvalidInput) else ())
+        return problem_response(status, exc.code, str(exc), items, hint=exc.hint)
 
     @app.exception_handler(RequestValidationError)
     def invalid(request: Request, exc: RequestValidationError) -> JSONResponse:

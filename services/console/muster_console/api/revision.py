@@ -30,7 +30,7 @@ def expected_revision(if_match: str | None, if_none_match: str | None) -> int:
         return 0
     if if_match is None:
         raise PreconditionMissing
-    found = re.fullmatch(r'"([1-9]\d{0,9})"', if_match.strip())
+    found = re.fullmatch(r'"([1-9]\d{0,17})"', if_match.strip())
     if found is None:
         raise ChangedMeanwhile("There is no such revision.")
     return int(found[1])

@@ -32,6 +32,9 @@ def serve(settings: Settings, *, host: str, port: int) -> None:
             log_config=None,
             access_log=False,
             server_header=False,
+            # whoever signs in is who is connected: a header could name somebody else for every attempt
+            proxy_headers=bool(settings.trusted_proxies),
+            forwarded_allow_ips=settings.trusted_proxies,
             timeout_graceful_shutdown=_GRACE_SECONDS,
         )
         with _signed_on(workspace):

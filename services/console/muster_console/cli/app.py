@@ -6,9 +6,11 @@ at a status should wait for what applies a catalog.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from importlib import import_module
 from importlib.metadata import version
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -68,7 +70,7 @@ app = typer.Typer(
     cls=_OnDemand,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
+    add_completion=True,
 )
 
 
@@ -80,6 +82,23 @@ def _print_version(asked: bool) -> None:
 
 @app.callback()
 def main(
+    *,
+    server: Annotated[
+        str | None,
+        typer.Option(
+            help="Work on a Muster elsewhere, over its REST API.",
+            metavar="URL",
+            envvar="MUSTER_SERVER",
+        ),
+    ] = None,
+    token_file: Annotated[
+        Path | None,
+        typer.Option(
+            help="A file with the token for it; else MUSTER_TOKEN holds one.",
+            metavar="FILE",
+            envvar="MUSTER_TOKEN_FILE",
+        ),
+    ] = None,
     version_: Annotated[
         bool,
         typer.Option(
@@ -88,3 +107,7 @@ def main(
     ] = False,
 ) -> None:
     """Keep customer segments fresh, and deliver them."""
+    # settings like any others: whatever opens a workspace reads them
+    for name, value in (("MUSTER_SERVER", server), ("MUSTER_TOKEN_FILE", token_file)):
+        if value is not None:
+            os.environ[name] = str(value)

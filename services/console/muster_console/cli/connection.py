@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from muster_console.cli.completion import connection_names
 from muster_console.cli.output import JsonOption, print_facts, print_json, print_table
 from muster_console.operation import connection as operation
 from muster_console.operation.workspace import open_workspace
@@ -15,7 +16,10 @@ from muster_core.storage.connection import StoredConnection
 
 app = typer.Typer(help="Destinations by name, with their credentials.", no_args_is_help=True)
 
-Name = Annotated[str, typer.Argument(help="The connection's name.", metavar="NAME")]
+Name = Annotated[
+    str,
+    typer.Argument(help="The connection's name.", metavar="NAME", autocompletion=connection_names),
+]
 Secrets = Annotated[
     Path, typer.Option(help="A file with the credentials; - reads standard input.", metavar="FILE")
 ]

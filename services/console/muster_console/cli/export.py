@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from muster_console.cli.completion import export_names, segment_names
 from muster_console.cli.output import JsonOption, print_facts, print_json, print_table
 from muster_console.operation import export as operation
 from muster_console.operation.workspace import open_workspace
@@ -19,8 +20,12 @@ from muster_core.storage.export import StoredExport
 
 app = typer.Typer(help="Where members are delivered to, and how far that is.", no_args_is_help=True)
 
-Name = Annotated[str, typer.Argument(help="The export's name.", metavar="NAME")]
-Segment = Annotated[str, typer.Argument(help="The segment's name.", metavar="SEGMENT")]
+Name = Annotated[
+    str, typer.Argument(help="The export's name.", metavar="NAME", autocompletion=export_names)
+]
+Segment = Annotated[
+    str, typer.Argument(help="The segment's name.", metavar="SEGMENT", autocompletion=segment_names)
+]
 Delivery = Annotated[
     int, typer.Argument(help="The delivery's id, see `muster export deliveries`.", metavar="ID")
 ]
@@ -52,27 +57,18 @@ def check(
     with open_workspace() as workspace:
         found = operation.check_exports(workspace, path)
     if json:
-        print_json(
-            [
-                {
-                    "name": name,
-                    "problems": [asdict(p) for p in problems],
-                    "segments": [asdict(s) for s in sizes],
-                }
-                for name, problems, sizes in found
-            ]
-        )
+        print_json([asdict(checked) for checked in found])
     else:
         rows = [
-            (name, size.segment, size.version, size.members)
-            for name, _, sizes in found
-            for size in sizes
+            (checked.name, size.segment, size.version, size.members)
+            for checked in found
+            for size in checked.segments
         ]
         print_table("", ("export", "segment", "version", "rows"), rows)
-        for name, problems, _ in found:
-            for problem in problems:
-                typer.echo(f"{name}: {problem}")
-    if any(problems for _, problems, _ in found):
+        for checked in found:
+            for problem in checked.problems:
+                typer.echo(f"{checked.name}: {problem}")
+    if any(checked.problems for checked in found):
         raise typer.Exit(2)
 
 

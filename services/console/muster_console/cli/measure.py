@@ -11,6 +11,7 @@ import yaml
 from rich.syntax import Syntax
 
 from muster_console.cli import editor
+from muster_console.cli.completion import measure_names
 from muster_console.cli.output import (
     JsonOption,
     console,
@@ -26,7 +27,9 @@ from muster_console.operation.workspace import open_workspace
 
 app = typer.Typer(help="Aggregates with a name, which rules use.", no_args_is_help=True)
 
-Name = Annotated[str, typer.Argument(help="The measure's name.", metavar="NAME")]
+Name = Annotated[
+    str, typer.Argument(help="The measure's name.", metavar="NAME", autocompletion=measure_names)
+]
 
 
 @app.command()

@@ -11,6 +11,7 @@ import yaml
 from rich.syntax import Syntax
 
 from muster_console.cli import insight
+from muster_console.cli.completion import segment_names
 from muster_console.cli.output import (
     JsonOption,
     console,
@@ -36,7 +37,9 @@ from muster_core.exports.document import Format
 app = typer.Typer(help="Who belongs to what.", no_args_is_help=True)
 insight.register(app)
 
-Name = Annotated[str, typer.Argument(help="The segment's name.", metavar="NAME")]
+Name = Annotated[
+    str, typer.Argument(help="The segment's name.", metavar="NAME", autocompletion=segment_names)
+]
 Columns = Annotated[
     str,
     typer.Option(
@@ -264,7 +267,10 @@ def cancel(name: Name, *, json: JsonOption = False) -> None:
 @app.command()
 def refresh(
     names: Annotated[
-        list[str] | None, typer.Argument(help="The segments to refresh.", metavar="NAME...")
+        list[str] | None,
+        typer.Argument(
+            help="The segments to refresh.", metavar="NAME...", autocompletion=segment_names
+        ),
     ] = None,
     *,
     all_: Annotated[bool, typer.Option("--all", help="Every active segment.")] = False,

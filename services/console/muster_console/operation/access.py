@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
 
+from muster_console.operation.remote import over
 from muster_console.operation.workspace import Workspace
-from muster_core.errors import Conflict, InvalidInput, MusterError, Problem
+from muster_core.errors import Conflict, InvalidInput, MusterError, NotFound, Problem
 from muster_core.security.role import Principal, Role
 from muster_core.storage import audit
 from muster_core.storage import person as storage
@@ -31,6 +34,7 @@ class WrongPassword(MusterError):
     code = "wrong_password"
 
 
+@over("POST", "/users")
 def create_person(
     workspace: Workspace, name: str, role: Role, *, members: bool, password: str | None
 ) -> None:
@@ -46,6 +50,7 @@ def create_person(
         audit.record(connection, workspace.actor, "user.created", name, detail)
 
 
+@over("PATCH", "/users/{name}")
 def change_person(
     workspace: Workspace,
     name: str,
@@ -73,12 +78,33 @@ def change_person(
         audit.record(connection, workspace.actor, "user.changed", name, detail)
 
 
+@over("GET", "/users", pages="cursor")
 def list_people(workspace: Workspace) -> list[StoredPerson]:
     """Return everybody by name."""
     with transaction(workspace.database) as connection:
         return storage.list_people(connection)
 
 
+@over("GET", "/users/{name}")
+def get_person(workspace: Workspace, name: str) -> StoredPerson:
+    """Return one person.
+
+    Raises:
+        NotFound: there is nobody of that name.
+    """
+    found = next((person for person in list_people(workspace) if person.name == name), None)
+    if found is None:
+        raise NotFound(f"There is nobody called `{name}`.", hint="`muster user list` shows all.")
+    return found
+
+
+@over(
+    "POST",
+    "/tokens",
+    names={"owner": "user", "lifetime": "days"},
+    values={"lifetime": lambda lifetime: lifetime.days},
+    read=lambda answer: (answer["id"], answer["token"]),
+)
 def create_token(
     workspace: Workspace,
     owner: str,
@@ -103,6 +129,7 @@ def create_token(
     return token_id, token
 
 
+@over("DELETE", "/tokens/{token_id}")
 def revoke_token(workspace: Workspace, token_id: int, *, owner: str | None = None) -> None:
     """End a token at once; `owner` restricts it to a person's own ones.
 
@@ -114,6 +141,7 @@ def revoke_token(workspace: Workspace, token_id: int, *, owner: str | None = Non
         audit.record(connection, workspace.actor, "token.revoked", str(token_id))
 
 
+@over("GET", "/tokens", pages="cursor")
 def list_tokens(workspace: Workspace, *, owner: str | None = None) -> list[StoredToken]:
     """Return tokens, the newest first."""
     with transaction(workspace.database) as connection:
@@ -153,6 +181,13 @@ def principal_of_token(workspace: Workspace, token: str) -> Principal | None:
         return storage.principal_of_token(connection, token)
 
 
+def _entry_of(answer: Mapping[str, Any]) -> AuditEntry:
+    hashes = {name: bytes.fromhex(answer[name]) for name in ("previous", "hash")}
+    at = datetime.fromisoformat(answer["at"])
+    return AuditEntry(**{**answer, **hashes, "at": at})
+
+
+@over("GET", "/audit", pages="before", read=lambda answer: [_entry_of(entry) for entry in answer])
 def list_entries(
     workspace: Workspace,
     *,
@@ -168,6 +203,7 @@ def list_entries(
         )
 
 
+@over("GET", "/audit/verify", read=lambda answer: (answer["entries"], answer["broken_at"]))
 def verify_entries(workspace: Workspace) -> tuple[int, int | None]:
     """Read along the chain of entries; return how many fit, and the first number that does not."""
     with transaction(workspace.database) as connection:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from sqlalchemy import Connection
 
 from muster_console.operation.definition import broken, known_definitions
 from muster_console.operation.file import read_file
+from muster_console.operation.remote import over
 from muster_console.operation.workspace import Workspace, required_catalog
-from muster_core.catalog.document import Catalog
+from muster_core.catalog.document import Catalog, TableDocument
 from muster_core.catalog.text import read_catalog
-from muster_core.errors import InvalidInput
+from muster_core.errors import InvalidInput, Problem
+from muster_core.lake.address import scheme_of
 from muster_core.lake.inspect import Inspection, Progress, resolve_catalog
 from muster_core.rules.check import check_measures
 from muster_core.rules.limit import Limits
@@ -43,13 +45,51 @@ def check_catalog(path: Path, progress: Progress | None = None) -> Inspection:
     return resolve_catalog(document, base=path.absolute().parent, file=str(path), progress=progress)
 
 
+def check_catalog_text(text: str) -> Inspection:
+    """Hold a catalog that comes from elsewhere against the data; its sources are addresses or absolute paths.
+
+    Raises:
+        InvalidInput: with every problem, sources with a relative path among them.
+        SourceMissing, SourceUnreadable, DuplicateKeys, NullKeys: what is wrong with the data.
+    """
+    document = read_catalog(text, "body")
+    places: list[tuple[str, TableDocument]] = [("/profile", document.profile)]
+    places += [(f"/tables/{name}", table) for name, table in document.tables.items()]
+    problems = [
+        Problem(
+            message="the path is relative, and there is no file it could start from",
+            pointer=f"{pointer}/source/parquet",
+            hint="Write an absolute path of the server, s3:// or abfs://.",
+        )
+        for pointer, table in places
+        if (place := table.source.parquet) is not None
+        and scheme_of(place) is None
+        and not PurePosixPath(place).is_absolute()
+    ]
+    if problems:
+        raise InvalidInput(problems)
+    return resolve_catalog(document, base=Path("/"), file="body")
+
+
 def apply_catalog(workspace: Workspace, path: Path, progress: Progress | None = None) -> Applied:
     """Check the catalog and put it in use; what saved segments and measures use must still be there.
 
     Raises:
         InvalidInput: with every problem of the file, or of what it would break.
     """
-    inspection = check_catalog(path, progress)
+    return _apply(workspace, check_catalog(path, progress))
+
+
+def apply_catalog_text(workspace: Workspace, text: str) -> Applied:
+    """Check a catalog that comes from elsewhere and put it in use.
+
+    Raises:
+        InvalidInput: with every problem, or with what it would break.
+    """
+    return _apply(workspace, check_catalog_text(text))
+
+
+def _apply(workspace: Workspace, inspection: Inspection) -> Applied:
     with transaction(workspace.database) as connection:
         lock_saving(connection)
         _keep_definitions_valid(connection, inspection.catalog, workspace.settings.limits)
@@ -59,6 +99,7 @@ def apply_catalog(workspace: Workspace, path: Path, progress: Progress | None = 
     return Applied(id=found, changed=changed, inspection=inspection)
 
 
+@over("GET", "/catalog")
 def show_catalog(workspace: Workspace) -> Catalog:
     """Return the catalog in use.
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from muster_console.operation.remote import over
 from muster_console.operation.workspace import Workspace
 from muster_core.collection import collect as collection
 from muster_core.collection.collect import Collection
 from muster_core.errors import Conflict
 
 
+@over("POST", "/system/collect")
 def collect(workspace: Workspace, *, dry_run: bool) -> Collection:
     """Collect once, or with `dry_run` say what would be done; who waits for it sees the result.
 

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
+from muster_console.operation.remote import over
 from muster_console.operation.workspace import Workspace
 from muster_core.rules.condition import All, Any_, Condition, Not
 from muster_core.rules.document import SegmentDocument, parse_segment
@@ -52,6 +53,7 @@ class SegmentCounts:
         return asdict(self)
 
 
+@over("GET", "/segments/{name}/counts")
 def count_nodes(workspace: Workspace, name: str) -> SegmentCounts:
     """Return the counts the latest version was published with.
 

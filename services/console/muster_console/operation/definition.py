@@ -52,6 +52,14 @@ class Definitions:
         return {measure.document.name: measure.document for measure in self.measures}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextFile:
+    """A file that is somewhere else: what it is called there, and what it says."""
+
+    name: str
+    text: str
+
+
 def read_definitions_text(text: str, limits: Limits, *, name: str = "body") -> Definitions:
     """Read the segments and measures of a text, YAML or JSON; `name` stands for its file in problems."""
     read = read_what_can_be_read(text, file=name, limits=limits)
@@ -92,6 +100,20 @@ def read_definitions(path: Path, limits: Limits) -> Definitions:
         )
     found.problems.extend(repeated(path, [s.document.name for s in found.segments]))
     found.problems.extend(repeated(path, [m.document.name for m in found.measures]))
+    return found
+
+
+def read_texts(files: Iterable[TextFile], limits: Limits) -> Definitions:
+    """Read the segments and measures of files that were sent; problems of form of every file are kept."""
+    found = Definitions()
+    for file in files:
+        try:
+            found.add(read_definitions_text(file.text, limits, name=file.name))
+        except InvalidInput as exc:
+            found.problems.extend(exc.problems)
+    whole = Path("files")
+    found.problems.extend(repeated(whole, [s.document.name for s in found.segments]))
+    found.problems.extend(repeated(whole, [m.document.name for m in found.measures]))
     return found
 
 

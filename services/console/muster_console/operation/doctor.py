@@ -15,6 +15,7 @@ from muster_console.checkup.database import check_database
 from muster_console.checkup.finding import Finding, Grade, error, fine, warning
 from muster_console.checkup.machine import check_folders, check_settings, check_versions
 from muster_console.operation.health import look_at_health
+from muster_console.operation.remote import over
 from muster_console.operation.workspace import Workspace
 from muster_core.errors import MusterError
 from muster_core.storage.collection import database_time, last_collection
@@ -28,6 +29,7 @@ _PROBE_SECONDS = 150
 _MISSED = 3
 
 
+@over("GET", "/system/doctor", at="findings")
 def examine(workspace: Workspace, *, engine: bool = True) -> list[Finding]:
     """Look at everything; a part that does not answer is a finding of its own and stops no other check.
 

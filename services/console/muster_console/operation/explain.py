@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 
 from muster_console.operation.count import Outlined, outline
 from muster_console.operation.evaluation import Ground, Used, not_prepared, open_ground
+from muster_console.operation.remote import over
 from muster_console.operation.workspace import Workspace
 from muster_core.catalog.type import parse_type
 from muster_core.errors import Conflict, InvalidInput, NotFound, Problem, UnreadableSegment
@@ -81,6 +82,7 @@ class Explanation:
         return asdict(self)
 
 
+@over("POST", "/segments/{name}/explain")
 def explain_customer(
     workspace: Workspace, name: str, key: str | int, *, version: int | None = None
 ) -> Explanation:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,9 +11,11 @@ import pyarrow as pa
 from sqlalchemy import Connection
 
 from muster_console.operation.file import document_files, file_format, read_file, repeated
+from muster_console.operation.remote import names_of, over
+from muster_console.operation.revision import require_revision
 from muster_console.operation.workspace import Workspace
 from muster_core.documents.text import read_text
-from muster_core.errors import Conflict, InvalidInput, Problem
+from muster_core.errors import ChangedMeanwhile, Conflict, InvalidInput, Problem
 from muster_core.exports.document import ExportDocument, Format, Mode, parse_export
 from muster_core.exports.private import write_private
 from muster_core.exports.state import DeliveryState
@@ -28,9 +31,17 @@ from muster_core.storage.delivery_record import StoredDelivery
 from muster_core.storage.export import RequestedDelivery, StoredExport
 from muster_core.storage.export_check import SegmentSize, segment_sizes
 from muster_core.storage.nearest import require_segments
+from muster_core.storage.reference import lock_saving
 from muster_core.storage.refused import RefusedRow, refused_rows, with_keys
 
 Control = Literal["held", "released", "cancelled", "repeated"]
+#: What the REST API calls them.
+VERBS: Mapping[Control, str] = {
+    "held": "hold",
+    "released": "release",
+    "cancelled": "cancel",
+    "repeated": "redeliver",
+}
 _CONTROLS: Mapping[Control, Callable[..., DeliveryState]] = {
     "held": delivery_control.hold_delivery,
     "released": delivery_control.resume_delivery,
@@ -79,15 +90,47 @@ def read_exports(path: Path) -> list[ExportDocument]:
     return documents
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckedExport:
+    """What would keep an export from being applied, and how many rows each of its segments has now."""
+
+    name: str
+    problems: list[Problem]
+    segments: list[SegmentSize]
+
+
 def apply_exports(workspace: Workspace, path: Path) -> list[tuple[str, str]]:
     """Create or change the exports of a file or folder, all or none; return (name, what happened).
 
     Raises:
+        InvalidInput, NotFound: as for `apply_export_documents`.
+    """
+    return apply_export_documents(workspace, read_exports(path))
+
+
+@over("POST", "/exports", read=names_of("change"))
+def apply_export_documents(
+    workspace: Workspace,
+    documents: Sequence[ExportDocument],
+    *,
+    expected: Mapping[str, int] | None = None,
+) -> list[tuple[str, str]]:
+    """Create or change exports, all or none; return (name, what happened).
+
+    `expected` names the revision that exports must still have, 0 for one that must not exist.
+
+    Raises:
         InvalidInput: with every problem, destinations that whoever asks may not name among them.
         NotFound: an export names a segment that does not exist.
+        ChangedMeanwhile: an export is not at the revision expected.
     """
-    documents = read_exports(path)
     with transaction(workspace.database) as connection:
+        # nobody else saves between what is looked at here and what is written
+        lock_saving(connection)
+        if expected:
+            stored = {e.name: e.updated_at for e in export.list_exports(connection)}
+            for name, rev in expected.items():
+                require_revision(f"The export `{name}`", stored.get(name), rev)
         changes = [(d.name, export.apply_export(connection, d)) for d in documents]
         _require_reach(workspace, connection, documents)
         for name, change in changes:
@@ -117,23 +160,37 @@ def _require_reach(
         raise InvalidInput(problems)
 
 
-def check_exports(
-    workspace: Workspace, path: Path
-) -> list[tuple[str, list[Problem], list[SegmentSize]]]:
-    """Look at the exports of a file or folder without changing anything; return (name, problems, sizes).
+def check_exports(workspace: Workspace, path: Path) -> list[CheckedExport]:
+    """Look at the exports of a file or folder without changing anything.
 
     Raises:
         InvalidInput: a document cannot be read.
         NotFound: an export names a segment or a connection that does not exist.
     """
-    documents = read_exports(path)
+    return check_export_documents(workspace, read_exports(path))
+
+
+@over("POST", "/exports/check")
+def check_export_documents(
+    workspace: Workspace, documents: Sequence[ExportDocument]
+) -> list[CheckedExport]:
+    """Look at exports without changing anything.
+
+    Raises:
+        NotFound: an export names a segment or a connection that does not exist.
+    """
     with transaction(workspace.database) as connection:
         return [
-            (d.name, export.find_problems(connection, d), segment_sizes(connection, d.segments))
-            for d in documents
+            CheckedExport(
+                name=document.name,
+                problems=export.find_problems(connection, document),
+                segments=segment_sizes(connection, document.segments),
+            )
+            for document in documents
         ]
 
 
+@over("DELETE", "/exports/{name}", at="deliveries")
 def delete_export(workspace: Workspace, name: str) -> int:
     """Remove an export with its history and return how many deliveries those were.
 
@@ -155,7 +212,23 @@ def change_segments(workspace: Workspace, name: str, segment: str, *, add: bool)
         Conflict: it would leave the export without a segment.
         InvalidInput: the export does not fit the segment.
     """
+    return (_add_segment if add else _remove_segment)(workspace, name, segment)
+
+
+@over("PUT", "/exports/{name}/segments/{segment}", at="change")
+def _add_segment(workspace: Workspace, name: str, segment: str) -> str:
+    return _change_segments(workspace, name, segment, add=True)
+
+
+@over("DELETE", "/exports/{name}/segments/{segment}", at="change")
+def _remove_segment(workspace: Workspace, name: str, segment: str) -> str:
+    return _change_segments(workspace, name, segment, add=False)
+
+
+def _change_segments(workspace: Workspace, name: str, segment: str, *, add: bool) -> str:
     with transaction(workspace.database) as connection:
+        # two that add at once would each write the list they read
+        lock_saving(connection)
         stored = export.get_export(connection, name)
         others = [known for known in stored.document.segments if known != segment]
         segments = [*others, segment] if add else others
@@ -174,6 +247,11 @@ def change_segments(workspace: Workspace, name: str, segment: str, *, add: bool)
     return str(change)
 
 
+@over(
+    "GET",
+    "/segments/{segment}/exports",
+    read=lambda answer: [(e["export"], e["contains"]) for e in answer],
+)
 def exports_of(workspace: Workspace, segment: str) -> list[tuple[str, bool]]:
     """Return every export by name, and whether it contains the segment."""
     with transaction(workspace.database) as connection:
@@ -182,6 +260,7 @@ def exports_of(workspace: Workspace, segment: str) -> list[tuple[str, bool]]:
     return [(e.name, segment in e.document.segments) for e in found]
 
 
+@over("POST", "/deliveries/{delivery_id}/{what}", values={"what": VERBS}, at="state")
 def control_delivery(workspace: Workspace, delivery_id: int, what: Control) -> str:
     """Hold, release, cancel or repeat one delivery, and return its state then.
 
@@ -249,15 +328,13 @@ def duplicate_export(workspace: Workspace, name: str, copy: str) -> str:
 
 
 def _make(workspace: Workspace, document: ExportDocument) -> str:
-    with transaction(workspace.database) as connection:
-        if document.name in {known.name for known in export.list_exports(connection)}:
-            raise Conflict(
-                f"There is an export `{document.name}`.",
-                hint="Choose another name, or change it: `muster export apply FILE`.",
-            )
-        export.apply_export(connection, document)
-        _require_reach(workspace, connection, [document])
-        audit.record(connection, workspace.actor, "export.created", document.name)
+    try:
+        apply_export_documents(workspace, [document], expected={document.name: 0})
+    except ChangedMeanwhile as exc:
+        raise Conflict(
+            f"There is an export `{document.name}`.",
+            hint="Choose another name, or change it: `muster export apply FILE`.",
+        ) from exc
     return document.name
 
 
@@ -266,6 +343,7 @@ def _column(written: str) -> dict[str, str]:
     return {"column": column, "as": name} if name else {"column": column}
 
 
+@over("GET", "/exports/{name}/refused")
 def list_refused(workspace: Workspace, name: str, *, limit: int) -> list[RefusedRow]:
     """Return the rows of an export that its destination did not take, with their customers' keys.
 
@@ -310,12 +388,14 @@ def download_refused(workspace: Workspace, name: str, to: Path) -> int:
     return write_private(to.absolute(), schema, RowFeed(table.to_batches()).read(), form=form)
 
 
+@over("GET", "/exports", pages="cursor")
 def list_exports(workspace: Workspace) -> list[StoredExport]:
     """Return every export by name."""
     with transaction(workspace.database) as connection:
         return export.list_exports(connection)
 
 
+@over("GET", "/exports/{name}", at="export")
 def get_export(workspace: Workspace, name: str) -> StoredExport:
     """Return one export.
 
@@ -343,6 +423,7 @@ def deliver_all(workspace: Workspace) -> list[tuple[str, RequestedDelivery]]:
     return requested
 
 
+@over("POST", "/exports/{name}/deliver")
 def deliver(workspace: Workspace, name: str) -> list[RequestedDelivery]:
     """Ask for the latest version of each segment of an export, and wake the exporter.
 
@@ -356,17 +437,30 @@ def deliver(workspace: Workspace, name: str) -> list[RequestedDelivery]:
     return requested
 
 
+@over(
+    "GET",
+    "/deliveries",
+    names={"export_name": "export", "segment_name": "segment"},
+    pages="before",
+)
 def list_deliveries(
     workspace: Workspace,
     *,
     export_name: str | None = None,
     segment_name: str | None = None,
+    state: DeliveryState | None = None,
+    before: int | None = None,
     limit: int = 50,
 ) -> list[StoredDelivery]:
-    """Return the newest deliveries first."""
+    """Return the newest deliveries first, older than number `before`."""
     with transaction(workspace.database) as connection:
         return delivery_record.list_deliveries(
-            connection, export_name=export_name, segment_name=segment_name, limit=limit
+            connection,
+            export_name=export_name,
+            segment_name=segment_name,
+            state=state,
+            before=before,
+            limit=limit,
         )
 
 

@@ -7,12 +7,15 @@ from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
+from muster_console.operation.remote import over
 from muster_console.operation.workspace import Workspace
 from muster_core.errors import PartUnavailable
 from muster_core.storage.database import transaction
 from muster_core.storage.health import Health, read_health
+from muster_core.storage.process import list_processes
 
 
+@over("GET", "/system/status")
 def look_at_health(workspace: Workspace) -> Health:
     """Return how the work goes."""
     with transaction(workspace.database) as connection:
@@ -26,7 +29,8 @@ def require_alive(workspace: Workspace, kind: str) -> None:
         PartUnavailable: none was.
     """
     host, lease = socket.gethostname(), workspace.settings.lease
-    processes = look_at_health(workspace).processes
+    with transaction(workspace.database) as connection:
+        processes = list_processes(connection)
     if not any(p.kind == kind and p.host == host and p.silent <= lease for p in processes):
         raise PartUnavailable(
             f"No {kind} on this host has been heard of for {lease.total_seconds():g} s."

@@ -9,6 +9,7 @@ from enum import StrEnum
 from itertools import pairwise
 from typing import Any
 
+from muster_console.operation.remote import over
 from muster_console.operation.workspace import Workspace
 from muster_core.errors import Conflict, NotFound
 from muster_core.lake.comparison import KeptMembers, differences
@@ -84,6 +85,7 @@ class Changes:
         return asdict(self)
 
 
+@over("GET", "/segments/{name}/history")
 def history(workspace: Workspace, name: str, period: Period = Period.ALL) -> History:
     """Return the trend of a segment's member count.
 
@@ -101,6 +103,7 @@ def history(workspace: Workspace, name: str, period: Period = Period.ALL) -> His
     )
 
 
+@over("GET", "/segments/{name}/changes", names={"from_version": "from", "to_version": "to"})
 def changes(
     workspace: Workspace,
     name: str,

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from muster_console.operation.definition import read_definitions, read_definitions_text
 from muster_console.operation.refresh import refresh_segments
-from muster_console.operation.segment import AppliedSegment, apply_definitions
+from muster_console.operation.remote import over
+from muster_console.operation.segment import AppliedSegment, apply_definitions, apply_segments
 from muster_console.operation.workspace import Workspace
 from muster_core.errors import Conflict, InvalidInput, Problem
+from muster_core.rules.measure import MeasureDocument
 from muster_core.storage import audit
 from muster_core.storage import measure as storage
 from muster_core.storage.database import transaction
@@ -34,6 +38,7 @@ class MeasureView:
 def measure_json(record: MeasureRecord) -> dict[str, Any]:
     """Return a measure as programs read it."""
     return {
+        "id": record.id,
         "name": record.name,
         "rev": record.rev,
         "digest": record.digest,
@@ -43,12 +48,32 @@ def measure_json(record: MeasureRecord) -> dict[str, Any]:
     }
 
 
+def _measure_of(answer: Mapping[str, Any]) -> MeasureRecord:
+    stored = answer["document"]
+    return MeasureRecord(
+        id=answer["id"],
+        name=answer["name"],
+        document=MeasureDocument.model_validate(stored),
+        stored=stored,
+        digest=answer["digest"],
+        rev=answer["rev"],
+        created_at=datetime.fromisoformat(answer["created_at"]),
+        updated_at=datetime.fromisoformat(answer["updated_at"]),
+    )
+
+
+def _view_of(answer: Mapping[str, Any]) -> MeasureView:
+    return MeasureView(measure=_measure_of(answer["measure"]), segments=answer["segments"])
+
+
+@over("GET", "/measures", pages="cursor", read=lambda answer: [_measure_of(m) for m in answer])
 def list_measures(workspace: Workspace) -> list[MeasureRecord]:
     """Return every measure by name."""
     with transaction(workspace.database) as connection:
         return storage.list_measures(connection)
 
 
+@over("GET", "/measures/{name}", read=lambda answer: _view_of(answer))
 def show_measure(workspace: Workspace, name: str) -> MeasureView:
     """Return one measure.
 
@@ -62,6 +87,7 @@ def show_measure(workspace: Workspace, name: str) -> MeasureView:
         )
 
 
+@over("DELETE", "/measures/{name}")
 def delete_measure(workspace: Workspace, name: str) -> None:
     """Delete a measure that no segment uses.
 
@@ -87,9 +113,10 @@ def apply_measure_files(workspace: Workspace, path: Path) -> list[AppliedSegment
         message = f"these are segments, not measures: {names}"
         hint = "`muster segment apply` saves both"
         raise InvalidInput([Problem(message=message, file=str(path), hint=hint)], message)
-    return apply_definitions(workspace, found)
+    return apply_segments(workspace, path)
 
 
+@over("PUT", "/measures/{name}", text="text", revision="expected")
 def apply_measure_text(
     workspace: Workspace, name: str, text: str, *, expected: int | None = None
 ) -> AppliedSegment:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from muster_console.operation.erasure import erased_customers
 from muster_console.operation.file import file_format
-from muster_console.operation.workspace import Workspace, required_catalog
+from muster_console.operation.remote import over
+from muster_console.operation.server import path_of
+from muster_console.operation.workspace import RemoteWorkspace, Workspace, required_catalog
 from muster_core.errors import Conflict, InvalidInput, Problem
 from muster_core.exports.document import Format
 from muster_core.lake.members import Output, first_members, write_members
@@ -21,12 +24,24 @@ from muster_core.storage.database import transaction
 from muster_core.storage.membership import Membership, published_membership
 from muster_core.storage.snapshot import read_head
 
+#: In which the REST API says how many members a file holds.
+ROWS_HEADER = "X-Muster-Rows"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeenVersion:
+    """The version whose members are looked at."""
+
+    version: int
+    member_count: int
+    as_of: datetime
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemberPage:
     """Some members of one version, one mapping of column to value each, the key first."""
 
-    version: Membership
+    version: SeenVersion
     columns: list[str]
     members: list[dict[str, Any]]
     #: How many members come before these, and whether there are more behind.
@@ -34,6 +49,7 @@ class MemberPage:
     more: bool
 
 
+@over("GET", "/segments/{name}/members", read=lambda answer: _page_of(answer))
 def look_at_members(
     workspace: Workspace,
     name: str,
@@ -79,7 +95,9 @@ def look_at_members(
     shown = table.slice(0, limit)
     _record(workspace, "members.viewed", name, found, columns, len(shown))
     return MemberPage(
-        version=found,
+        version=SeenVersion(
+            version=found.version, member_count=found.member_count, as_of=found.as_of
+        ),
         columns=table.column_names,
         members=shown.to_pylist(),
         skipped=skip,
@@ -104,6 +122,21 @@ def _readable(workspace: Workspace, version: Membership) -> tuple[tuple[str, str
     return (head.manifest, head.manifest_sha256), None
 
 
+def _page_of(answer: Mapping[str, Any]) -> MemberPage:
+    seen = SeenVersion(
+        version=answer["version"],
+        member_count=answer["count"],
+        as_of=datetime.fromisoformat(answer["as_of"]),
+    )
+    return MemberPage(
+        version=seen,
+        columns=answer["columns"],
+        members=answer["members"],
+        skipped=answer["skipped"],
+        more=answer["next"] is not None,
+    )
+
+
 def download_members(
     workspace: Workspace, name: str, *, columns: Sequence[str], to: Path, form: Format | None
 ) -> int:
@@ -118,6 +151,11 @@ def download_members(
     chosen = form or file_format(to)
     if not to.absolute().parent.is_dir():
         raise _wrong(f"the folder {to.absolute().parent} does not exist", "Make it first.")
+    if isinstance(workspace, RemoteWorkspace):
+        path = path_of("/segments/{name}/download", {"name": name})
+        query = {"format": chosen, "columns": columns}
+        headers = workspace.server.save(path, query=query, to=to.absolute())
+        return int(headers[ROWS_HEADER])
     version = _published(workspace, name, columns)
     rows = write_members(
         workspace.lake,

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from muster_console.operation.evaluation import opened_head
+from muster_console.operation.remote import over
 from muster_console.operation.workspace import Workspace
 from muster_core.catalog.type import parse_type
 from muster_core.errors import Conflict, InvalidInput, Problem
@@ -82,6 +83,7 @@ class Apart:
         return asdict(self)
 
 
+@over("POST", "/segments/overlap")
 def overlap(workspace: Workspace, names: Sequence[str]) -> Overlap:
     """Return how many members segments share, by their latest versions.
 
@@ -143,6 +145,7 @@ def overlap(workspace: Workspace, names: Sequence[str]) -> Overlap:
     )
 
 
+@over("GET", "/segments/{name}/apart")
 def apart(workspace: Workspace, name: str) -> Apart:
     """Return what sets the members of a segment's latest version apart from everybody.
 

@@ -14,6 +14,8 @@ from sqlalchemy import Connection
 
 from muster_console.operation.evaluation import Ground, not_prepared
 from muster_console.operation.preview import Checked, read_definition
+from muster_console.operation.remote import over
+from muster_console.operation.segment import show_segment
 from muster_console.operation.workspace import Workspace
 from muster_core.errors import InvalidInput, NotAllowedToSee, Problem
 from muster_core.exports.capability import CAPABILITIES
@@ -32,7 +34,6 @@ from muster_core.storage.database import transaction
 from muster_core.storage.definition_table import segment
 from muster_core.storage.export import StoredExport, list_exports
 from muster_core.storage.export_table import export_basis
-from muster_core.storage.segment import get_segment
 from muster_core.storage.trend import VersionRecord, list_versions
 
 #: Beside a rule's own conditions a plan needs no more than this many.
@@ -99,6 +100,20 @@ class MembershipPlan:
         return asdict(self)
 
 
+@over("POST", "/segments/plan", text="document")
+def _plan_numbers(
+    workspace: Workspace, document: Mapping[str, Any] | str, *, as_of: datetime | None
+) -> MembershipPlan:
+    return _plan(workspace, document, keys=None, as_of=as_of)
+
+
+@over("POST", "/segments/plan/members", text="document", names={"keys": "limit"})
+def _plan_members(
+    workspace: Workspace, document: Mapping[str, Any] | str, *, keys: int, as_of: datetime | None
+) -> MembershipPlan:
+    return _plan(workspace, document, keys=keys, as_of=as_of)
+
+
 def plan_segment(
     workspace: Workspace,
     document: Mapping[str, Any] | str,
@@ -119,6 +134,18 @@ def plan_segment(
         Conflict: there is no catalog, or nothing has been prepared.
         NotAllowedToSee: keys are asked for by somebody who may not see member data.
     """
+    if keys is None:
+        return _plan_numbers(workspace, document, as_of=as_of)
+    return _plan_members(workspace, document, keys=keys, as_of=as_of)
+
+
+def _plan(
+    workspace: Workspace,
+    document: Mapping[str, Any] | str,
+    *,
+    keys: int | None,
+    as_of: datetime | None,
+) -> MembershipPlan:
     if keys is not None and not workspace.sees_members:
         raise NotAllowedToSee("The keys of who joins and leaves are member data.")
     checked = read_definition(workspace, document, as_of=as_of)
@@ -160,8 +187,7 @@ def plan_saved(
         NotFound: there is no such segment.
         InvalidInput, Conflict, NotAllowedToSee: as for `plan_segment`.
     """
-    with transaction(workspace.database) as connection:
-        stored = get_segment(connection, name).stored
+    stored = show_segment(workspace, name).document
     return plan_segment(workspace, stored, keys=keys, as_of=as_of)
 
 

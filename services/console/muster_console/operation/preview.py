@@ -23,6 +23,7 @@ from muster_console.operation.definition import (
     refuse,
 )
 from muster_console.operation.evaluation import Ground, Used, not_prepared, open_ground
+from muster_console.operation.remote import over
 from muster_console.operation.warning import rule_warnings
 from muster_console.operation.workspace import Workspace
 from muster_core.errors import Conflict, InvalidInput, NotFound, Problem
@@ -99,6 +100,7 @@ class Checked:
     warnings: list[Problem]
 
 
+@over("POST", "/segments/preview", text="document")
 def preview(
     workspace: Workspace,
     document: Mapping[str, Any] | str,

@@ -9,6 +9,7 @@ from typing import Any
 
 from muster_console.operation.definition import read_definitions_text
 from muster_console.operation.preview import Preview, preview
+from muster_console.operation.remote import over
 from muster_console.operation.segment import AppliedSegment, apply_definitions
 from muster_console.operation.statistic import ColumnFound, find_column
 from muster_console.operation.workspace import Workspace
@@ -61,6 +62,7 @@ class Quick:
         return {"document": self.document, "preview": self.preview.to_json()}
 
 
+@over("GET", "/catalog/choices/{table}/{column}")
 def quick_choices(workspace: Workspace, table: str, column: str) -> Choices:
     """Return what a column offers to pick from; nothing of the values of a personal one.
 
@@ -73,6 +75,7 @@ def quick_choices(workspace: Workspace, table: str, column: str) -> Choices:
     return Choices(table=table, column=summary, compares=list(_COMPARES[_kind(known)]))
 
 
+@over("POST", "/segments/quick")
 def quick_segment(
     workspace: Workspace,
     table: str,

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
+from muster_console.operation.remote import over
 from muster_console.operation.workspace import Workspace
 from muster_core.errors import InvalidInput, PartUnavailable, Problem
 from muster_core.queue.app import Hint
@@ -26,6 +27,7 @@ from muster_core.storage.run import RequestedRun, request_refresh
 _LOOK = 0.25
 
 
+@over("POST", "/segments/refresh")
 def refresh_segments(
     workspace: Workspace, names: Sequence[str] | None, *, as_of: datetime | None = None
 ) -> list[RequestedRun]:
@@ -50,10 +52,20 @@ def refresh_segments(
     return requested
 
 
+@over("GET", "/runs/progress", names={"run_ids": "run"}, split="run")
 def look_at_progress(workspace: Workspace, run_ids: Sequence[int]) -> list[RunProgress]:
     """Return how far the runs are."""
     with transaction(workspace.database) as connection:
         return run_progress(connection, run_ids)
+
+
+@over("GET", "/runs/deliveries", names={"run_ids": "run"}, split="run")
+def look_at_delivery_progress(
+    workspace: Workspace, run_ids: Sequence[int]
+) -> list[DeliveryProgress]:
+    """Return how far the deliveries of what these runs published are."""
+    with transaction(workspace.database) as connection:
+        return delivery_progress(connection, run_ids)
 
 
 def wait_for_runs(
@@ -96,8 +108,7 @@ def wait_for_deliveries(
         PartUnavailable: `until`, a `time.monotonic`, has come.
     """
     while True:
-        with transaction(workspace.database) as connection:
-            deliveries = delivery_progress(connection, run_ids)
+        deliveries = look_at_delivery_progress(workspace, run_ids)
         if report is not None:
             report(deliveries)
         waiting = sum(not delivery.ended for delivery in deliveries)
@@ -111,6 +122,13 @@ def wait_for_deliveries(
         time.sleep(_LOOK)
 
 
+@over(
+    "GET",
+    "/system/status",
+    read=lambda answer: any(
+        p["kind"] == "worker" and p["silent"] <= answer["lease"] for p in answer["processes"]
+    ),
+)
 def has_worker(workspace: Workspace) -> bool:
     """Return whether a worker was heard of within the last lease."""
     with transaction(workspace.database) as connection:

@@ -8,20 +8,25 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
 from sqlalchemy import Connection
 
 from muster_console.operation.definition import (
     Definitions,
+    TextFile,
     catalog_for,
     known_definitions,
     known_with,
     measure_problems,
     read_definitions,
+    read_texts,
     refuse,
 )
-from muster_console.operation.run import run_json
+from muster_console.operation.file import document_files, read_file
+from muster_console.operation.remote import over
+from muster_console.operation.run import run_json, run_of
 from muster_console.operation.warning import rule_warnings
-from muster_console.operation.workspace import Workspace
+from muster_console.operation.workspace import RemoteWorkspace, Workspace
 from muster_core.errors import ChangedMeanwhile, Problem, UnreadableSegment
 from muster_core.rules.check import check_folder
 from muster_core.rules.document import SegmentDocument
@@ -121,7 +126,20 @@ def apply_segments(workspace: Workspace, path: Path) -> list[AppliedSegment]:
         InvalidInput: with every problem, of form and against the catalog; those of drafts are warnings.
         Conflict: there is no catalog yet.
     """
+    if isinstance(workspace, RemoteWorkspace):
+        files = [TextFile(name=str(f), text=read_file(f)) for f in document_files(path)]
+        return apply_texts(workspace, files)
     return apply_definitions(workspace, read_definitions(path, workspace.settings.limits))
+
+
+@over("POST", "/definitions")
+def apply_texts(workspace: Workspace, files: list[TextFile]) -> list[AppliedSegment]:
+    """Create or change the segments and measures of files that were sent, all or none.
+
+    Raises:
+        InvalidInput, Conflict: as for `apply_segments`.
+    """
+    return apply_definitions(workspace, read_texts(files, workspace.settings.limits))
 
 
 def apply_definitions(
@@ -209,12 +227,14 @@ def _placed(found: list[WrittenSegment], problems: list[list[Problem]]) -> dict[
     }
 
 
+@over("GET", "/segments", pages="cursor")
 def list_segments(workspace: Workspace) -> list[SegmentLine]:
     """Return every segment by name."""
     with transaction(workspace.database) as connection:
         return [_line(record) for record in storage.list_segments(connection)]
 
 
+@over("GET", "/segments/{name}", read=lambda answer: _view_of(answer))
 def show_segment(workspace: Workspace, name: str) -> SegmentView:
     """Return one segment with its counts per rule and its latest runs.
 
@@ -236,6 +256,13 @@ def show_segment(workspace: Workspace, name: str) -> SegmentView:
     )
 
 
+def _view_of(answer: Mapping[str, Any]) -> SegmentView:
+    runs = [run_of(run) for run in answer["runs"]]
+    view: SegmentView = TypeAdapter(SegmentView).validate_python({**answer, "runs": runs})
+    return view
+
+
+@over("DELETE", "/segments/{name}")
 def delete_segment(workspace: Workspace, name: str) -> None:
     """Delete the segment; its versions and runs are kept, and come back with a segment of this name.
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from muster_console.operation.remote import over
 from muster_console.operation.workspace import Workspace
-from muster_core.catalog.document import Catalog
+from muster_core.catalog.document import Catalog, Table
 from muster_core.catalog.statistic import ColumnStatistic, Statistics
 from muster_core.catalog.summary import ColumnSummary, summarise
 from muster_core.errors import Conflict, NotFound
@@ -31,6 +32,7 @@ class TableSummary:
         return asdict(self)
 
 
+@over("GET", "/catalog/statistics/{table}", at="items")
 def table_statistics(
     workspace: Workspace, table: str, column: str | None = None
 ) -> list[TableSummary]:
@@ -124,12 +126,21 @@ def _entries(found: Statistics) -> dict[str, dict[str, ColumnStatistic]]:
 
 
 def _personal(catalog: Catalog, name: str) -> set[str]:
-    """Return which columns of a prepared table are personal, those of the tables on its way as ``parent.column``."""
+    """Return which columns of a prepared table are personal, those of the tables on its way as ``parent.column``.
+
+    Whatever names a customer is personal, unasked: the key, and what refers to it.
+    """
     own = catalog.table(name)
-    found = set(own.personal) if own else set()
+    found = _personal_of(catalog, own) if own else set()
     for table in catalog.tables.values():
-        found |= {f"{table.name}.{column}" for column in table.personal}
+        found |= {f"{table.name}.{column}" for column in _personal_of(catalog, table)}
     return found
+
+
+def _personal_of(catalog: Catalog, table: Table) -> set[str]:
+    key = (catalog.profile.name, catalog.key)
+    referring = {r.child for r in catalog.relationships if r.parent == key} | {key}
+    return {*table.personal, *(column for name, column in referring if name == table.name)}
 
 
 def _unknown(what: str, name: str, known: list[str]) -> NotFound:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
+from pydantic import TypeAdapter
+
+from muster_console.operation.remote import over
 from muster_console.operation.workspace import Workspace
 from muster_core.errors import InvalidInput, PartUnavailable, Problem
 from muster_core.queue.app import Hint
 from muster_core.queue.hint import send_hint
-from muster_core.schedules.schedule import OFF, Schedule, daily, read_schedule
-from muster_core.storage import arrival, setting
+from muster_core.schedules.schedule import OFF, Schedule, daily, read_schedule, stored_schedule
+from muster_core.storage import arrival, audit, setting
 from muster_core.storage import refresh as record
 from muster_core.storage.arrival import ArrivalRule
 from muster_core.storage.database import transaction
@@ -45,15 +48,17 @@ class RefreshView:
 
 def migrate_database(workspace: Workspace) -> None:
     """Bring the control database to the schema this version expects; safe to repeat."""
-    migrate(workspace.settings.database())
+    migrate(workspace.database.url.render_as_string(hide_password=False))
 
 
+@over("GET", "/system/schedule", read=lambda answer: _schedule_of(answer))
 def get_system_schedule(workspace: Workspace) -> SystemSchedule:
     """Return when everything is refreshed; off by default."""
     with transaction(workspace.database) as connection:
         return setting.get_system_schedule(connection)
 
 
+@over("PUT", "/system/schedule", read=lambda answer: _schedule_of(answer))
 def set_system_schedule(
     workspace: Workspace,
     *,
@@ -78,7 +83,10 @@ def set_system_schedule(
 
 def _put(workspace: Workspace, schedule: Schedule) -> SystemSchedule:
     with transaction(workspace.database) as connection:
-        return setting.set_system_schedule(connection, schedule)
+        found = setting.set_system_schedule(connection, schedule)
+        detail = {"schedule": found.schedule.text()}
+        audit.record(connection, workspace.actor, "system.schedule_set", "system", detail)
+    return found
 
 
 @contextmanager
@@ -92,12 +100,14 @@ def borrowed_system_schedule(workspace: Workspace, *, cron: str) -> Iterator[Non
         _put(workspace, before)
 
 
+@over("GET", "/system/arrival", at="rule")
 def get_arrival(workspace: Workspace) -> ArrivalRule | None:
     """Return what is started when data arrives; None where nothing is."""
     with transaction(workspace.database) as connection:
         return arrival.get_arrival(connection)
 
 
+@over("PUT", "/system/arrival", at="rule")
 def set_arrival(
     workspace: Workspace, *, minutes: float, segments: Sequence[str] | None
 ) -> ArrivalRule:
@@ -108,15 +118,21 @@ def set_arrival(
     """
     every = timedelta(minutes=minutes)
     with transaction(workspace.database) as connection:
-        return arrival.set_arrival(connection, every=every, segments=segments)
+        rule = arrival.set_arrival(connection, every=every, segments=segments)
+        detail = {"minutes": minutes, "segments": segments if segments is None else list(segments)}
+        audit.record(connection, workspace.actor, "system.arrival_set", "system", detail)
+    return rule
 
 
+@over("DELETE", "/system/arrival")
 def unset_arrival(workspace: Workspace) -> None:
     """Start nothing any more when data arrives."""
     with transaction(workspace.database) as connection:
         arrival.unset_arrival(connection)
+        audit.record(connection, workspace.actor, "system.arrival_unset", "system")
 
 
+@over("POST", "/system/refresh")
 def refresh_system(workspace: Workspace) -> StartedRefresh:
     """Ask for a refresh of everything that follows the system schedule."""
     with transaction(workspace.database) as connection:
@@ -124,16 +140,19 @@ def refresh_system(workspace: Workspace) -> StartedRefresh:
             connection, actor=workspace.actor, max_attempts=workspace.settings.max_attempts
         )
         run_ids = runs_of_system_refresh(connection, refresh.id)
+        audit.record(connection, workspace.actor, "system.refresh_requested", str(refresh.id))
     send_hint(workspace.settings, Hint.REFRESH)
     return StartedRefresh(id=refresh.id, run_ids=run_ids)
 
 
+@over("GET", "/system/refreshes")
 def list_system_refreshes(workspace: Workspace, *, limit: int = 20) -> list[RefreshRecord]:
     """Return the latest system refreshes, the newest first."""
     with transaction(workspace.database) as connection:
         return record.list_refreshes(connection, limit=limit)
 
 
+@over("GET", "/system/refreshes/{refresh_id}", read=lambda answer: _view_of(answer))
 def look_at_system_refresh(workspace: Workspace, refresh_id: int) -> RefreshView:
     """Return one system refresh: how far it is, and what it left out.
 
@@ -147,6 +166,7 @@ def look_at_system_refresh(workspace: Workspace, refresh_id: int) -> RefreshView
         )
 
 
+@over("POST", "/system/refreshes/{refresh_id}/cancel", at="runs")
 def cancel_system_refresh(workspace: Workspace, refresh_id: int) -> int:
     """Cancel what a system refresh has not published; return how many runs that were.
 
@@ -155,7 +175,9 @@ def cancel_system_refresh(workspace: Workspace, refresh_id: int) -> int:
         Conflict: it has ended.
     """
     with transaction(workspace.database) as connection:
-        return record.cancel_refresh(connection, refresh_id, actor=workspace.actor)
+        runs = record.cancel_refresh(connection, refresh_id, actor=workspace.actor)
+        audit.record(connection, workspace.actor, "system.refresh_cancelled", str(refresh_id))
+    return runs
 
 
 def refresh_json(view: RefreshView | RefreshRecord) -> dict[str, Any]:
@@ -163,6 +185,19 @@ def refresh_json(view: RefreshView | RefreshRecord) -> dict[str, Any]:
     if isinstance(view, RefreshRecord):
         return asdict(view) | {"seconds": view.seconds}
     return refresh_json(view.refresh) | {"skips": [asdict(skip) for skip in view.skips]}
+
+
+def _view_of(answer: Mapping[str, Any]) -> RefreshView:
+    skips: list[Skip] = TypeAdapter(list[Skip]).validate_python(answer["skips"])
+    return RefreshView(refresh=TypeAdapter(RefreshRecord).validate_python(answer), skips=skips)
+
+
+def _schedule_of(answer: Mapping[str, Any]) -> SystemSchedule:
+    due = answer["next_due_at"]
+    return SystemSchedule(
+        schedule=stored_schedule(answer["written"]),
+        next_due_at=None if due is None else datetime.fromisoformat(due),
+    )
 
 
 def latest_system_refresh(workspace: Workspace) -> int:

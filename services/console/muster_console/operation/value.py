@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from muster_console.operation.remote import over
 from muster_console.operation.statistic import ColumnFound, find_column
 from muster_console.operation.workspace import Workspace
 from muster_core.catalog.summary import TopValue, listed_values
@@ -51,6 +52,7 @@ class ValuePage:
         return asdict(self)
 
 
+@over("GET", "/catalog/values/{table}/{column}", names={"order": "sort"}, at="page")
 def values(
     workspace: Workspace,
     table: str,

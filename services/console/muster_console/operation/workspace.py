@@ -9,6 +9,7 @@ from getpass import getuser
 
 from sqlalchemy import Connection, Engine
 
+from muster_console.operation.server import OnlyHere, Server, open_server
 from muster_core.catalog.document import Catalog
 from muster_core.errors import Conflict
 from muster_core.lake.location import Lake
@@ -43,19 +44,66 @@ class Workspace:
         return replace(self, principal=principal)
 
 
+class RemoteWorkspace(Workspace):
+    """A deployment elsewhere: operations that know a route ask its server, all others end with an error."""
+
+    __slots__ = ("server",)
+
+    def __init__(self, settings: Settings, server: Server) -> None:
+        # frozen like every workspace
+        object.__setattr__(self, "settings", settings)
+        object.__setattr__(self, "principal", None)
+        object.__setattr__(self, "server", server)
+
+    server: Server
+
+    @property
+    def database(self) -> Engine:
+        """There is none here.
+
+        Raises:
+            OnlyHere: always.
+        """
+        raise _only_here()
+
+    @property
+    def lake(self) -> Lake:
+        """There is none here.
+
+        Raises:
+            OnlyHere: always.
+        """
+        raise _only_here()
+
+
 @contextmanager
 def open_workspace(settings: Settings | None = None, *, pool_size: int = 5) -> Iterator[Workspace]:
     """Open what `settings` (default: the environment's) name, and close it at the end of the block.
 
+    Where the environment names a server it is that one; services, which say their settings, never are elsewhere.
+
     Raises:
         PartUnavailable: nothing names a database and nothing runs in this home.
+        InvalidInput: there is a server and no token for it.
     """
-    settings = settings or Settings()
+    if settings is None:
+        settings = Settings()
+        if settings.server:
+            server = open_server(settings)
+            try:
+                yield RemoteWorkspace(settings, server)
+            finally:
+                server.close()
+            return
     database = open_database(settings.database(), application="muster console", pool_size=pool_size)
     try:
         yield Workspace(settings=settings, database=database, lake=Lake(settings.lake()))
     finally:
         database.dispose()
+
+
+def _only_here() -> OnlyHere:
+    return OnlyHere(hint="Leave --server and MUSTER_SERVER away, on the machine Muster runs on.")
 
 
 def required_catalog(connection: Connection) -> Catalog:

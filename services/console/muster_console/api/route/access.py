@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from muster_console.api.idempotency import IdempotentRoute
+from muster_console.api.idempotency import SHOWN_ONCE, IdempotentRoute
+from muster_console.api.page import Cursor, Limit, Page, page_of, read_order
 from muster_console.api.policy import Administering, Anybody, Viewing
-from muster_console.api.problem import NotSignedIn
+from muster_console.api.problem import NotAllowed, NotSignedIn
 from muster_console.operation import access as operation
 from muster_core.errors import InvalidInput, Problem
 from muster_core.security.role import Permission, Principal, Role
@@ -68,6 +70,8 @@ class NewToken(BaseModel):
     name: str = Field(min_length=1, max_length=128)
     role: Role | None = None
     members: bool = False
+    #: Whose token it is to be; only administrators name somebody else.
+    user: str | None = Field(default=None, min_length=1, max_length=128)
     days: int = Field(default=90, ge=1, le=3_660)
 
 
@@ -76,18 +80,6 @@ class MadeToken(BaseModel):
 
     id: int
     token: str
-
-
-class People(BaseModel):
-    """Everybody by name."""
-
-    items: list[StoredPerson]
-
-
-class Tokens(BaseModel):
-    """Tokens, the newest first."""
-
-    items: list[StoredToken]
 
 
 class Entry(BaseModel):
@@ -99,6 +91,7 @@ class Entry(BaseModel):
     action: str
     object: str
     detail: dict[str, Any]
+    previous: str
     hash: str
 
 
@@ -116,7 +109,7 @@ class Verified(BaseModel):
     broken_at: int | None
 
 
-@router.post("/sign-in")
+@router.post("/sign-in", openapi_extra={SHOWN_ONCE: True})
 def sign_in(workspace: Anybody, given: SignIn, request: Request) -> MadeToken:
     """Exchange a password for a token of twelve hours."""
     address = request.client.host if request.client else ""
@@ -138,9 +131,24 @@ def me(workspace: Viewing) -> Me:
 
 
 @router.get("/users")
-def list_people(workspace: Administering) -> People:
-    """List everybody by name."""
-    return People(items=operation.list_people(workspace))
+def list_people(
+    workspace: Administering,
+    *,
+    sort: Annotated[str, Query(max_length=64)] = "name",
+    search: Annotated[str, Query(max_length=256, description="Part of the name.")] = "",
+    role: Role | None = None,
+    limit: Limit = 200,
+    cursor: Cursor = None,
+) -> Page[StoredPerson]:
+    """List everybody, by default by name."""
+    order = read_order(sort, [column.name for column in fields(StoredPerson)])
+    text = search.casefold()
+    found = [
+        person
+        for person in operation.list_people(workspace)
+        if text in person.name.casefold() and (role is None or person.role == role)
+    ]
+    return page_of(found, order, limit=limit, cursor=cursor, name=lambda person: person.name)
 
 
 @router.post("/users", status_code=201)
@@ -150,6 +158,12 @@ def create_person(workspace: Administering, given: NewPerson) -> Me:
         workspace, given.name, given.role, members=given.members, password=_secret(given.password)
     )
     return Me(name=given.name, role=given.role, members=given.members)
+
+
+@router.get("/users/{name}")
+def show_person(workspace: Administering, name: str) -> StoredPerson:
+    """Return one person."""
+    return operation.get_person(workspace, name)
 
 
 @router.patch("/users/{name}", status_code=204)
@@ -166,22 +180,33 @@ def change_person(workspace: Administering, name: str, given: ChangedPerson) -> 
 
 
 @router.get("/tokens")
-def list_tokens(workspace: Viewing) -> Tokens:
-    """List your tokens; administrators see everybody's."""
-    return Tokens(items=operation.list_tokens(workspace, owner=_owner(workspace.principal)))
+def list_tokens(
+    workspace: Viewing,
+    *,
+    sort: Annotated[str, Query(max_length=64)] = "-id",
+    limit: Limit = 200,
+    cursor: Cursor = None,
+) -> Page[StoredToken]:
+    """List your tokens, by default the newest first; administrators see everybody's."""
+    order = read_order(sort, [column.name for column in fields(StoredToken)])
+    found = operation.list_tokens(workspace, owner=_owner(workspace.principal))
+    return page_of(found, order, limit=limit, cursor=cursor, name=lambda token: f"{token.id:019}")
 
 
-@router.post("/tokens", status_code=201)
+@router.post("/tokens", status_code=201, openapi_extra={SHOWN_ONCE: True})
 def create_token(workspace: Viewing, given: NewToken) -> MadeToken:
-    """Make a token of yours; it is shown this once."""
+    """Make a token of yours, or as an administrator of somebody; it is shown this once."""
     principal = workspace.principal
     if principal is None:
         raise NotSignedIn
+    owner = given.user or principal.name
+    if owner != principal.name and not principal.allows(Permission.ADMINISTER):
+        raise NotAllowed(Permission.ADMINISTER)
     # a token never passes on more than it has itself
     least = principal.capped(given.role or principal.role, members=given.members, token_id=0)
     token_id, token = operation.create_token(
         workspace,
-        principal.name,
+        owner,
         given.name,
         role=least.role,
         members=least.members,
@@ -217,6 +242,7 @@ def list_entries(
             action=entry.action,
             object=entry.object,
             detail=entry.detail,
+            previous=entry.previous.hex(),
             hash=entry.hash.hex(),
         )
         for entry in found

@@ -52,11 +52,12 @@ def list_values(
     *,
     search: Annotated[str, Query(max_length=256, description="Part of the value.")] = "",
     sort: ValueOrder = ValueOrder.ROWS,
+    skip: Annotated[int, Query(ge=0, lt=2**31, description="Leave out so many first.")] = 0,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Values:
     """List the values of a column with their rows; those of a personal one need the grant `members`."""
-    _, skip = read_place(cursor, None)
+    skip += read_place(cursor, None)[1]
     page = values(workspace, table, column, search=search, order=sort, limit=limit, skip=skip)
     return Values(page=page, next=place_text(page.snapshot, skip + limit) if page.more else None)
 

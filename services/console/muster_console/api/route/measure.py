@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel
 
 from muster_console.api.body import DOCUMENT_BODY, document_text
+from muster_console.api.page import Cursor, Limit, Page, page_of, read_order
 from muster_console.api.policy import Editing, Viewing
 from muster_console.api.revision import IfMatch, IfNoneMatch, etag, expected_revision
 from muster_console.api.route.segment import Asked, Saved, saved
@@ -17,11 +18,7 @@ from muster_console.operation.measure import measure_json
 
 router = APIRouter(prefix="/measures", tags=["measures"])
 
-
-class MeasureList(BaseModel):
-    """Every measure by name."""
-
-    items: list[dict[str, Any]]
+_SORTABLE = ("name", "rev", "created_at", "updated_at")
 
 
 class MeasureDetail(BaseModel):
@@ -32,9 +29,26 @@ class MeasureDetail(BaseModel):
 
 
 @router.get("")
-def list_measures(workspace: Viewing) -> MeasureList:
-    """List measures by name."""
-    return MeasureList(items=[measure_json(m) for m in operation.list_measures(workspace)])
+def list_measures(
+    workspace: Viewing,
+    *,
+    sort: Annotated[str, Query(max_length=64)] = "name",
+    search: Annotated[str, Query(max_length=256, description="Part of the name.")] = "",
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Page[dict[str, Any]]:
+    """List measures, by default by name."""
+    order = read_order(sort, _SORTABLE)
+    text = search.casefold()
+    found = [measure_json(m) for m in operation.list_measures(workspace)]
+    return page_of(
+        [measure for measure in found if text in measure["name"].casefold()],
+        order,
+        limit=limit,
+        cursor=cursor,
+        name=lambda measure: str(measure["name"]),
+        value=lambda measure, column: measure[column],
+    )
 
 
 @router.get("/{name}")

@@ -2,41 +2,39 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import fields
 from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import FileResponse
 from pydantic import BaseModel, ConfigDict
+from starlette.background import BackgroundTask
 
 from muster_console.api.body import DOCUMENT_BODY, document_text
 from muster_console.api.idempotency import IdempotentRoute
 from muster_console.api.page import Cursor, Limit, Page, page_of, place_text, read_order, read_place
 from muster_console.api.policy import Editing, SeeingMembers, Viewing
-from muster_console.api.problem import ProblemItem
+from muster_console.api.problem import ProblemItem, problem_items
 from muster_console.api.revision import IfMatch, IfNoneMatch, etag, expected_revision
+from muster_console.api.route.run import RunShown, RunState, shown
 from muster_console.operation import segment as operation
 from muster_console.operation.count import SegmentCounts, count_nodes
 from muster_console.operation.definition import read_definitions_text
-from muster_console.operation.member import look_at_members
+from muster_console.operation.member import ROWS_HEADER, download_members, look_at_members
 from muster_console.operation.refresh import refresh_segments
+from muster_console.operation.run import cancel_segment
 from muster_console.operation.segment import AppliedSegment, RuleCount, SegmentLine
 from muster_console.operation.workspace import Workspace
 from muster_core.errors import InvalidInput, Problem
+from muster_core.exports.document import Format
 
 router = APIRouter(prefix="/segments", tags=["segments"], route_class=IdempotentRoute)
 
-_SORTABLE = (
-    "name",
-    "type",
-    "state",
-    "status",
-    "members",
-    "refreshed_at",
-    "next_due_at",
-    "schedule",
-)
+_SORTABLE = tuple(column.name for column in fields(SegmentLine))
 
 
 class SegmentDetail(BaseModel):
@@ -46,6 +44,10 @@ class SegmentDetail(BaseModel):
     document: dict[str, Any]
     rules: list[RuleCount]
     next_times: list[datetime]
+    #: Members of every rule and condition by its JSON pointer, as the latest version was counted.
+    nodes: dict[str, int]
+    #: The latest runs, as /runs has them.
+    runs: list[RunShown]
 
 
 class Saved(BaseModel):
@@ -82,6 +84,8 @@ class Members(BaseModel):
     as_of: datetime
     columns: list[str]
     members: list[dict[str, Any]]
+    #: How many members come before these.
+    skipped: int
     #: The cursor of the page behind; it stays with this version. None at the end.
     next: str | None
 
@@ -133,6 +137,8 @@ def show_segment(workspace: Viewing, name: str, response: Response) -> SegmentDe
         document=view.document,
         rules=view.rules,
         next_times=view.next_times,
+        nodes=view.nodes,
+        runs=[shown(run) for run in view.runs],
     )
 
 
@@ -165,6 +171,13 @@ def delete_segment(workspace: Editing, name: str) -> None:
     operation.delete_segment(workspace, name)
 
 
+@router.post("/{name}/cancel", status_code=202)
+def cancel_runs(workspace: Editing, name: str) -> list[RunState]:
+    """Cancel every run of the segment that waits or runs."""
+    states = cancel_segment(workspace, name)
+    return [RunState(run_id=run_id, state=state) for run_id, state in states.items()]
+
+
 @router.get("/{name}/members")
 def members(
     workspace: SeeingMembers,
@@ -175,11 +188,13 @@ def members(
         int | None, Query(ge=1, lt=2**63, description="A past version; default the latest.")
     ] = None,
     search: Annotated[str, Query(max_length=256, description="Part of the key.")] = "",
-    limit: Limit = 100,
+    skip: Annotated[int, Query(ge=0, lt=2**31, description="Leave out so many first.")] = 0,
+    limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
     cursor: Cursor = None,
 ) -> Members:
     """Return members of a version, by default the first of the latest; the look is recorded."""
-    read, skip = read_place(cursor, version)
+    read, start = read_place(cursor, version)
+    skip += start
     page = look_at_members(
         workspace,
         name,
@@ -196,7 +211,51 @@ def members(
         as_of=page.version.as_of,
         columns=page.columns,
         members=page.members,
+        skipped=page.skipped,
         next=place_text(page.version.version, skip + limit) if page.more else None,
+    )
+
+
+_TYPES = {
+    Format.CSV: "text/csv",
+    Format.CSV_GZ: "application/gzip",
+    Format.PARQUET: "application/vnd.apache.parquet",
+    Format.JSONL: "application/jsonl",
+}
+
+
+@router.get(
+    "/{name}/download",
+    response_class=FileResponse,
+    responses={
+        200: {"content": {kind: {"schema": {"type": "string"}} for kind in _TYPES.values()}}
+    },
+)
+def download(
+    workspace: SeeingMembers,
+    name: str,
+    *,
+    format: Annotated[Format, Query()] = Format.CSV,
+    columns: Annotated[list[str] | None, Query(max_length=500)] = None,
+) -> FileResponse:
+    """Return all members of the latest version as a file; the look is recorded.
+
+    `X-Muster-Rows` says how many members it holds.
+    """
+    # where the name ends in the format it is clear to whoever opens it
+    folder = TemporaryDirectory(prefix="muster-download-")
+    to = Path(folder.name) / f"members.{format}"
+    try:
+        rows = download_members(workspace, name, columns=columns or [], to=to, form=format)
+    except BaseException:
+        folder.cleanup()
+        raise
+    return FileResponse(
+        to,
+        media_type=_TYPES[format],
+        filename=f"{name}.{format}",
+        headers={ROWS_HEADER: str(rows)},
+        background=BackgroundTask(folder.cleanup),
     )
 
 
@@ -216,8 +275,9 @@ def _save(
 
 def saved(applied: AppliedSegment) -> Saved:
     """Return what applying did, as an answer."""
-    warnings = [
-        ProblemItem(**{k: v for k, v in asdict(p).items() if k in ProblemItem.model_fields})
-        for p in applied.warnings
-    ]
-    return Saved(name=applied.name, kind=applied.kind, change=applied.change, warnings=warnings)
+    return Saved(
+        name=applied.name,
+        kind=applied.kind,
+        change=applied.change,
+        warnings=problem_items(applied.warnings),
+    )

@@ -1,0 +1,49 @@
+"""The OpenAPI document: what FastAPI knows, and who may take a route, and the headers that go with methods."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+
+from muster_console.api.idempotency import SHOWN_ONCE
+from muster_console.api.policy import every_route, permission_of
+from muster_console.api.problem import MEDIA_TYPE
+
+_BEARER = {
+    "type": "http",
+    "scheme": "bearer",
+    "description": "A token from `POST /api/v1/tokens`, or `POST /api/v1/sign-in`.",
+}
+_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "Repeated within a day, the request gets the same answer and is not done again.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
+}
+
+
+def describe(app: FastAPI) -> dict[str, Any]:
+    """Return the OpenAPI document of `app`; it is made once."""
+    document = app.openapi()
+    components = document.setdefault("components", {})
+    if "securitySchemes" in components:
+        return document
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            for status, answer in operation["responses"].items():
+                schema = answer.get("content", {}).get("application/json")
+                if int(status) >= 400 and schema is not None:
+                    answer["content"] = {MEDIA_TYPE: schema}
+    for route in every_route(app):
+        permission = permission_of(route)
+        for method in route.methods or ():
+            found = document["paths"][route.path][method.lower()]
+            found["security"] = [] if permission is None else [{"bearer": []}]
+            if permission is not None:
+                found["x-permission"] = str(permission)
+            if method == "POST" and not found.get(SHOWN_ONCE):
+                found.setdefault("parameters", []).append(_KEY)
+    components["securitySchemes"] = {"bearer": _BEARER}
+    return document

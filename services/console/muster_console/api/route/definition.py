@@ -1,0 +1,40 @@
+"""Segments and measures as code: the files of a folder, saved as one."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field
+
+from muster_console.api.idempotency import IdempotentRoute
+from muster_console.api.policy import Editing
+from muster_console.api.route.segment import Saved, saved
+from muster_console.operation.definition import TextFile
+from muster_console.operation.segment import apply_texts
+
+router = APIRouter(prefix="/definitions", tags=["segments"], route_class=IdempotentRoute)
+
+
+class FileGiven(BaseModel):
+    """One file: what it is called where it came from, and what it says in YAML or JSON."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(min_length=1, max_length=1_024)
+    text: str
+
+
+class FilesGiven(BaseModel):
+    """Files to save together; the name of a file stands in the problems it has."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    files: Annotated[list[FileGiven], Field(min_length=1, max_length=10_000)]
+
+
+@router.post("")
+def apply_files(workspace: Editing, given: FilesGiven) -> list[Saved]:
+    """Create or change the segments and measures of some files: all of them or none."""
+    files = [TextFile(name=file.name, text=file.text) for file in given.files]
+    return [saved(applied) for applied in apply_texts(workspace, files)]
