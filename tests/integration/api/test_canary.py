@@ -13,9 +13,10 @@ import sqlalchemy as sa
 from tests.integration.api.conftest import Api
 from tests.integration.api.test_export import save
 from tests.integration.api.world import EXPORT, published_api
-from tests.integration.exporter.world import ALIVE, COLUMNS, partition_table
+from tests.integration.exporter.world import COLUMNS, partition_table
 
 from muster_console.api.policy import every_route
+from muster_core.lake.manifest import ALIVE
 
 pytestmark = pytest.mark.integration
 

@@ -60,13 +60,14 @@ def test_of_100_requests_with_one_key_one_is_done(api: Api) -> None:
     save(api)
 
     def ask(_: int) -> int:
-        return api.call(
+        answer = api.call(
             "contributor",
             "POST",
             "/segments/refresh",
             json={"names": ["british"]},
             headers={"Idempotency-Key": "once"},
-        ).status_code
+        )
+        return int(answer.status_code)
 
     with ThreadPoolExecutor(100) as pool:
         answers = set(pool.map(ask, range(100)))

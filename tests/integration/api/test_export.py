@@ -59,7 +59,8 @@ def test_segments_that_many_add_at_once_are_all_in_it(api: Api) -> None:
         assert api.call("contributor", "PUT", path, json=document, headers=NEW).is_success
 
     def add(number: int) -> int:
-        return api.call("contributor", "PUT", f"/exports/crm/segments/s{number}").status_code
+        answer = api.call("contributor", "PUT", f"/exports/crm/segments/s{number}")
+        return int(answer.status_code)
 
     with ThreadPoolExecutor(50) as pool:
         assert set(pool.map(add, range(50))) == {200}

@@ -156,9 +156,9 @@ def test_what_is_done_there_is_done(run: Run, tmp_path: Path) -> None:
     refresh = there("system refresh --no-wait")["system_refresh_id"]
     assert there(f"system show {refresh}")["id"] == refresh
     there("user create eve --role contributor")
-    there("user change eve --disable")
     token = there("token create eve --days 3")
     assert token["token"].startswith("muster_")
+    there("user change eve --disable")
     assert there(f"token revoke {token['id']}")["change"] == "revoked"
     assert there("audit list --limit 5")[0]["action"] == "token.revoked"
     assert there("audit verify")["entries"] > 20

@@ -12,6 +12,8 @@ from tests.integration.exporter.world import COLUMNS, World, build_world, partit
 
 from muster_console.operation import connection as connection_operation
 from muster_console.operation import export as operation
+from muster_console.operation.new_export import create_export, duplicate_export
+from muster_console.operation.refused import download_refused
 from muster_console.operation.workspace import Workspace, open_workspace
 from muster_core.errors import Conflict, InvalidInput
 from muster_core.exports.document import Format
@@ -146,25 +148,25 @@ def test_an_export_that_names_no_connection_there_is_is_refused(workspace, writt
 
 
 def test_an_export_is_made_from_a_segment_and_duplicated(workspace, world):
-    made = operation.create_export(
+    made = create_export(
         workspace, "mail", ["vip"], to="there", columns=["email", "age=years"], form=Format.JSONL
     )
     assert operation.exports_of(workspace, "vip") == [(made, True)]
-    assert operation.duplicate_export(workspace, made, "again") == "again"
+    assert duplicate_export(workspace, made, "again") == "again"
     one, two = operation.list_exports(workspace)
     assert one.document.model_copy(update={"name": "mail"}) == two.document
     with pytest.raises(Conflict, match="There is an export"):
-        operation.duplicate_export(workspace, made, "again")
+        duplicate_export(workspace, made, "again")
     with pytest.raises(InvalidInput):
-        operation.create_export(workspace, "more", ["vip"], to=str(world.target / "nowhere"))
+        create_export(workspace, "more", ["vip"], to=str(world.target / "nowhere"))
     ann = workspace.of(Principal(name="ann", role=Role.CONTRIBUTOR))
     with pytest.raises(InvalidInput):
-        operation.create_export(ann, "hers", ["vip"], to=f"{world.target}/")
+        create_export(ann, "hers", ["vip"], to=f"{world.target}/")
 
 
 def test_every_export_is_delivered_on_demand_though_it_is_inactive(workspace, world):
     for name in ("one", "two"):
-        operation.create_export(workspace, name, ["vip", "loyal"], to=f"{world.target}/")
+        create_export(workspace, name, ["vip", "loyal"], to=f"{world.target}/")
     with transaction(workspace.database) as connection:
         set_export_active(connection, "two", active=False)
     requested = operation.deliver_all(workspace)
@@ -188,11 +190,11 @@ def test_refused_rows_are_written_to_a_file_of_ones_own(workspace, world, writte
         connection.execute(delivery_refused.insert(), places)
     path = tmp_path / f"refused.{end}"
 
-    assert operation.download_refused(workspace, "crm", path) == 2
+    assert download_refused(workspace, "crm", path) == 2
     text = path.read_text()
     assert all(key in text for key in ("C0-000003", "C0-000007", "bad_email"))
     assert path.stat().st_mode & 0o007 == 0
     assert actions(workspace)[-1] == ("export.refused_rows_downloaded", "crm")
     with pytest.raises(InvalidInput) as caught:
-        operation.download_refused(workspace, "crm", tmp_path / "refused.txt")
+        download_refused(workspace, "crm", tmp_path / "refused.txt")
     assert "not clear" in str(caught.value.problems[0])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from importlib import import_module
 from pkgutil import iter_modules
-from typing import get_type_hints
+from typing import Any, get_type_hints
 
 import pytest
 from pydantic import SecretStr, TypeAdapter
@@ -35,7 +35,7 @@ class Recorder(Server):
 
     def __init__(self, *answers: object) -> None:
         super().__init__("http://somewhere", SecretStr("t"))
-        self.asked: list[tuple[object, ...]] = []
+        self.asked: list[tuple[Any, ...]] = []
         self.answers = list(answers)
 
     def ask(self, method, path, *, query=None, body=None, headers=None):

@@ -8,6 +8,9 @@ from muster_console.cli.app import app
 from muster_console.cli.output import reported
 from muster_core.telemetry import configure_logging
 
+#: However it was started: usage and completion speak of the same name.
+_NAME = "muster"
+
 
 def main() -> None:
     """Run the command line; the exit code tells what kind of thing went wrong (see `cli.output`)."""
@@ -15,6 +18,6 @@ def main() -> None:
     configure_logging(role="console", style="console")
     with reported():
         if "--json" not in sys.argv:
-            app()
+            app(prog_name=_NAME)
         # not standalone, errors of usage come out here and become JSON, too
-        sys.exit(app(standalone_mode=False))
+        sys.exit(app(standalone_mode=False, prog_name=_NAME))

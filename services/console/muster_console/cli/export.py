@@ -12,6 +12,8 @@ import typer
 from muster_console.cli.completion import export_names, segment_names
 from muster_console.cli.output import JsonOption, print_facts, print_json, print_table
 from muster_console.operation import export as operation
+from muster_console.operation.new_export import create_export, duplicate_export
+from muster_console.operation.refused import download_refused, list_refused
 from muster_console.operation.workspace import open_workspace
 from muster_core.exports.document import Format, Mode
 from muster_core.runs.input import UsedSegment
@@ -146,7 +148,7 @@ def create(
 ) -> None:
     """Make a new export that holds one or more segments."""
     with open_workspace() as workspace:
-        made = operation.create_export(
+        made = create_export(
             workspace, name, segment, to=to, columns=column or [], form=format, mode=mode
         )
     _made(made, json=json)
@@ -161,7 +163,7 @@ def duplicate(
 ) -> None:
     """Make a copy of an export under another name, without its history."""
     with open_workspace() as workspace:
-        made = operation.duplicate_export(workspace, name, copy)
+        made = duplicate_export(workspace, name, copy)
     _made(made, json=json)
 
 
@@ -188,14 +190,14 @@ def refused(
     """List the rows a destination did not take, with their customers' keys; they are offered again."""
     if file is not None:
         with open_workspace() as workspace:
-            written = operation.download_refused(workspace, name, file)
+            written = download_refused(workspace, name, file)
         if json:
             print_json({"file": str(file.absolute()), "rows": written})
         else:
             print_facts(name, [("file", file.absolute()), ("rows", written)])
         return
     with open_workspace() as workspace:
-        found = operation.list_refused(workspace, name, limit=limit)
+        found = list_refused(workspace, name, limit=limit)
     columns = ("segment", "version", "key", "operation", "reason", "attempts", "last_at")
     rows = [tuple(getattr(row, column) for column in columns) for row in found]
     if json:

@@ -7,20 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import pyarrow as pa
 from sqlalchemy import Connection
 
-from muster_console.operation.file import document_files, file_format, read_file, repeated
+from muster_console.operation.file import document_files, read_file, repeated
 from muster_console.operation.remote import names_of, over
 from muster_console.operation.revision import require_revision
 from muster_console.operation.workspace import Workspace
 from muster_core.documents.text import read_text
-from muster_core.errors import ChangedMeanwhile, Conflict, InvalidInput, Problem
-from muster_core.exports.document import ExportDocument, Format, Mode, parse_export
-from muster_core.exports.private import write_private
+from muster_core.errors import Conflict, InvalidInput, Problem
+from muster_core.exports.document import ExportDocument, parse_export
 from muster_core.exports.state import DeliveryState
-from muster_core.exports.writer import RowFeed
-from muster_core.lake.location import Lake
 from muster_core.queue.app import Hint
 from muster_core.queue.hint import send_hint
 from muster_core.security.role import Permission
@@ -32,7 +28,6 @@ from muster_core.storage.export import RequestedDelivery, StoredExport
 from muster_core.storage.export_check import SegmentSize, segment_sizes
 from muster_core.storage.nearest import require_segments
 from muster_core.storage.reference import lock_saving
-from muster_core.storage.refused import RefusedRow, refused_rows, with_keys
 
 Control = Literal["held", "released", "cancelled", "repeated"]
 #: What the REST API calls them.
@@ -48,19 +43,6 @@ _CONTROLS: Mapping[Control, Callable[..., DeliveryState]] = {
     "cancelled": delivery_control.cancel,
     "repeated": delivery_control.redeliver,
 }
-
-
-#: The columns of a file of refused rows.
-REFUSED_COLUMNS = [
-    ("segment", pa.string()),
-    ("version", pa.int64()),
-    ("key", pa.string()),
-    ("operation", pa.string()),
-    ("reason", pa.string()),
-    ("attempts", pa.int64()),
-    ("first_at", pa.timestamp("us", "UTC")),
-    ("last_at", pa.timestamp("us", "UTC")),
-]
 
 
 def read_exports(path: Path) -> list[ExportDocument]:
@@ -273,119 +255,6 @@ def control_delivery(workspace: Workspace, delivery_id: int, what: Control) -> s
         audit.record(connection, workspace.actor, f"delivery.{what}", str(delivery_id))
     send_hint(workspace.settings, Hint.DELIVER)
     return str(state)
-
-
-def create_export(
-    workspace: Workspace,
-    name: str,
-    segments: Sequence[str],
-    *,
-    to: str,
-    columns: Sequence[str] = (),
-    form: Format | None = None,
-    mode: Mode | None = None,
-) -> str:
-    """Make a new export that holds these segments; return its name.
-
-    Args:
-        workspace: where.
-        name: of the export.
-        segments: what it delivers.
-        to: the name of a connection, or a folder: whatever has a ``/``.
-        columns: what is delivered beside the key; ``column=name`` gives another name.
-        form: of files; what is usual where nothing is said.
-        mode: what is told; what is usual for the destination where nothing is said.
-
-    Raises:
-        Conflict: there is an export of that name.
-        InvalidInput: with every problem.
-        NotFound: a segment or the connection does not exist.
-    """
-    folder = str(Path(to).absolute()) if "/" in to else None
-    written: dict[str, Any] = {
-        "name": name,
-        "connection": to if folder is None else {"kind": "folder", "path": folder},
-        "segments": list(segments),
-        "columns": [_column(column) for column in columns],
-    }
-    chosen = {"format": form, "mode": mode}
-    written |= {field: str(value) for field, value in chosen.items() if value is not None}
-    return _make(workspace, parse_export(written))
-
-
-def duplicate_export(workspace: Workspace, name: str, copy: str) -> str:
-    """Make a copy of an export under another name; nothing of its history is copied. Return the name.
-
-    Raises:
-        NotFound: there is no such export.
-        Conflict: there is an export called `copy`.
-        InvalidInput: the copy cannot be applied.
-    """
-    written = get_export(workspace, name).document.model_dump(
-        mode="json", by_alias=True, exclude_defaults=True
-    )
-    return _make(workspace, parse_export({**written, "name": copy}))
-
-
-def _make(workspace: Workspace, document: ExportDocument) -> str:
-    try:
-        apply_export_documents(workspace, [document], expected={document.name: 0})
-    except ChangedMeanwhile as exc:
-        raise Conflict(
-            f"There is an export `{document.name}`.",
-            hint="Choose another name, or change it: `muster export apply FILE`.",
-        ) from exc
-    return document.name
-
-
-def _column(written: str) -> dict[str, str]:
-    column, _, name = written.partition("=")
-    return {"column": column, "as": name} if name else {"column": column}
-
-
-@over("GET", "/exports/{name}/refused")
-def list_refused(workspace: Workspace, name: str, *, limit: int) -> list[RefusedRow]:
-    """Return the rows of an export that its destination did not take, with their customers' keys.
-
-    Raises:
-        NotFound: there is no such export.
-        StoreDamaged: the store cannot be read.
-    """
-    with transaction(workspace.database) as connection:
-        stored = export.get_export(connection, name)
-        rows = refused_rows(connection, stored.id, limit=limit)
-        audit.record(connection, workspace.actor, "export.refused_rows_read", name)
-    return with_keys(Lake(workspace.settings.lake()), rows)
-
-
-def download_refused(workspace: Workspace, name: str, to: Path) -> int:
-    """Write all rows that the destination of an export did not take to a file; return how many.
-
-    The end of the file's name decides the format. It appears whole or not at all, and only its owner and group
-    can read it.
-
-    Raises:
-        NotFound: there is no such export.
-        InvalidInput: the format is not clear, or the folder does not exist.
-        StoreDamaged: the store cannot be read.
-    """
-    form = file_format(to)
-    with transaction(workspace.database) as connection:
-        stored = export.get_export(connection, name)
-        rows = refused_rows(connection, stored.id)
-        audit.record(
-            connection,
-            workspace.actor,
-            "export.refused_rows_downloaded",
-            name,
-            {"rows": len(rows)},
-        )
-    found = with_keys(Lake(workspace.settings.lake()), rows)
-    schema = pa.schema(REFUSED_COLUMNS)
-    table = pa.table(
-        [pa.array([getattr(row, f.name) for row in found], f.type) for f in schema], schema
-    )
-    return write_private(to.absolute(), schema, RowFeed(table.to_batches()).read(), form=form)
 
 
 @over("GET", "/exports", pages="cursor")

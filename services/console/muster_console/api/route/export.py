@@ -15,6 +15,7 @@ from muster_console.api.page import Cursor, Limit, Page, page_of, read_order
 from muster_console.api.policy import Editing, SeeingMembers, Viewing
 from muster_console.api.revision import IfMatch, IfNoneMatch, etag, expected_revision
 from muster_console.operation import export as operation
+from muster_console.operation import refused
 from muster_console.operation.export import CheckedExport
 from muster_console.operation.revision import revision_of
 from muster_console.operation.workspace import Workspace
@@ -192,7 +193,7 @@ def list_refused(
     workspace: SeeingMembers, name: str, limit: Annotated[int, Query(ge=1, le=1_000)] = 100
 ) -> list[RefusedRow]:
     """List the rows a destination did not take, with their customers' keys; the look is recorded."""
-    return operation.list_refused(workspace, name, limit=limit)
+    return refused.list_refused(workspace, name, limit=limit)
 
 
 @router.get("/segments/{name}/exports")
