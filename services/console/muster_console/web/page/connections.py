@@ -7,14 +7,14 @@ from typing import Any
 from nicegui import ui
 
 from muster_console.operation.connection import (
+    ask_test,
     delete_connection,
     detach_connection,
     list_connections,
     pause_connection,
-    try_connection,
 )
 from muster_console.web.component.dialog import confirm
-from muster_console.web.component.markup import empty
+from muster_console.web.component.markup import button, empty, path_to
 from muster_console.web.component.table import Action, Column, DataTable, row_actions
 from muster_console.web.live import Live, redraw
 from muster_console.web.page.exports import exports_head
@@ -38,7 +38,7 @@ async def connections(visit: Visit) -> None:
     def show(found: list[StoredConnection]) -> None:
         if not found:
             table.clear()
-            redraw(place, _first)
+            redraw(place, lambda: _first(visit))
             return
         if not table:
             redraw(place, lambda: table.append(_table(act)))
@@ -49,12 +49,18 @@ async def connections(visit: Visit) -> None:
     await live.start()
 
 
-def _first() -> None:
-    empty(
+def _first(visit: Visit) -> None:
+    with empty(
         "No connections yet",
         "A connection is a destination with its credentials: a bucket, a server, a database, a webhook. Administrators make them.",
         icon_name="link",
-    )
+    ):
+        if visit.allows(Permission.ADMINISTER):
+            button(
+                "Make the first connection",
+                lambda: ui.navigate.to("/exports/connections/new"),
+                kind="main",
+            )
 
 
 def _table(act: Any) -> DataTable:
@@ -104,6 +110,7 @@ def _row(found: StoredConnection, *, may: bool) -> dict[str, Any]:
 def _offered(found: StoredConnection) -> list[dict[str, Any]]:
     return row_actions(
         Action(name="test", label="Test", icon="network_check"),
+        Action(name="edit", label="Edit", icon="edit"),
         Action(name="resume", label="Resume", icon="play_arrow")
         if found.paused
         else Action(name="pause", label="Pause", icon="pause"),
@@ -114,9 +121,10 @@ def _offered(found: StoredConnection) -> list[dict[str, Any]]:
 
 async def _act(visit: Visit, action: str, name: str) -> None:
     administer = Permission.ADMINISTER
-    if action == "test":
-        visit.tell(f"An exporter tries {name}.")
-        await visit.do(administer, lambda w: try_connection(w, name))
+    if action == "edit":
+        ui.navigate.to(path_to("exports", "connections", name))
+    elif action == "test":
+        await visit.do(administer, lambda w: ask_test(w, name), said=f"An exporter tries {name}.")
     elif action in ("pause", "resume"):
         paused = action == "pause"
         await visit.do(

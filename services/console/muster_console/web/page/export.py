@@ -8,10 +8,12 @@ import yaml
 from nicegui import ui
 
 from muster_console.operation.export import (
+    apply_export_documents,
     delete_export,
     deliver,
     get_export,
 )
+from muster_console.operation.refused import list_refused
 from muster_console.operation.workspace import Workspace
 from muster_console.web.component.dialog import confirm
 from muster_console.web.component.markup import (
@@ -24,15 +26,16 @@ from muster_console.web.component.markup import (
     stack,
     text,
 )
-from muster_console.web.component.table import chip
+from muster_console.web.component.table import Column, DataTable, chip
 from muster_console.web.frame import heading
 from muster_console.web.live import Live, redraw
 from muster_console.web.page.exports import delivery_table, schedule_words
 from muster_console.web.policy import page
 from muster_console.web.visit import Visit
-from muster_console.web.written import save_export
 from muster_core.security.role import Permission
 from muster_core.storage.export import StoredExport
+
+_REFUSED = 1_000
 
 
 @page("/exports/{export}", permission=Permission.VIEW, title="Export")
@@ -52,6 +55,13 @@ async def export_page(visit: Visit, export: str) -> None:
     await Live(visit, lambda w: get_export(w, export), show).start()
     with card("Deliveries"):
         await delivery_table(visit, export)
+    if visit.allows(Permission.MEMBERS):
+        with card("Refused rows"):
+            text(
+                "Rows the destination did not take. Looking at them is recorded, for they name customers."
+            ).classes("m-muted")
+            place = stack()
+            button("Show refused rows", lambda: _show_refused(visit, export, place))
 
 
 def _actions(visit: Visit, stored: StoredExport) -> None:
@@ -80,9 +90,8 @@ def _actions(visit: Visit, stored: StoredExport) -> None:
 
 
 def _switch(workspace: Workspace, name: str, *, active: bool) -> None:
-    stored = get_export(workspace, name)
-    written = stored.document.model_dump(mode="json", by_alias=True, exclude_defaults=True)
-    save_export(workspace, {**written, "active": active}, based_on=stored.updated_at)
+    document = get_export(workspace, name).document
+    apply_export_documents(workspace, [document.model_copy(update={"active": active})])
 
 
 async def _delete(visit: Visit, name: str) -> None:
@@ -130,3 +139,41 @@ def document_text(stored: StoredExport) -> str:
     """Return an export as files hold it, in YAML."""
     written = stored.document.model_dump(mode="json", by_alias=True, exclude_defaults=True)
     return yaml.safe_dump(written, sort_keys=False, allow_unicode=True)
+
+
+async def _show_refused(visit: Visit, name: str, place: ui.element) -> None:
+    outcome = await visit.do(Permission.MEMBERS, lambda w: list_refused(w, name, limit=_REFUSED))
+    if outcome.value is None:
+        return
+    rows = [
+        {
+            "id": place_,
+            "segment": refused.segment,
+            "key": refused.key,
+            "operation": refused.operation,
+            "reason": refused.reason,
+            "attempts": refused.attempts,
+            "last_at": refused.last_at,
+        }
+        for place_, refused in enumerate(outcome.value)
+    ]
+    redraw(place, lambda: _refused_table(rows))
+
+
+def _refused_table(rows: list[dict[str, Any]]) -> None:
+    DataTable(
+        (
+            Column(name="key", label="Customer", kind="code"),
+            Column(name="segment", label="Segment", filter=True),
+            Column(name="operation", label="What was told", filter=True),
+            Column(name="reason", label="Why it was refused", filter=True),
+            Column(name="attempts", label="Attempts", kind="number"),
+            Column(name="last_at", label="Last tried", kind="moment"),
+        ),
+        rows,
+        row_key="id",
+        caption="Rows the destination refused",
+        noun=("row", "rows"),
+        empty="No row was refused.",
+        page_size=20,
+    )

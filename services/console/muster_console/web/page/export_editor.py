@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 import yaml
@@ -12,21 +11,27 @@ from nicegui import ui
 
 from muster_console.operation.catalog import show_catalog
 from muster_console.operation.connection import list_connections
-from muster_console.operation.export import get_export
+from muster_console.operation.export import (
+    CheckedExport,
+    apply_export_documents,
+    check_export_documents,
+    get_export,
+)
+from muster_console.operation.revision import revision_of
 from muster_console.operation.segment import list_segments
 from muster_console.operation.workspace import Workspace
 from muster_console.web.component.dialog import Field, put_field
-from muster_console.web.component.markup import button, card, note, path_to, stack
+from muster_console.web.component.markup import button, card, note, path_to, row, stack, text
+from muster_console.web.component.table import Figure
 from muster_console.web.frame import heading
 from muster_console.web.live import redraw
 from muster_console.web.page.export import document_text
 from muster_console.web.policy import page
 from muster_console.web.visit import Visit
 from muster_console.web.words import Trouble, explain_error, problem_line
-from muster_console.web.written import save_export
 from muster_core.documents.text import read_text
 from muster_core.errors import Conflict, InvalidInput, MusterError, Problem
-from muster_core.exports.document import Format, Mode
+from muster_core.exports.document import Format, Mode, parse_export
 from muster_core.security.role import Permission
 
 _USUAL, _FOLDER, _CRON = "(usual)", "(a folder)", "(own times)"
@@ -48,7 +53,7 @@ class _Choices:
 async def new_export(visit: Visit) -> None:
     """Build the form of a new export."""
     data: dict[str, Any] = {"name": "", "connection": "", "segments": visit.every("segment")}
-    await _Editor(visit, data, based_on=None).build("New export", back=("/exports", "Exports"))
+    await _Editor(visit, data, rev=0).build("New export", back=("/exports", "Exports"))
 
 
 @page("/exports/{export}/edit", permission=Permission.EDIT, title="Edit export")
@@ -56,17 +61,17 @@ async def edit_export(visit: Visit, export: str) -> None:
     """Build the form of an export there is."""
     stored = await visit.load(lambda w: get_export(w, export))
     data = yaml.safe_load(document_text(stored))
-    editor = _Editor(visit, data, based_on=stored.updated_at)
+    editor = _Editor(visit, data, rev=revision_of(stored.updated_at))
     await editor.build(f"Edit {export}", back=(path_to("exports", export), export))
 
 
 class _Editor:
-    """The form and the document; `data` is the document, `based_on` when it was changed last, None for a new one."""
+    """The form and the document; `data` is the document, `rev` the revision it is based on, 0 for a new one."""
 
-    def __init__(self, visit: Visit, data: dict[str, Any], *, based_on: datetime | None) -> None:
+    def __init__(self, visit: Visit, data: dict[str, Any], *, rev: int) -> None:
         self._visit = visit
         self._data = data
-        self._based_on = based_on
+        self._rev = rev
         self._inputs: dict[str, Any] = {}
         self._filling = False
 
@@ -74,6 +79,7 @@ class _Editor:
         """Put everything."""
         choices = await self._visit.load(_choices)
         with heading(title, back=back):
+            button("Check", self._check, icon_name="fact_check")
             button("Save", self._save, icon_name="save", kind="main")
         self._said = stack()
         self._said.props["role"] = "status"
@@ -121,7 +127,7 @@ class _Editor:
             made = put_field(field)
             made.on_value_change(lambda _: self._chosen())
             self._inputs[field.name] = made
-        if self._based_on:
+        if self._rev:
             self._inputs["name"].disable()
 
     def _fill(self) -> None:
@@ -194,7 +200,7 @@ class _Editor:
             if len(found) != 1 or not isinstance(found[0].data, dict):
                 raise InvalidInput([Problem(message="this is not one export")])
             name = self._data["name"]
-            if self._based_on and found[0].data.get("name") != name:
+            if self._rev and found[0].data.get("name") != name:
                 raise Conflict(f"The name {name} is fixed.", hint="Make another export instead.")
         except MusterError as exc:
             self._tell(explain_error(exc))
@@ -204,13 +210,27 @@ class _Editor:
         self._fill()
         return True
 
+    async def _check(self) -> None:
+        if not self._read_text():
+            return
+        outcome = await self._visit.do(
+            Permission.EDIT,
+            lambda w: check_export_documents(w, [parse_export(self._data)]),
+        )
+        if outcome.trouble is not None:
+            self._tell(outcome.trouble)
+        elif outcome.value:
+            redraw(self._said, lambda: _checked(outcome.value[0] if outcome.value else None))
+
     async def _save(self) -> None:
         if not self._read_text():
             return
-        data, name = self._data, str(self._data.get("name", ""))
+        name = str(self._data.get("name", ""))
         outcome = await self._visit.do(
             Permission.EDIT,
-            lambda w: save_export(w, data, based_on=self._based_on),
+            lambda w: apply_export_documents(
+                w, [parse_export(self._data)], expected={name: self._rev}
+            ),
             said=f"{name} is saved.",
         )
         if outcome.trouble is not None:
@@ -225,6 +245,21 @@ class _Editor:
                 note(f"{problem.pointer} {problem_line(problem)}".strip(), bad=True)
 
         redraw(self._said, words)
+
+
+def _checked(found: CheckedExport | None) -> None:
+    if found is None:
+        return
+    for problem in found.problems:
+        note(f"{problem.pointer} {problem_line(problem)}".strip(), bad=True)
+    if not found.problems:
+        note("Nothing keeps this export from being delivered.")
+    with row():
+        for size in found.segments:
+            with ui.element("span").classes("m-chip"):
+                text(f"{size.segment}: ")
+                Figure(size.members)
+                text(" rows" if size.members is not None else " (never refreshed)")
 
 
 def _choices(workspace: Workspace) -> _Choices:

@@ -69,6 +69,13 @@ def exports_head(visit: Visit, current: str) -> None:
                 icon_name="add",
                 kind="main",
             )
+        if visit.allows(Permission.ADMINISTER) and current == "/exports/connections":
+            button(
+                "New connection",
+                lambda: ui.navigate.to("/exports/connections/new"),
+                icon_name="add_link",
+                kind="main",
+            )
     tabs(_PARTS, current, "Parts of exports")
 
 
