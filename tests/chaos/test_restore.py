@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,11 @@ def versions(sink: Path) -> list[int]:
     return sorted(int(folder.name.partition("=")[2]) for folder in sink.glob("*/*/version=*"))
 
 
+def copy(source: Path, target: Path) -> None:
+    """Copy a folder with its owner, who is not root where root runs the test."""
+    subprocess.run(["cp", "-a", str(source), str(target)], check=True)
+
+
 def test_restored_an_hour_back_nothing_is_delivered_twice_with_other_bytes(tmp_path: Path):
     home, sink, kept = tmp_path / "home", tmp_path / "sink", tmp_path / "backup"
     sink.mkdir()
@@ -47,7 +53,7 @@ def test_restored_an_hour_back_nothing_is_delivered_twice_with_other_bytes(tmp_p
         parts.muster("segment", "apply", str(tmp_path / "segments.yaml"))
         parts.muster("export", "apply", str(tmp_path / "export.yaml"))
         parts.muster("system", "refresh", "--deliveries")
-    shutil.copytree(home / "postgres" / "data", kept)
+    copy(home / "postgres" / "data", kept)
 
     random = np.random.default_rng(5)
     with parts:  # an hour in which three versions are published, each of other members
@@ -60,7 +66,7 @@ def test_restored_an_hour_back_nothing_is_delivered_twice_with_other_bytes(tmp_p
     assert versions(sink) == [1, 2, 3, 4]
 
     shutil.rmtree(home / "postgres" / "data")
-    shutil.copytree(kept, home / "postgres" / "data")
+    copy(kept, home / "postgres" / "data")
     bare = Parts(home, {"MUSTER_PARTITIONS": "2", "MUSTER_SERVICES": "none"})
     with bare:
         epoch = bare.json("admin", "bump-epoch")["epoch"]
