@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,11 +12,13 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from muster_core.errors import StoreDamaged
+from muster_core.lake.exclusion import Erased
 from muster_core.lake.key import key_text
 from muster_core.lake.location import Lake
 from muster_core.lake.manifest import Pointer
 from muster_core.lake.matrix import Matrix
 from muster_core.lake.store import Store
+from muster_core.security.erasure import ErasedCustomer
 
 Bits = NDArray[np.bool_]
 
@@ -28,10 +30,20 @@ class KeptMembers:
     store: Store
     matrix: Matrix
     bit: int
+    #: Whose keys are never told, though they count.
+    erased: Erased
 
     @classmethod
-    def open(cls, lake: Lake, snapshot: tuple[str, str], pointer: Pointer) -> KeptMembers:
+    def open(
+        cls,
+        lake: Lake,
+        snapshot: tuple[str, str],
+        pointer: Pointer,
+        erased: Sequence[ErasedCustomer] = (),
+    ) -> KeptMembers:
         """Open the members `pointer` names over a snapshot (path and SHA-256) of the same numbering.
+
+        The keys of customers who were `erased` are left out wherever keys are told.
 
         Raises:
             StoreDamaged: a manifest is missing, or the two number their customers differently.
@@ -45,7 +57,7 @@ class KeptMembers:
                 raise StoreDamaged(
                     "The matrix and the snapshot number their customers differently."
                 )
-        return cls(store=store, matrix=matrix, bit=pointer.bit)
+        return cls(store=store, matrix=matrix, bit=pointer.bit, erased=Erased(erased))
 
     @property
     def partitions(self) -> int:
@@ -58,12 +70,13 @@ class KeptMembers:
 
     def keys(self, partition: int, chosen: Bits) -> Any:
         """Return the canonical keys of chosen customers, as an Arrow array of text, in ordinal order."""
-        part = self.store.partition(partition)
-        if not chosen.any():
+        told = np.flatnonzero(chosen)
+        told = told[~np.isin(told, self.erased.ordinals(self.store, partition))]
+        if not len(told):
             return pa.array([], pa.string())
         name = self.store.manifest.catalog.key
-        keys = part.profile([name])[name].combine_chunks()
-        return key_text(keys.take(pa.array(np.flatnonzero(chosen)))).cast(pa.string())
+        keys = self.store.partition(partition).profile([name])[name].combine_chunks()
+        return key_text(keys.take(pa.array(told))).cast(pa.string())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

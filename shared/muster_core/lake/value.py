@@ -10,8 +10,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from muster_core.errors import Conflict, NotFound
+from muster_core.lake.exclusion import Erased
 from muster_core.lake.location import Lake
+from muster_core.lake.manifest import ORDINAL
 from muster_core.lake.store import Store
+from muster_core.security.erasure import ErasedCustomer
 
 #: More distinct values than this are not listed.
 MOST_LISTED = 1_000_000
@@ -20,10 +23,18 @@ _CHUNK_VALUES = 2_000_000
 
 
 @lru_cache(maxsize=4)
-def count_values(lake: Lake, snapshot: str, sha256: str, table: str, column: str) -> Any:
+def count_values(
+    lake: Lake,
+    snapshot: str,
+    sha256: str,
+    table: str,
+    column: str,
+    erased: tuple[ErasedCustomer, ...] = (),
+) -> Any:
     """Return an Arrow table of the distinct values that are set (``value``) and how many rows have each (``rows``).
 
-    Of arrays every element counts. `table` is a name in the store. Snapshots never change, so what was counted
+    Of arrays every element counts. `table` is a name in the store. What is told of customers who were `erased`
+    is left out. Snapshots never change, so what was counted
     is kept for a few columns.
 
     Raises:
@@ -35,7 +46,7 @@ def count_values(lake: Lake, snapshot: str, sha256: str, table: str, column: str
     counted: Any = None
     waiting: list[Any] = []
     size = 0
-    for values in _chunks(store, table, column):
+    for values in _chunks(store, table, column, Erased(erased)):
         waiting.append(_counted(values))
         size += waiting[-1].num_rows
         if size > _CHUNK_VALUES:
@@ -50,7 +61,7 @@ def count_values(lake: Lake, snapshot: str, sha256: str, table: str, column: str
     return found
 
 
-def _chunks(store: Store, table: str, column: str) -> Iterator[Any]:
+def _chunks(store: Store, table: str, column: str, erased: Erased) -> Iterator[Any]:
     """Yield the values of a column, of alive customers or live rows, in pieces."""
     manifest = store.manifest
     numbers = range(manifest.partitions)
@@ -58,12 +69,18 @@ def _chunks(store: Store, table: str, column: str) -> Iterator[Any]:
         for number in numbers:
             part = store.partition(number)
             if part.size:
-                yield part.profile([column])[column].filter(pa.array(part.alive()))
+                told = part.alive() & ~erased.mask(store, number)
+                yield part.profile([column])[column].filter(pa.array(told))
         return
     if table in manifest.tables and column in manifest.tables[table].columns:
         for number in numbers:
+            gone = pa.array(erased.ordinals(store, number), pa.int32())
             for batch in store.partition(number).rows(table, [column]):
-                yield batch.column(batch.schema.get_field_index(column))
+                values = batch.column(batch.schema.get_field_index(column))
+                if len(gone):
+                    owners = batch.column(batch.schema.get_field_index(ORDINAL))
+                    values = values.filter(pc.invert(pc.is_in(owners, value_set=gone)))
+                yield values
         return
     if table in manifest.dimensions and column in manifest.dimensions[table].columns:
         yield store.partition(0).dimension(table, [column])[column]

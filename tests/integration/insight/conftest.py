@@ -1,4 +1,4 @@
-"""One shop for a module, and an API over it."""
+"""A shop of every test's own."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
-from tests.integration.insight.shop import Shop, build_shop, make_world
+from tests.integration.insight.shop import Shop, build_shop
 
 from muster_console.operation.workspace import open_workspace
 from muster_core.settings import Settings
@@ -23,4 +23,4 @@ def shop(database_url: str, redis_url: str, lake_url: str, tmp_path: Path) -> It
         lake_url=lake_url,
     )
     with open_workspace(settings) as workspace:
-        yield build_shop(workspace, make_world())
+        yield build_shop(workspace)

@@ -5,16 +5,17 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import sqlalchemy as sa
-from tests.conformance.preparation import Shape, prepare
+from tests.conformance.preparation import Prepared, Shape, prepare
 from tests.conformance.reference import Reference
 from tests.conformance.reference_row import World
 
@@ -94,6 +95,17 @@ CATALOG: dict[str, Any] = {
 }
 
 
+@cache
+def _shop_world() -> World:
+    """Return the one world of all shops; nobody changes its rows."""
+    return make_world()
+
+
+@cache
+def _laid_out(partitions: int) -> Prepared:
+    return prepare(_shop_world(), Shape(partitions=partitions, hashed=True))
+
+
 def make_world(customers: int = 800, orders: int = 3_000, *, seed: int = 1) -> World:
     """Return the shop's rows: missing values, customers without orders, orders after `AS_OF`."""
     chance = random.Random(seed)
@@ -151,7 +163,7 @@ class Shop:
     def prepare(self, partitions: int, *, generation: int) -> None:
         """Write the world's store anew, customers numbered by so many partitions, and put it in use."""
         lake, folder = self.workspace.lake, f"store/{generation}"
-        prepared = prepare(self.world, Shape(partitions=partitions, hashed=True))
+        prepared = _laid_out(partitions)
         profile = prepared.catalog.profile.model_copy(update={"personal": list(self.personal)})
         catalog = prepared.catalog.model_copy(update={"profile": profile})
         manifest = _manifest(lake, folder, catalog, prepared.partitions)
@@ -276,9 +288,11 @@ class Shop:
         return Pointer(manifest=path, manifest_sha256=sha256, bit=0)
 
 
-def build_shop(workspace: Workspace, world: World, *, personal: Sequence[str] = ("email",)) -> Shop:
-    """Write the world's store into the workspace's lake and put it in use."""
-    shop = Shop(workspace=workspace, world=world, personal=tuple(personal))
+def build_shop(workspace: Workspace) -> Shop:
+    """Write the store of a shop into the workspace's lake and put it in use."""
+    # segments and measures are the test's own
+    world = replace(_shop_world(), segments={}, measures={})
+    shop = Shop(workspace=workspace, world=world, personal=("email",))
     shop.prepare(PARTITIONS, generation=1)
     return shop
 

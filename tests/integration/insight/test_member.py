@@ -8,9 +8,12 @@ from pathlib import Path
 import pytest
 from tests.integration.insight.shop import AS_OF, Shop, country, document, ordered
 
+from muster_console.operation.erasure import erase_customer
 from muster_console.operation.explain import explain_customer
+from muster_console.operation.history import changes
 from muster_console.operation.overlap import apart, overlap
 from muster_console.operation.planning import plan_saved, plan_segment
+from muster_console.operation.value import values
 from muster_core.errors import Conflict, InvalidInput, NotAllowedToSee, NotFound
 from muster_core.exports.document import parse_export
 from muster_core.security.role import Principal, Role
@@ -159,3 +162,19 @@ def test_a_plan_tells_who_joins_and_leaves_per_rule_and_per_export(
     viewer = shop.workspace.of(Principal(name="v", role=Role.ADMINISTRATOR))
     with pytest.raises(NotAllowedToSee):
         plan_segment(viewer, CHOSEN, keys=1)
+
+
+def test_an_erased_customer_is_named_nowhere(shop: Shop) -> None:
+    shop.publish(document("chosen", country("GB")))
+    shop.publish(document("chosen", country("DE")))
+    key = min(shop.members["chosen", 1])
+    assert values(shop.workspace, "customers", "email", search=key).found == 1
+    erase_customer(shop.workspace, key)
+    found = changes(shop.workspace, "chosen", limit=10_000)
+    assert set(found.left_keys) == shop.members["chosen", 1] - {key}
+    assert found.left == len(shop.members["chosen", 1])
+    planned = plan_segment(shop.workspace, document("chosen", country("GB")), keys=10_000)
+    assert set(planned.joined_keys or ()) == shop.members["chosen", 1] - {key}
+    with pytest.raises(NotFound):
+        explain_customer(shop.workspace, "chosen", key)
+    assert values(shop.workspace, "customers", "email", search=key).found == 0

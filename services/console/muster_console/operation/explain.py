@@ -12,6 +12,7 @@ import xxhash
 from sqlalchemy import Connection
 
 from muster_console.operation.count import Outlined, outline
+from muster_console.operation.erasure import erased_customers
 from muster_console.operation.evaluation import Ground, Used, not_prepared, open_ground
 from muster_console.operation.remote import over
 from muster_console.operation.workspace import Workspace
@@ -20,6 +21,7 @@ from muster_core.errors import Conflict, InvalidInput, NotFound, Problem, Unread
 from muster_core.kernel.customer import OneCustomer
 from muster_core.kernel.explain import Explained, Verdict, explain, shown_rows
 from muster_core.kernel.failure import only_muster_errors
+from muster_core.lake.exclusion import Erased
 from muster_core.lake.key import PARTITION_SEED, key_text
 from muster_core.lake.store import Store
 from muster_core.rules.document import SegmentDocument, parse_segment
@@ -107,7 +109,7 @@ def explain_customer(
         plan = ground.plan([document])
     except InvalidInput as exc:
         raise not_prepared(exc) from exc
-    partition, ordinal, text = _find(ground.store, key)
+    partition, ordinal, text = _find(ground.store, key, Erased(erased_customers(workspace)))
     with only_muster_errors():
         tables = ground.store.manifest.tables
         columns = {table: list(tables[table].columns) for table in plan.tables}
@@ -130,8 +132,8 @@ def explain_customer(
     )
 
 
-def _find(store: Store, key: str | int) -> tuple[int, int, str]:
-    """Return a customer's partition, ordinal and canonical key."""
+def _find(store: Store, key: str | int, erased: Erased) -> tuple[int, int, str]:
+    """Return a customer's partition, ordinal and canonical key; whoever was erased is not there."""
     manifest = store.manifest
     name = manifest.catalog.key
     try:
@@ -147,7 +149,8 @@ def _find(store: Store, key: str | int) -> tuple[int, int, str]:
     if partition.size:
         keys = partition.profile([name])[name].combine_chunks()
         ordinal = pc.index(key_text(keys), text).as_py()
-    if ordinal < 0 or not partition.alive()[ordinal]:
+    gone = ordinal < 0 or not partition.alive()[ordinal]
+    if gone or ordinal in erased.ordinals(store, number):
         raise NotFound("There is no customer of this key in the prepared data.")
     return number, ordinal, text
 

@@ -9,11 +9,13 @@ from enum import StrEnum
 from itertools import pairwise
 from typing import Any
 
+from muster_console.operation.erasure import erased_customers
 from muster_console.operation.remote import over
 from muster_console.operation.workspace import Workspace
 from muster_core.errors import Conflict, NotFound
 from muster_core.lake.comparison import KeptMembers, differences
 from muster_core.lake.store import Store
+from muster_core.security.erasure import ErasedCustomer
 from muster_core.storage import audit
 from muster_core.storage.database import transaction
 from muster_core.storage.snapshot import PublishedSnapshot, read_head
@@ -114,7 +116,8 @@ def changes(
 ) -> Changes:
     """Return who joined and left between two versions, by default the latest two; the look is recorded.
 
-    At most `limit` keys of each are told, partition by partition in the order of the store.
+    At most `limit` keys of each are told, partition by partition in the order of the store; customers who were
+    erased count and are not named.
 
     Raises:
         NotFound: there is no such segment or version.
@@ -128,7 +131,8 @@ def changes(
     joined, left = 0, 0
     joined_keys: list[str] = []
     left_keys: list[str] = []
-    opened = (_open(workspace, record, head) for record in (before, after))
+    erased = erased_customers(workspace)
+    opened = (_open(workspace, record, head, erased) for record in (before, after))
     for found in differences(*opened, keys=True):
         joined, left = joined + found.joined, left + found.left
         joined_keys += found.joined_keys.slice(0, limit - len(joined_keys)).to_pylist()
@@ -171,7 +175,10 @@ def _record(
 
 
 def _open(
-    workspace: Workspace, record: VersionRecord, head: PublishedSnapshot | None
+    workspace: Workspace,
+    record: VersionRecord,
+    head: PublishedSnapshot | None,
+    erased: Sequence[ErasedCustomer] = (),
 ) -> KeptMembers:
     """Open the members of a version over its own data, or over today's where that is gone."""
     if record.pointer is None:
@@ -181,7 +188,7 @@ def _open(
         )
     if not record.expired:
         snapshot = (record.snapshot, record.snapshot_sha256)
-        return KeptMembers.open(workspace.lake, snapshot, record.pointer)
+        return KeptMembers.open(workspace.lake, snapshot, record.pointer, erased)
     assert head is not None  # a version has been computed from a snapshot
     store = Store.open(workspace.lake, head.manifest, head.manifest_sha256)
     if store.manifest.generation != record.generation:
@@ -190,7 +197,7 @@ def _open(
             " and customers have been numbered anew since.",
         )
     snapshot = (head.manifest, head.manifest_sha256)
-    return KeptMembers.open(workspace.lake, snapshot, record.pointer)
+    return KeptMembers.open(workspace.lake, snapshot, record.pointer, erased)
 
 
 def _points(

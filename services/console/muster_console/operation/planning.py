@@ -12,6 +12,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from muster_console.operation.erasure import erased_customers
 from muster_console.operation.evaluation import Ground, not_prepared
 from muster_console.operation.preview import Checked, read_definition
 from muster_console.operation.remote import over
@@ -22,6 +23,7 @@ from muster_core.exports.capability import CAPABILITIES
 from muster_core.exports.document import ExportDocument, Mode
 from muster_core.kernel.evaluate import PartitionResult
 from muster_core.kernel.source import Bits
+from muster_core.lake.exclusion import Erased
 from muster_core.lake.key import key_text
 from muster_core.lake.manifest import Pointer
 from muster_core.lake.matrix import bits_of
@@ -154,7 +156,8 @@ def _plan(
         exports = [e for e in list_exports(connection) if name in e.document.segments]
         bases = _bases(connection, checked, exports)
         modes = {e.id: _mode(connection, e.document) for e in exports}
-    found = _Evaluated(checked, {b.version: b.pointer for b in bases.values()}, keys or 0)
+    erased = Erased(() if keys is None else erased_customers(workspace))
+    found = _Evaluated(checked, {b.version: b.pointer for b in bases.values()}, keys or 0, erased)
     if keys is not None:
         detail = {"rows": len(found.joined_keys) + len(found.left_keys)}
         with transaction(workspace.database) as connection:
@@ -247,9 +250,14 @@ class _Evaluated:
     """The figures of a plan, added up over all partitions."""
 
     def __init__(
-        self, checked: Checked, bases: Mapping[int, Pointer | None], most_keys: int
+        self,
+        checked: Checked,
+        bases: Mapping[int, Pointer | None],
+        most_keys: int,
+        erased: Erased,
     ) -> None:
         self._checked = checked
+        self._erased = erased
         self._most = most_keys
         self._bases = {v: pointer for v, pointer in bases.items() if pointer is not None}
         self.before = self.after = self.joined = self.left = self.gone = 0
@@ -313,10 +321,12 @@ class _Evaluated:
             self.left_keys += self._keys(partition, left, self._most - len(self.left_keys))
 
     def _keys(self, partition: StorePartition, chosen: Bits, most: int) -> list[str]:
-        places = np.flatnonzero(chosen)[:most]
+        store = self._checked.ground.store
+        places = np.flatnonzero(chosen)
+        places = places[~np.isin(places, self._erased.ordinals(store, partition.number))][:most]
         if not len(places):
             return []
-        name = self._checked.ground.store.manifest.catalog.key
+        name = store.manifest.catalog.key
         keys = partition.profile([name])[name].combine_chunks().take(pa.array(places))
         found: list[str] = key_text(keys).to_pylist()
         return found

@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from muster_console.operation.erasure import erased_customers
 from muster_console.operation.remote import over
 from muster_console.operation.statistic import ColumnFound, find_column
 from muster_console.operation.workspace import Workspace
@@ -111,7 +112,12 @@ def _counted(workspace: Workspace, known: ColumnFound) -> Any:
     listed = None if known.personal else listed_values(known.statistic)
     if listed is None:
         return count_values(
-            workspace.lake, known.manifest, known.manifest_sha256, known.stored, known.column
+            workspace.lake,
+            known.manifest,
+            known.manifest_sha256,
+            known.stored,
+            known.column,
+            tuple(erased_customers(workspace)),
         )
     return pa.table(
         {
