@@ -257,4 +257,4 @@ def test_a_shell_completes_commands_and_names_of_the_server(run: Run, served, mo
     assert completed("muster connection pause t") == ["there"]
     # what cannot be asked completes nothing, and says nothing in the middle of a line
     served[0].tokens["gone"] = "muster_x"
-    assert run("", who="gone")[1] == ""
+    assert run("", who="gone")[1].strip() == ""
