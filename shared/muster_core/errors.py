@@ -81,6 +81,12 @@ class NotFound(TerminalError):
     code = "not_found"
 
 
+class NotPermitted(TerminalError):
+    """Only administrators may do this."""
+
+    code = "not_allowed"
+
+
 class Conflict(TerminalError):
     """Somebody else changed this meanwhile, or its state does not allow it."""
 

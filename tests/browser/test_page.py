@@ -18,7 +18,7 @@ from muster_console.web.page import ALL
 from muster_console.web.policy import PAGES, check_pages
 from muster_core.security.role import Permission
 from muster_core.storage.database import transaction
-from muster_core.storage.segment import delete_segment
+from muster_core.storage.segment_life import delete_segment
 
 pytestmark = [pytest.mark.integration]
 assert ALL

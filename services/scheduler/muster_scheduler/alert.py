@@ -25,6 +25,7 @@ from muster_core.storage.alert import (
     take_alerts,
 )
 from muster_core.storage.database import transaction
+from muster_core.storage.service_setting import service_settings
 from muster_core.telemetry import get_logger
 
 #: Between two looks into the outbox, and between two looks for what nobody writes there by itself.
@@ -82,7 +83,12 @@ class AlertSender:
         """Look for stale segments and limits that come near."""
         with transaction(self._database) as connection:
             note_stale(connection)
-            note_limit(connection, active_segments=self._settings.active_segments)
+            known = service_settings(connection, self._settings)
+            note_limit(
+                connection,
+                active_segments=known.active_segments,
+                percent=known.limit_warning_percent,
+            )
 
     def _work(self) -> None:
         while not self._done.is_set():

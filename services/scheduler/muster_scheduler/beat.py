@@ -19,6 +19,7 @@ from muster_core.errors import TransientError
 from muster_core.queue.app import Hint
 from muster_core.queue.hint import send_hint
 from muster_core.settings import Settings
+from muster_core.storage.cleanup import clean_up_daily
 from muster_core.storage.database import open_database, transaction
 from muster_core.storage.delivery import reap_deliveries
 from muster_core.storage.health import CANARY_SECONDS
@@ -38,6 +39,8 @@ from muster_scheduler.collection import CollectionWatch
 
 #: A process not heard of for this long is forgotten.
 _FORGET_AFTER = timedelta(hours=1)
+#: Between two looks whether it is time for the daily clean-up.
+_CLEANUP_LOOK_SECONDS = 60.0
 #: The shortest sleep, so that a schedule that cannot be planned now does not spin.
 _SHORTEST_SLEEP = 0.05
 
@@ -54,7 +57,7 @@ class DueScheduler(Scheduler):  # type: ignore[misc]
         self._alerts: AlertSender | None = None
         self._arrival: ArrivalWatch | None = None
         self._collection: CollectionWatch | None = None
-        self._swept_at = self._canary_at = -float("inf")
+        self._swept_at = self._canary_at = self._cleaned_at = -float("inf")
         super().__init__(*args, **kwargs)
 
     def setup_schedule(self) -> None:
@@ -174,9 +177,22 @@ class DueScheduler(Scheduler):  # type: ignore[misc]
             ended = close_refreshes(connection)
         if ended:
             _LOG.info("system refreshes ended", refreshes=ended)
+        if time.monotonic() - self._cleaned_at >= _CLEANUP_LOOK_SECONDS:
+            self._clean_up(database)
+            self._cleaned_at = time.monotonic()
         with transaction(database) as connection:
             record_process(connection, name=self._name, kind="scheduler")
             forget_processes(connection, _FORGET_AFTER)
+
+    def _clean_up(self, database: Engine) -> None:
+        with transaction(database) as connection:
+            cleaned = clean_up_daily(connection, self._settings)
+        if cleaned is not None and cleaned.found:
+            _LOG.info(
+                "cleaned up",
+                segments=len(cleaned.names("segment")),
+                measures=len(cleaned.names("measure")),
+            )
 
     def _sleep(self, waiting: WaitingWork) -> float:
         if waiting.next_due_in is None:

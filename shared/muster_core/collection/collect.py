@@ -28,7 +28,6 @@ from muster_core.lake.place import repack_folder
 from muster_core.storage.catalog import current_catalog
 from muster_core.storage.collection import (
     Needed,
-    database_time,
     expire,
     finish_collection,
     marked_garbage,
@@ -37,7 +36,7 @@ from muster_core.storage.collection import (
     read_needed,
     take_collection,
 )
-from muster_core.storage.database import transaction
+from muster_core.storage.database import database_time, transaction
 from muster_core.storage.pruning import prunable_runs, prune_runs
 from muster_core.telemetry import get_logger
 

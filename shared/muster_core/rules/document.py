@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, ValidationInfo, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from muster_core.errors import InvalidInput
 from muster_core.rules.condition import Condition, RowCondition
@@ -16,6 +16,10 @@ from muster_core.rules.shape import shape_problems
 from muster_core.rules.value import Node
 
 SEGMENT_NAME = r"^[a-z][a-z0-9_]{0,99}$"
+#: What automatic clean-up puts on a segment it makes inactive; gone once the segment is active again.
+CLEANUP_TAG = "AutoDeactivated"
+#: Tags of one segment that people give it.
+MAX_TAGS = 20
 _EXPRESSION = "rules are a list; write the expression as where of a rule"
 
 
@@ -60,7 +64,15 @@ class SegmentDocument(Node):
     name: Annotated[str, Field(pattern=SEGMENT_NAME)]
     display_name: Annotated[str, Field(max_length=200)] | None = None
     description: Annotated[str, Field(max_length=2_000)] = ""
-    tags: Annotated[tuple[Annotated[str, Field(max_length=100)], ...], Field(max_length=20)] = ()
+    tags: Annotated[
+        tuple[Annotated[str, Field(max_length=100)], ...],
+        Field(
+            max_length=MAX_TAGS + 1,
+            json_schema_extra={
+                "anyOf": [{"maxItems": MAX_TAGS}, {"contains": {"const": CLEANUP_TAG}}]
+            },
+        ),
+    ] = ()
     type: Literal["dynamic", "static", "expansion"] = "dynamic"
     state: Literal["active", "inactive", "draft"] = "active"
     schedule: Literal["system", "off"] | CronSchedule = "system"
@@ -70,6 +82,21 @@ class SegmentDocument(Node):
     manual: Manual = Manual()
     auto_cleanup: bool = True
     gate: Literal["off"] | Gate = Gate()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _cleaned_up_only_while_inactive(cls, raw: Any) -> Any:
+        tags = raw.get("tags") if isinstance(raw, dict) else None
+        if not isinstance(tags, list | tuple) or raw.get("state", "active") == "inactive":
+            return raw
+        return {**raw, "tags": [tag for tag in tags if tag != CLEANUP_TAG]}
+
+    @field_validator("tags")
+    @classmethod
+    def _few_tags(cls, tags: tuple[str, ...]) -> tuple[str, ...]:
+        if sum(tag != CLEANUP_TAG for tag in tags) > MAX_TAGS:
+            raise ValueError(f"a segment has at most {MAX_TAGS} tags")
+        return tags
 
     @field_validator("rules", mode="before")
     @classmethod

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from muster_core.documents.text import Written, read_text
 from muster_core.errors import InvalidInput, Problem
 from muster_core.rules.document import SegmentDocument, parse_segment
+from muster_core.rules.draft import RawDraft, read_draft
 from muster_core.rules.expression.unfold import unfold
 from muster_core.rules.limit import DEFAULT_LIMITS, Limits, hostile_problem
 from muster_core.rules.measure import MeasureDocument, is_measure, parse_measure
@@ -38,6 +40,10 @@ class ReadRules:
     #: Names of documents that could not be read, where they are known.
     unread_segments: set[str] = field(default_factory=set)
     unread_measures: set[str] = field(default_factory=set)
+    #: Documents that the reader was told to leave to others.
+    others: list[Written] = field(default_factory=list)
+    #: Drafts whose form is wrong, where the reader was told to keep them.
+    drafts: list[RawDraft] = field(default_factory=list)
 
 
 def read_segments(text: str, *, file: str, limits: Limits = DEFAULT_LIMITS) -> list[WrittenSegment]:
@@ -66,21 +72,47 @@ def read_rules(
     return found.segments, found.measures
 
 
-def read_what_can_be_read(text: str, *, file: str, limits: Limits = DEFAULT_LIMITS) -> ReadRules:
-    """Read a file as `read_rules` does; what is wrong with one document hides no other document."""
+def read_what_can_be_read(
+    text: str,
+    *,
+    file: str,
+    limits: Limits = DEFAULT_LIMITS,
+    is_other: Callable[[object], bool] | None = None,
+    drafts: bool = False,
+) -> ReadRules:
+    """Read a file as `read_rules` does; what is wrong with one document hides no other document.
+
+    Documents whose data `is_other` are returned as they were written, and with `drafts` those that say they
+    are drafts and have a wrong form, with their problems.
+    """
     try:
-        return _read(text, file, limits, measures=True)
+        return _read(text, file, limits, measures=True, is_other=is_other, drafts=drafts)
     except InvalidInput as exc:
         return ReadRules(problems=list(exc.problems))
 
 
-def _read(text: str, file: str, limits: Limits, *, measures: bool) -> ReadRules:
+def _read(
+    text: str,
+    file: str,
+    limits: Limits,
+    *,
+    measures: bool,
+    is_other: Callable[[object], bool] | None = None,
+    drafts: bool = False,
+) -> ReadRules:
     found = ReadRules()
     documents = read_text(text, file=file, nesting=limits.nesting, nodes=limits.nodes)
     for plain in documents:
+        if is_other is not None and is_other(plain.data):
+            found.others.append(plain)
+            continue
         is_one = measures and is_measure(plain.data)
         problems = _read_one(plain, found, is_one, limits)
         if not problems:
+            continue
+        draft = read_draft(plain, problems) if drafts and not is_one else None
+        if draft is not None and hostile_problem(plain.data, limits) is None:
+            found.drafts.append(draft)
             continue
         found.problems.extend(problems)
         name = plain.data.get("name") if isinstance(plain.data, dict) else None

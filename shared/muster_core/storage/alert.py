@@ -82,13 +82,14 @@ ON CONFLICT (key) DO NOTHING
 # Once a day and level, so that nobody who looks away forgets it.
 _LIMIT = text("""
 INSERT INTO alert (kind, key, facts)
-SELECT 'limit', 'limit:active_segments:' || l.level || ':' || current_date,
+SELECT 'limit', 'limit:active_segments:' || l.level || ':' ||
+           CAST(clock_timestamp() AS date),
        jsonb_build_object('what', 'active_segments', 'level', l.level, 'number', c.number,
                           'limit', CAST(:limit AS int))
   FROM (SELECT count(*) AS number FROM segment WHERE state = 'active' AND deleted_at IS NULL) c
  CROSS JOIN LATERAL (SELECT CASE WHEN c.number > :limit THEN 'exceeded'
                                  WHEN c.number = :limit THEN 'reached'
-                                 WHEN c.number >= 0.8 * :limit THEN 'approaching' END AS level) l
+                                 WHEN c.number * 100 >= :limit * :percent THEN 'approaching' END AS level) l
  WHERE l.level IS NOT NULL
 ON CONFLICT (key) DO NOTHING
 """)
@@ -121,6 +122,6 @@ def note_stale(connection: Connection, *, grace: timedelta = timedelta(minutes=1
     return connection.execute(_STALE, {"grace": grace}).rowcount
 
 
-def note_limit(connection: Connection, *, active_segments: int) -> int:
-    """Write an alert where the active segments approach (80 %), reach or exceed their limit."""
-    return connection.execute(_LIMIT, {"limit": active_segments}).rowcount
+def note_limit(connection: Connection, *, active_segments: int, percent: int = 80) -> int:
+    """Write an alert where the active segments approach (`percent` of it), reach or exceed their limit."""
+    return connection.execute(_LIMIT, {"limit": active_segments, "percent": percent}).rowcount

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -334,9 +334,3 @@ def forget_garbage(connection: Connection, paths: Collection[str]) -> None:
 def marked_garbage(connection: Connection, grace: timedelta) -> dict[str, bool]:
     """Return every marked file, and whether it has been for as long as `grace`."""
     return {row.path: row.ripe for row in connection.execute(_MARKED, {"grace": grace})}
-
-
-def database_time(connection: Connection) -> datetime:
-    """Return the database's time, which alone decides what is old."""
-    now: datetime = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
-    return now

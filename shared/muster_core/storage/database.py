@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 
 from psycopg.errors import DiskFull
-from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -65,6 +66,12 @@ def transaction(engine: Engine) -> Iterator[Connection]:
         if exc.connection_invalidated:
             raise _unavailable(exc) from exc
         raise
+
+
+def database_time(connection: Connection) -> datetime:
+    """Return the database's time, which alone decides what is due and what is old."""
+    now: datetime = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
+    return now
 
 
 def _unavailable(exc: DBAPIError | PoolTimeout) -> PartUnavailable:

@@ -52,6 +52,7 @@ segment = Table(
     Column("created_at", Instant, nullable=False, server_default=NOW),
     Column("updated_at", Instant, nullable=False, server_default=NOW),
     Column("deleted_at", Instant),
+    Column("owner", Text),  # who created it, as the audit names them
     Index("due", "next_due_at", postgresql_where=text("next_due_at IS NOT NULL")),
 )
 
@@ -63,6 +64,7 @@ segment_revision = Table(
     Column("rule_hash", Text, nullable=False),
     Column("document", JSONB, nullable=False),
     Column("created_at", Instant, nullable=False, server_default=NOW),
+    Column("actor", Text),  # who made the change
 )
 
 #: Which segments a saved segment refers to; kept in step with its document.
@@ -85,6 +87,7 @@ measure = Table(
     Column("created_at", Instant, nullable=False, server_default=NOW),
     Column("updated_at", Instant, nullable=False, server_default=NOW),
     Column("deleted_at", Instant),
+    Column("deactivated_at", Instant),  # clean-up found that nothing uses it
 )
 
 measure_revision = Table(
@@ -95,4 +98,15 @@ measure_revision = Table(
     Column("document", JSONB, nullable=False),
     Column("digest", Text, nullable=False),
     Column("created_at", Instant, nullable=False, server_default=NOW),
+)
+
+#: What `muster apply` last said of a segment, measure or export; what stands otherwise was changed by hand.
+applied_document = Table(
+    "applied_document",
+    metadata,
+    Column("kind", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("document", JSONB, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("applied_at", Instant, nullable=False, server_default=NOW),
 )

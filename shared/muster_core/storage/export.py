@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Literal
 
 import sqlalchemy as sa
@@ -14,6 +14,7 @@ from muster_core.errors import Conflict, InvalidInput, NotFound, Problem
 from muster_core.exports.document import ExportDocument, Policy, parse_export
 from muster_core.exports.state import DeliveryState, Event, sources
 from muster_core.storage.connection import StoredConnection, get_connection
+from muster_core.storage.database import database_time
 from muster_core.storage.definition_table import segment
 from muster_core.storage.delivery_event import NOW, REWRITES, apply_event, create_delivery
 from muster_core.storage.erasure import give_up_rewrites
@@ -84,7 +85,7 @@ def apply_export(connection: Connection, document: ExportDocument) -> Change:
         "document": wanted,
         "active": document.active,
         "connection_id": None if target is None else target.id,
-        "next_due_at": document.next_due(datetime.now(UTC)) if document.active else None,
+        "next_due_at": document.next_due(database_time(connection)) if document.active else None,
     }
     if stored is None:
         export_id = connection.execute(
@@ -151,7 +152,7 @@ def set_export_active(connection: Connection, name: str, *, active: bool) -> boo
         .values(
             active=active,
             document=document.to_json(),
-            next_due_at=document.next_due(datetime.now(UTC)) if active else None,
+            next_due_at=document.next_due(database_time(connection)) if active else None,
             updated_at=NOW,
         )
     )
@@ -176,7 +177,7 @@ def queue_due_exports(connection: Connection) -> int:
         connection.execute(
             export.update()
             .where(export.c.id == row.id)
-            .values(next_due_at=stored.document.next_due(datetime.now(UTC)))
+            .values(next_due_at=stored.document.next_due(database_time(connection)))
         )
         if row.connection_id is not None or stored.document.folder is not None:
             request_delivery(connection, row.name, actor="schedule", again=False)

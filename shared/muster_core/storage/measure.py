@@ -39,6 +39,8 @@ class MeasureRecord:
     rev: int
     created_at: datetime
     updated_at: datetime
+    #: When clean-up found that nothing uses it; None while it is in use.
+    deactivated_at: datetime | None = None
 
 
 def measure_digest(document: MeasureDocument) -> str:
@@ -71,11 +73,23 @@ def _apply(connection: Connection, document: MeasureDocument) -> Change:
         _keep_revision(connection, created, 1, row)
         return "created"
     if known.deleted_at is None and known.document == row["document"]:
-        return "unchanged"
+        if known.deactivated_at is None:
+            return "unchanged"
+        # the definition is the same; that it is wanted is what is new
+        back = measure.update().where(measure.c.id == known.id)
+        now = sa.func.clock_timestamp()
+        connection.execute(back.values(deactivated_at=None, updated_at=now))
+        return "changed"
     connection.execute(
         measure.update()
         .where(measure.c.id == known.id)
-        .values(**row, rev=known.rev + 1, updated_at=sa.func.clock_timestamp(), deleted_at=None)
+        .values(
+            **row,
+            rev=known.rev + 1,
+            updated_at=sa.func.clock_timestamp(),
+            deleted_at=None,
+            deactivated_at=None,
+        )
     )
     _keep_revision(connection, known.id, known.rev + 1, row)
     return "created" if known.deleted_at is not None else "changed"
@@ -180,6 +194,7 @@ def _record(row: sa.RowMapping) -> MeasureRecord:
         rev=row["rev"],
         created_at=row["created_at"],
         updated_at=row["updated_at"],
+        deactivated_at=row["deactivated_at"],
     )
 
 

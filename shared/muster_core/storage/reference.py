@@ -68,22 +68,6 @@ def save_references(connection: Connection, documents: Collection[SegmentDocumen
         connection.execute(insert(segment_reference), found)
 
 
-def segments_referring_to(connection: Connection, segment_id: int) -> list[str]:
-    """Return the names of the segments, drafts left out, that refer to this one."""
-    return list(
-        connection.scalars(
-            sa.select(segment.c.name)
-            .join(segment_reference, segment_reference.c.segment_id == segment.c.id)
-            .where(
-                segment_reference.c.referred_id == segment_id,
-                segment.c.deleted_at.is_(None),
-                segment.c.state != "draft",
-            )
-            .order_by(segment.c.name)
-        )
-    )
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Referred:
     """A segment that runs of a batch refer to: how it stands, and where its last members are."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -12,20 +12,18 @@ from pydantic import ValidationError
 from sqlalchemy import Connection, text
 from sqlalchemy.dialects.postgresql import insert
 
-from muster_core.errors import Conflict, InvalidInput
+from muster_core.errors import InvalidInput
 from muster_core.rules.canonical import rule_hash
 from muster_core.rules.document import CronSchedule, SegmentDocument
+from muster_core.rules.reference import measures_of
 from muster_core.schedules.cron import next_due
 from muster_core.schedules.schedule import Schedule, ScheduleKind, read_schedule, stored_schedule
 from muster_core.storage.catalog import current_catalog
-from muster_core.storage.definition_table import segment, segment_revision
-from muster_core.storage.export_table import export, export_segment
+from muster_core.storage.definition_table import measure, segment, segment_revision
 from muster_core.storage.nearest import require_segments
-from muster_core.storage.reference import lock_saving, save_references, segments_referring_to
+from muster_core.storage.reference import lock_saving, save_references
 
 Change = Literal["created", "changed", "unchanged"]
-
-_USERS_NAMED = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +52,8 @@ class SegmentRecord:
     run_reason: str | None
     run_attempt: int | None
     run_error: str | None
+    #: Who created it, as the audit names them.
+    owner: str | None
     #: Whether the run used members of a segment that were not fresh.
     run_warned: bool
     created_at: datetime
@@ -65,7 +65,9 @@ def document_json(document: SegmentDocument) -> dict[str, Any]:
     return document.model_dump(mode="json", by_alias=True, exclude_unset=True)
 
 
-def apply_segment(connection: Connection, document: SegmentDocument) -> Change:
+def apply_segment(
+    connection: Connection, document: SegmentDocument, *, actor: str | None = None
+) -> Change:
     """Create the segment or bring it to what `document` says; a document that says the same changes nothing.
 
     Published members stay until the next refresh. A deleted segment of the same name comes back with its
@@ -74,10 +76,10 @@ def apply_segment(connection: Connection, document: SegmentDocument) -> Change:
     Raises:
         InvalidInput: its schedule is not one; a draft is saved all the same.
     """
-    return apply_segments(connection, [document])[0][1]
+    return apply_segments(connection, [document], actor=actor)[0][1]
 
 
-def _apply(connection: Connection, document: SegmentDocument) -> Change:
+def _apply(connection: Connection, document: SegmentDocument, actor: str | None) -> Change:
     wanted = document_json(document)
     schedule = _schedule(connection, document)
     row = {
@@ -89,14 +91,14 @@ def _apply(connection: Connection, document: SegmentDocument) -> Change:
     }
     created = connection.execute(
         insert(segment)
-        .values(name=document.name, **row)
+        .values(name=document.name, owner=actor, **row)
         .on_conflict_do_nothing(index_elements=["name"])
         .returning(segment.c.id)
     ).one_or_none()
     if created is not None:
         if schedule.cron is not None:
             _plan(connection, created.id, row, schedule)
-        _keep_revision(connection, created.id, 1, row)
+        keep_revision(connection, created.id, 1, row, actor)
         return "created"
     stored = connection.execute(
         sa.select(segment).where(segment.c.name == document.name).with_for_update(key_share=True)
@@ -107,12 +109,19 @@ def _apply(connection: Connection, document: SegmentDocument) -> Change:
         and stored.schedule == row["schedule"]
     ):
         return "unchanged"
+    owner = stored.owner if stored.deleted_at is None else actor
     connection.execute(
         segment.update()
         .where(segment.c.id == stored.id)
-        .values(**row, rev=stored.rev + 1, updated_at=sa.func.clock_timestamp(), deleted_at=None)
+        .values(
+            **row,
+            rev=stored.rev + 1,
+            updated_at=sa.func.clock_timestamp(),
+            deleted_at=None,
+            owner=owner,
+        )
     )
-    _keep_revision(connection, stored.id, stored.rev + 1, row)
+    keep_revision(connection, stored.id, stored.rev + 1, row, actor)
     on_time = ("schedule", "state", "type")
     if stored.deleted_at is not None or any(row[key] != getattr(stored, key) for key in on_time):
         _plan(connection, stored.id, row, schedule)
@@ -120,12 +129,12 @@ def _apply(connection: Connection, document: SegmentDocument) -> Change:
 
 
 def apply_segments(
-    connection: Connection, documents: Sequence[SegmentDocument]
+    connection: Connection, documents: Sequence[SegmentDocument], *, actor: str | None = None
 ) -> list[tuple[str, Change]]:
     """Apply several documents in one transaction; return (name, what happened) in their order.
 
-    They may refer to each other. Existing segments are locked in id order first, as publishing does, so that neither waits for the other in
-    a circle.
+    `actor` is kept as who made the change. The documents may refer to each other. Existing
+    segments are locked in id order first, as publishing does, so that neither waits for the other in a circle.
 
     Raises:
         InvalidInput: a schedule is not one.
@@ -137,50 +146,21 @@ def apply_segments(
         .order_by(segment.c.id)
         .with_for_update(key_share=True)
     )
-    changes = [(document.name, _apply(connection, document)) for document in documents]
+    changes = [(document.name, _apply(connection, document, actor)) for document in documents]
     save_references(connection, documents)
+    _use_measures(connection, documents)
     return changes
 
 
-def delete_segment(connection: Connection, name: str) -> None:
-    """Mark the segment deleted: nothing of it is published any more, its waiting runs end as cancelled.
-
-    Raises:
-        NotFound: there is no such segment.
-        Conflict: exports deliver it, or segments that are no drafts refer to it; the message names them.
-    """
-    lock_saving(connection)
-    require_segments(connection, [name])
-    # linking an export to the segment waits for this lock
-    locked = sa.select(segment.c.id).where(segment.c.name == name).with_for_update()
-    segment_id = connection.execute(locked).scalar_one()
-    users = connection.scalars(
-        sa.select(export.c.name)
-        .join(export_segment, export_segment.c.export_id == export.c.id)
-        .where(export_segment.c.segment_id == segment_id)
-        .order_by(export.c.name)
-    ).all()
-    if users:
-        raise Conflict(
-            f"The segment `{name}` is delivered by {_listed(users)}.",
-            hint="Take it out of these exports first.",
+def _use_measures(connection: Connection, documents: Sequence[SegmentDocument]) -> None:
+    """Take back that clean-up switched off measures which are used from now on."""
+    names = {name for document in documents for name in measures_of(document)}
+    if names:
+        connection.execute(
+            measure.update()
+            .where(measure.c.name.in_(names), measure.c.deactivated_at.is_not(None))
+            .values(deactivated_at=None)
         )
-    referring = segments_referring_to(connection, segment_id)
-    if referring:
-        raise Conflict(
-            f"The segment `{name}` is referred to by {_listed(referring)}.",
-            hint="Take it out of their rules first.",
-        )
-    connection.execute(
-        segment.update()
-        .where(segment.c.name == name)
-        .values(deleted_at=sa.func.clock_timestamp(), next_due_at=None)
-    )
-
-
-def _listed(users: Sequence[str]) -> str:
-    more = f" and {len(users) - _USERS_NAMED} more" if len(users) > _USERS_NAMED else ""
-    return ", ".join(f"`{user}`" for user in users[:_USERS_NAMED]) + more
 
 
 def get_segment(connection: Connection, name: str) -> SegmentRecord:
@@ -190,20 +170,23 @@ def get_segment(connection: Connection, name: str) -> SegmentRecord:
         NotFound: there is none; the message names the nearest ones.
     """
     require_segments(connection, [name])
-    return _record(connection.execute(_RECORDS, {"name": name}).mappings().one())
+    return _record(connection.execute(_RECORDS, {"names": [name]}).mappings().one())
 
 
-def list_segments(connection: Connection) -> list[SegmentRecord]:
-    """Return every segment that is not deleted, by name."""
-    rows = connection.execute(_RECORDS, {"name": None}).mappings()
-    return [_record(row) for row in rows]
+def list_segments(
+    connection: Connection, names: Collection[str] | None = None
+) -> list[SegmentRecord]:
+    """Return every segment that is not deleted, or those of these names, by name."""
+    given = None if names is None else list(names)
+    return [_record(row) for row in connection.execute(_RECORDS, {"names": given}).mappings()]
 
 
 _RECORDS = text("""
 SELECT s.id, s.name, s.type, s.state, s.document, s.rev, s.rule_hash, s.schedule, s.schedule_error,
        s.next_due_at, s.published_version AS version, v.member_count, v.published_at, v.as_of,
        r.id AS run_id, r.state AS run_state, r.reason AS run_reason, r.attempt AS run_attempt,
-       r.error AS run_error, coalesce(r.warned, false) AS run_warned, s.created_at, s.updated_at
+       r.error AS run_error, coalesce(r.warned, false) AS run_warned, s.owner, s.created_at,
+       s.updated_at
   FROM segment s
   LEFT JOIN membership_version v ON v.segment_id = s.id AND v.version = s.published_version
   LEFT JOIN LATERAL (
@@ -211,7 +194,7 @@ SELECT s.id, s.name, s.type, s.state, s.document, s.rev, s.rule_hash, s.schedule
                jsonb_path_exists(inputs, '$.segments[*].reason ? (@ != null)') AS warned
           FROM refresh_run q
          WHERE q.segment_id = s.id ORDER BY q.due_at DESC LIMIT 1) r ON true
- WHERE s.deleted_at IS NULL AND (CAST(:name AS text) IS NULL OR s.name = :name)
+ WHERE s.deleted_at IS NULL AND (CAST(:names AS text[]) IS NULL OR s.name = ANY(:names))
  ORDER BY s.name
 """)
 
@@ -268,9 +251,16 @@ def _plan(connection: Connection, segment_id: int, row: dict[str, Any], schedule
     )
 
 
-def _keep_revision(connection: Connection, segment_id: int, rev: int, row: dict[str, Any]) -> None:
+def keep_revision(
+    connection: Connection, segment_id: int, rev: int, row: dict[str, Any], actor: str | None
+) -> None:
+    """Keep a definition as it stands after a change that `actor` made; `row` is what the segment has."""
     connection.execute(
         segment_revision.insert().values(
-            segment_id=segment_id, rev=rev, rule_hash=row["rule_hash"], document=row["document"]
+            segment_id=segment_id,
+            rev=rev,
+            rule_hash=row["rule_hash"],
+            document=row["document"],
+            actor=actor,
         )
     )

@@ -18,7 +18,8 @@ from muster_core.storage.export import request_delivery
 from muster_core.storage.membership import published_membership
 from muster_core.storage.publication import pin_snapshot
 from muster_core.storage.run import request_refresh, retry_run
-from muster_core.storage.segment import apply_segment, delete_segment
+from muster_core.storage.segment import apply_segment
+from muster_core.storage.segment_life import delete_segment
 
 pytestmark = pytest.mark.integration
 

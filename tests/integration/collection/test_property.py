@@ -9,7 +9,7 @@ from tests.integration.collection.world import World
 
 from muster_core.storage.database import transaction
 from muster_core.storage.run import approve_run, reject_run
-from muster_core.storage.segment import delete_segment
+from muster_core.storage.segment_life import delete_segment
 
 pytestmark = pytest.mark.integration
 

@@ -13,10 +13,11 @@ from pydantic import SecretStr
 from typer.testing import CliRunner
 
 from muster_console.cli.app import app
+from muster_console.operation.action import delete_segment
 from muster_console.operation.catalog import apply_catalog
 from muster_console.operation.measure import delete_measure, list_measures, show_measure
 from muster_console.operation.refresh import refresh_segments
-from muster_console.operation.segment import apply_segments, delete_segment, list_segments
+from muster_console.operation.segment import apply_segments, list_segments
 from muster_console.operation.workspace import Workspace, open_workspace
 from muster_core.errors import Conflict, InvalidInput, NotFound
 from muster_core.settings import Settings

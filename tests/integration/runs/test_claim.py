@@ -10,7 +10,7 @@ import pytest
 
 from muster_core.errors import Conflict, InvalidInput, NotFound
 from muster_core.storage.run import cancel_run, publish
-from muster_core.storage.segment import delete_segment
+from muster_core.storage.segment_life import delete_segment
 
 pytestmark = pytest.mark.integration
 

@@ -14,7 +14,7 @@ from muster_core.storage.run import (
     reject_run,
     run_events,
 )
-from muster_core.storage.segment import delete_segment
+from muster_core.storage.segment_life import delete_segment
 
 pytestmark = pytest.mark.integration
 

@@ -5,7 +5,8 @@ from sqlalchemy.exc import DBAPIError
 
 from muster_core.runs.input import Inputs, UsedSegment
 from muster_core.storage.run import cancel_run, get_run, list_runs, publish, run_events
-from muster_core.storage.segment import delete_segment, get_segment
+from muster_core.storage.segment import get_segment
+from muster_core.storage.segment_life import delete_segment
 
 pytestmark = pytest.mark.integration
 

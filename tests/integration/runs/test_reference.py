@@ -13,7 +13,7 @@ from muster_core.errors import Conflict, EngineUnavailable, PoisonSegment
 from muster_core.runs.backoff import Backoff
 from muster_core.storage.database import transaction
 from muster_core.storage.run import cancel_run, publish, settle_failure
-from muster_core.storage.segment import delete_segment
+from muster_core.storage.segment_life import delete_segment
 
 pytestmark = pytest.mark.integration
 

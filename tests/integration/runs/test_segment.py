@@ -11,12 +11,8 @@ from muster_core.errors import InvalidInput, NotFound
 from muster_core.rules.document import parse_segment
 from muster_core.storage.catalog import apply_catalog, current_catalog
 from muster_core.storage.run import publish
-from muster_core.storage.segment import (
-    apply_segments,
-    delete_segment,
-    get_segment,
-    list_segments,
-)
+from muster_core.storage.segment import apply_segments, get_segment, list_segments
+from muster_core.storage.segment_life import delete_segment
 
 pytestmark = pytest.mark.integration
 

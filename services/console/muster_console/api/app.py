@@ -19,10 +19,13 @@ from muster_console.api.route import (
     customer,
     definition,
     export,
+    folder,
     insight,
+    life,
     measure,
     run,
     segment,
+    service,
     system,
 )
 from muster_console.operation.workspace import Workspace
@@ -53,7 +56,18 @@ def create_api(workspace: Workspace) -> FastAPI:
     )
     app.state.workspace = workspace
     root = APIRouter(prefix=PREFIX, responses=RESPONSES, redirect_slashes=False)
-    for module in (insight, column, segment, definition, run, measure, *_OTHERS):
+    for module in (
+        insight,
+        column,
+        segment,
+        life,
+        folder,
+        service,
+        definition,
+        run,
+        measure,
+        *_OTHERS,
+    ):
         root.include_router(module.router)
 
     @root.get("/openapi.json", tags=["system"])

@@ -61,6 +61,7 @@ _STATUS: tuple[tuple[type[MusterError], int], ...] = (
     (WrongPassword, 401),
     (NotAllowed, 403),
     (errors.NotAllowedToSee, 403),
+    (errors.NotPermitted, 403),
     (TooManyAttempts, 429),
     (PreconditionMissing, 428),
     (errors.ChangedMeanwhile, 412),

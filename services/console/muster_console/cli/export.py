@@ -12,6 +12,7 @@ import typer
 from muster_console.cli.completion import export_names, segment_names
 from muster_console.cli.output import JsonOption, print_facts, print_json, print_table
 from muster_console.operation import export as operation
+from muster_console.operation.folder import write_folder
 from muster_console.operation.new_export import create_export, duplicate_export
 from muster_console.operation.refused import download_refused, list_refused
 from muster_console.operation.workspace import open_workspace
@@ -20,7 +21,11 @@ from muster_core.runs.input import UsedSegment
 from muster_core.storage.delivery_record import StoredDelivery
 from muster_core.storage.export import StoredExport
 
-app = typer.Typer(help="Where members are delivered to, and how far that is.", no_args_is_help=True)
+app = typer.Typer(
+    help="Where members are delivered to, and how far that is; with -f, everything as a folder of YAML.",
+    no_args_is_help=True,
+    invoke_without_command=True,
+)
 
 Name = Annotated[
     str, typer.Argument(help="The export's name.", metavar="NAME", autocompletion=export_names)
@@ -32,6 +37,33 @@ Delivery = Annotated[
     int, typer.Argument(help="The delivery's id, see `muster export deliveries`.", metavar="ID")
 ]
 Limit = Annotated[int, typer.Option(help="Show so many, the newest first.", min=1, max=10_000)]
+
+
+@app.callback()
+def as_code(
+    context: typer.Context,
+    *,
+    file: Annotated[
+        Path | None,
+        typer.Option(
+            "--file", "-f", help="Write every segment, measure and export here.", metavar="DIR"
+        ),
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Write everything that is defined as a folder of YAML, or do one of the things below."""
+    if file is None:
+        if context.invoked_subcommand is None:
+            raise typer.BadParameter("say -f DIR, or one of the commands")
+        return
+    if context.invoked_subcommand is not None:
+        raise typer.BadParameter("-f stands alone, without another command")
+    with open_workspace() as workspace:
+        written = write_folder(workspace, file)
+    if json:
+        print_json([str(path) for path in written])
+    else:
+        typer.echo(f"{len(written)} files written below {file}")
 
 
 @app.command("apply")

@@ -71,8 +71,11 @@ def list_(*, json: JsonOption = False) -> None:
     if json:
         print_json([operation.measure_json(record) for record in found])
         return
-    rows = [(r.name, str(r.rev), r.updated_at, _description(r.stored)) for r in found]
-    print_table("", ("measure", "revision", "changed", "description"), rows)
+    rows = [
+        (r.name, operation.measure_state(r), str(r.rev), r.updated_at, _description(r.stored))
+        for r in found
+    ]
+    print_table("", ("measure", "state", "revision", "changed", "description"), rows)
 
 
 @app.command()
@@ -85,6 +88,7 @@ def show(name: Name, *, json: JsonOption = False) -> None:
         return
     record = view.measure
     rows = [
+        ("state", operation.measure_state(record)),
         ("revision", str(record.rev)),
         ("changed", record.updated_at),
         ("used by", ", ".join(view.segments) or None),

@@ -1,16 +1,17 @@
-"""``muster segment``: apply, list, show, slowest, delete, members, download, cancel, refresh."""
+"""``muster segment``: apply, list, show, slowest, members, download, cancel, refresh; more beside it."""
 
 from __future__ import annotations
 
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
-import yaml
 from rich.syntax import Syntax
 
-from muster_console.cli import insight
+from muster_console.cli import action, insight, life
+from muster_console.cli.choice import Choice, choosing, filtering
 from muster_console.cli.completion import segment_names
 from muster_console.cli.output import (
     JsonOption,
@@ -26,16 +27,22 @@ from muster_console.cli.preview import branch
 from muster_console.cli.run import work_text
 from muster_console.cli.waiting import TimeoutOption, follow
 from muster_console.operation import segment as operation
+from muster_console.operation.bundle import download_bundle
 from muster_console.operation.count import NodeCount, count_nodes
+from muster_console.operation.listing import SegmentFilter, find_segments, page_of_segments
 from muster_console.operation.member import download_members, look_at_members
 from muster_console.operation.refresh import parse_instant, refresh_segments
+from muster_console.operation.restore import list_deleted
 from muster_console.operation.run import cancel_segment, look_at_slowest, run_json
 from muster_console.operation.segment import SegmentLine
 from muster_console.operation.workspace import open_workspace
+from muster_console.operation.writing import as_yaml
 from muster_core.exports.document import Format
 
 app = typer.Typer(help="Who belongs to what.", no_args_is_help=True)
 insight.register(app)
+app.add_typer(life.app)
+app.add_typer(action.app)
 
 Name = Annotated[
     str, typer.Argument(help="The segment's name.", metavar="NAME", autocompletion=segment_names)
@@ -71,19 +78,59 @@ def apply(
 
 
 @app.command("list")
-def list_(*, json: JsonOption = False) -> None:
-    """List every segment."""
-    with open_workspace() as workspace:
-        segments = operation.list_segments(workspace)
-    if json:
-        print_json([asdict(s) for s in segments])
+@filtering
+def list_(
+    wanted: SegmentFilter,
+    *,
+    sort: Annotated[
+        str, typer.Option(help="A column; with - in front the largest first.", metavar="COLUMN")
+    ] = "name",
+    limit: Annotated[
+        int | None, typer.Option(help="Show so many; default all.", min=1, max=10_000)
+    ] = None,
+    cursor: Annotated[
+        str | None, typer.Option(help="Go on where the page before ended, see `next`.")
+    ] = None,
+    deleted: Annotated[
+        bool, typer.Option("--deleted", help="Those that can be restored instead.")
+    ] = False,
+    json: JsonOption = False,
+) -> None:
+    """List segments: searched, filtered, sorted by any column, all or a page of them."""
+    if deleted:
+        _list_deleted(json=json)
         return
-    columns = ("segment", "state", "status", "members", "refreshed", "schedule", "next run")
+    with open_workspace() as workspace:
+        page = page_of_segments(
+            workspace, wanted, sort=sort, limit=limit or sys.maxsize, cursor=cursor
+        )
+    if json and limit is not None:
+        print_json(page.model_dump())
+        return
+    if json:
+        print_json([asdict(s) for s in page.items])
+        return
+    columns = ("segment", "tags", "type", "state", "status", "members", "refreshed", "schedule")
     rows = [
-        (s.name, s.state, _status(s), s.members, s.refreshed_at, s.schedule, s.next_due_at)
-        for s in segments
+        (
+            *(s.name, ", ".join(s.tags), s.type, s.state, _status(s), s.members, s.refreshed_at),
+            *(s.schedule, s.next_due_at, s.owner),
+        )
+        for s in page.items
     ]
-    print_table("", columns, rows)
+    print_table("", (*columns, "next run", "owner"), rows)
+    if page.next is not None:
+        console.print(f"{len(page.items):,} of {page.total:,}; go on with --cursor {page.next}")
+
+
+def _list_deleted(*, json: bool) -> None:
+    with open_workspace() as workspace:
+        found = list_deleted(workspace)
+    if json:
+        print_json([asdict(one) for one in found])
+        return
+    rows = [(one.name, one.owner, one.deleted_at, one.until) for one in found]
+    print_table("", ("segment", "owner", "deleted", "can be restored until"), rows)
 
 
 @app.command()
@@ -116,8 +163,7 @@ def show(
         ("problem", segment.problem),
     ]
     print_facts(segment.display_name or segment.name, rows)
-    text = yaml.safe_dump(_as_written(view.document), sort_keys=False, allow_unicode=True)
-    console.print(Syntax(text, "yaml", background_color="default"))
+    console.print(Syntax(as_yaml(view.document), "yaml", background_color="default"))
     print_table(
         "members per rule",
         ("rule", "combine", "members", "so far"),
@@ -185,17 +231,6 @@ def slowest(
 
 
 @app.command()
-def delete(name: Name, *, json: JsonOption = False) -> None:
-    """Delete a segment that no export delivers; its history of versions and runs stays."""
-    with open_workspace() as workspace:
-        operation.delete_segment(workspace, name)
-    if json:
-        print_json({"name": name, "change": "deleted"})
-    else:
-        console.print(f"{name} is deleted. Its history stays.")
-
-
-@app.command()
 def members(
     name: Name,
     *,
@@ -235,7 +270,7 @@ def members(
 
 @app.command()
 def download(
-    name: Name,
+    names: Annotated[list[str], typer.Argument(help="The segments.", metavar="NAME...")],
     *,
     to: Annotated[Path, typer.Option(help="The file to write.", metavar="FILE")],
     format: Annotated[
@@ -244,12 +279,23 @@ def download(
     columns: Columns = "",
     json: JsonOption = False,
 ) -> None:
-    """Write all members of the latest version to a file."""
+    """Write all members of the latest version to a file; of several segments into one .zip."""
+    if len(names) > 1 and to.suffix != ".zip":
+        raise typer.BadParameter("several segments go into one file that ends in .zip")
+    chosen = _names(columns)
     with open_workspace() as workspace:
-        rows = download_members(workspace, name, columns=_names(columns), to=to, form=format)
+        if to.suffix == ".zip":
+            form = format or Format.CSV
+            found = download_bundle(workspace, names, columns=chosen, to=to, form=form)
+        else:
+            (name,) = names
+            rows = download_members(workspace, name, columns=chosen, to=to, form=format)
+            found = {name: rows}
     if json:
-        print_json({"segment": name, "rows": rows, "file": to.absolute()})
-    else:
+        done = [{"segment": n, "rows": rows, "file": to.absolute()} for n, rows in found.items()]
+        print_json(done if to.suffix == ".zip" else done[0])
+        return
+    for name, rows in found.items():
         console.print(f"{rows:,} members of {name} written to {to}", soft_wrap=True)
 
 
@@ -265,15 +311,10 @@ def cancel(name: Name, *, json: JsonOption = False) -> None:
 
 
 @app.command()
+@choosing
 def refresh(
-    names: Annotated[
-        list[str] | None,
-        typer.Argument(
-            help="The segments to refresh.", metavar="NAME...", autocompletion=segment_names
-        ),
-    ] = None,
+    choice: Choice,
     *,
-    all_: Annotated[bool, typer.Option("--all", help="Every active segment.")] = False,
     as_of: Annotated[
         str | None, typer.Option(help="Evaluate as of this instant (ISO 8601).", metavar="INSTANT")
     ] = None,
@@ -284,12 +325,16 @@ def refresh(
     timeout: TimeoutOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Refresh segments now."""
-    if bool(names) == all_:
-        raise typer.BadParameter("name segments, or say --all (one of the two)")
+    """Refresh segments now: named ones, the active ones of a filter, or all that are active."""
+    if (bool(choice.names), choice.wanted.asks, choice.everything).count(True) != 1:
+        raise typer.BadParameter("name segments, give a filter, or say --all (one of the three)")
     instant = parse_instant(as_of) if as_of else None
     with open_workspace() as workspace:
-        requested = refresh_segments(workspace, None if all_ else names, as_of=instant)
+        names = None if choice.everything else choice.names
+        if choice.wanted.asks:
+            meant = find_segments(workspace, choice.wanted)
+            names = [line.name for line in meant if line.state == "active"]
+        requested = refresh_segments(workspace, names, as_of=instant)
         follow(
             workspace,
             [run.run_id for run in requested],
@@ -306,21 +351,3 @@ def _status(segment: SegmentLine) -> str:
 
 def _names(columns: str) -> list[str]:
     return [name.strip() for name in columns.split(",") if name.strip()]
-
-
-#: The order in which people write the fields of a document; PostgreSQL keeps another one.
-_FIELDS = (
-    *("kind", "name", "display_name", "description", "tags", "type", "state", "schedule"),
-    *("timezone", "rules", "combine", "left", "table", "column", "via", "where", "steps"),
-    *("within", "having", "window", "on", "aggregate", "by", "period", "of_last", "at_least"),
-    *("function", "order_by", "compare", "value", "right", "times", "as", "project", "manual"),
-)
-_PLACES = {name: place for place, name in enumerate(_FIELDS)}
-
-
-def _as_written(value: object) -> object:
-    """Return a document with its fields in the order in which people write them."""
-    if isinstance(value, dict):
-        ordered = sorted(value.items(), key=lambda item: _PLACES.get(item[0], len(_PLACES)))
-        return {key: _as_written(inner) for key, inner in ordered}
-    return [_as_written(inner) for inner in value] if isinstance(value, list) else value

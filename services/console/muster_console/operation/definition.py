@@ -11,9 +11,11 @@ from sqlalchemy import Connection
 from muster_console.operation.file import document_files, read_file, repeated
 from muster_console.operation.workspace import required_catalog
 from muster_core.catalog.document import Catalog
+from muster_core.documents.text import Written
 from muster_core.errors import Conflict, InvalidInput, Problem
 from muster_core.rules.check import Known, check_folder, check_measures
 from muster_core.rules.document import SegmentDocument
+from muster_core.rules.draft import RawDraft
 from muster_core.rules.limit import Limits
 from muster_core.rules.measure import MeasureDocument
 from muster_core.rules.reference import measures_of, references_of
@@ -32,6 +34,10 @@ class Definitions:
     #: Names of documents that could not be read.
     unread_segments: set[str] = field(default_factory=set)
     unread_measures: set[str] = field(default_factory=set)
+    #: Documents of exports, as they were written; only who asks for them gets any.
+    exports: list[Written] = field(default_factory=list)
+    #: Drafts whose form is wrong; only who asks for them gets any, for all others these are problems.
+    drafts: list[RawDraft] = field(default_factory=list)
 
     def add(self, other: Definitions) -> None:
         """Take over what another file or folder defines."""
@@ -40,11 +46,18 @@ class Definitions:
         self.problems.extend(other.problems)
         self.unread_segments.update(other.unread_segments)
         self.unread_measures.update(other.unread_measures)
+        self.exports.extend(other.exports)
+        self.drafts.extend(other.drafts)
 
     @property
     def documents(self) -> list[SegmentDocument]:
         """Return the segments' documents."""
         return [segment.document for segment in self.segments]
+
+    @property
+    def segment_names(self) -> list[str]:
+        """Return the names of the segments, of drafts whose form is wrong as well."""
+        return [document.name for document in self.documents] + [d.name for d in self.drafts]
 
     @property
     def named_measures(self) -> dict[str, MeasureDocument]:
@@ -60,24 +73,29 @@ class TextFile:
     text: str
 
 
-def read_definitions_text(text: str, limits: Limits, *, name: str = "body") -> Definitions:
-    """Read the segments and measures of a text, YAML or JSON; `name` stands for its file in problems."""
-    read = read_what_can_be_read(text, file=name, limits=limits)
-    return Definitions(
-        segments=read.segments,
-        measures=read.measures,
-        problems=[
-            *read.problems,
-            *repeated(Path(name), [s.document.name for s in read.segments]),
-            *repeated(Path(name), [m.document.name for m in read.measures]),
-        ],
-        unread_segments=read.unread_segments,
-        unread_measures=read.unread_measures,
-    )
+def read_definitions_text(
+    text: str,
+    limits: Limits,
+    *,
+    name: str = "body",
+    exports: bool = False,
+    drafts: bool = False,
+) -> Definitions:
+    """Read the segments and measures of a text, YAML or JSON; `name` stands for its file in problems.
+
+    With `exports` it may hold exports as well, with `drafts` drafts of a wrong form.
+    """
+    found = _read(text, name, limits, exports=exports, drafts=drafts)
+    found.problems.extend(_repeated(found, Path(name)))
+    return found
 
 
-def read_definitions(path: Path, limits: Limits) -> Definitions:
+def read_definitions(
+    path: Path, limits: Limits, *, exports: bool = False, drafts: bool = False
+) -> Definitions:
     """Read the segments and measures of a file or folder; problems of form of every file are kept.
+
+    With `exports` it may hold exports as well, with `drafts` drafts of a wrong form.
 
     Raises:
         InvalidInput: there is nothing to read at all.
@@ -85,36 +103,48 @@ def read_definitions(path: Path, limits: Limits) -> Definitions:
     found = Definitions()
     for file in document_files(path):
         try:
-            read = read_what_can_be_read(read_file(file), file=str(file), limits=limits)
+            text = read_file(file)
         except InvalidInput as exc:
             found.problems.extend(exc.problems)
             continue
-        found.add(
-            Definitions(
-                segments=read.segments,
-                measures=read.measures,
-                problems=read.problems,
-                unread_segments=read.unread_segments,
-                unread_measures=read.unread_measures,
-            )
-        )
-    found.problems.extend(repeated(path, [s.document.name for s in found.segments]))
-    found.problems.extend(repeated(path, [m.document.name for m in found.measures]))
+        found.add(_read(text, str(file), limits, exports=exports, drafts=drafts))
+    found.problems.extend(_repeated(found, path))
     return found
 
 
-def read_texts(files: Iterable[TextFile], limits: Limits) -> Definitions:
+def read_texts(files: Iterable[TextFile], limits: Limits, *, drafts: bool = False) -> Definitions:
     """Read the segments and measures of files that were sent; problems of form of every file are kept."""
     found = Definitions()
     for file in files:
-        try:
-            found.add(read_definitions_text(file.text, limits, name=file.name))
-        except InvalidInput as exc:
-            found.problems.extend(exc.problems)
-    whole = Path("files")
-    found.problems.extend(repeated(whole, [s.document.name for s in found.segments]))
-    found.problems.extend(repeated(whole, [m.document.name for m in found.measures]))
+        found.add(_read(file.text, file.name, limits, exports=False, drafts=drafts))
+    found.problems.extend(_repeated(found, Path("files")))
     return found
+
+
+def _read(text: str, name: str, limits: Limits, *, exports: bool, drafts: bool) -> Definitions:
+    is_other = is_export if exports else None
+    read = read_what_can_be_read(text, file=name, limits=limits, is_other=is_other, drafts=drafts)
+    return Definitions(
+        segments=read.segments,
+        measures=read.measures,
+        problems=read.problems,
+        unread_segments=read.unread_segments,
+        unread_measures=read.unread_measures,
+        exports=read.others,
+        drafts=read.drafts,
+    )
+
+
+def _repeated(found: Definitions, path: Path) -> list[Problem]:
+    return [
+        *repeated(path, found.segment_names),
+        *repeated(path, [measure.document.name for measure in found.measures]),
+    ]
+
+
+def is_export(data: object) -> bool:
+    """Whether plain data is meant as an export: it has the field `connection`, which no segment has."""
+    return isinstance(data, dict) and "connection" in data
 
 
 def catalog_for(connection: Connection, found: Definitions) -> Catalog:
@@ -143,7 +173,9 @@ def known_definitions(connection: Connection) -> Known:
 
 def known_with(known: Known, found: Definitions) -> Known:
     """Return what is known once what was `found` is saved, too."""
-    unread: dict[str, Iterable[str]] = dict.fromkeys(found.unread_segments, ())
+    unread: dict[str, Iterable[str]] = dict.fromkeys(
+        [*found.unread_segments, *(draft.name for draft in found.drafts)], ()
+    )
     return replace(
         known,
         segments={**unread, **(known.segments or {})},

@@ -18,8 +18,8 @@ from muster_console.operation.health import look_at_health
 from muster_console.operation.remote import over
 from muster_console.operation.workspace import Workspace
 from muster_core.errors import MusterError
-from muster_core.storage.collection import database_time, last_collection
-from muster_core.storage.database import transaction
+from muster_core.storage.collection import last_collection
+from muster_core.storage.database import database_time, transaction
 from muster_core.telemetry import redact
 
 #: Starting a session and one job, on an engine that has nothing ready.

@@ -24,7 +24,7 @@ from muster_core.rules.document import SegmentDocument
 from muster_core.rules.limit import Limits
 from muster_core.rules.measure import MeasureDocument
 from muster_core.rules.reference import references_of
-from muster_core.storage.collection import database_time
+from muster_core.storage.database import database_time
 from muster_core.storage.measure import list_measures
 from muster_core.storage.reference import Referred, referred_segments
 from muster_core.storage.segment import list_segments

@@ -13,7 +13,7 @@ from muster_console.operation.file import document_files, read_file, repeated
 from muster_console.operation.remote import names_of, over
 from muster_console.operation.revision import require_revision
 from muster_console.operation.workspace import Workspace
-from muster_core.documents.text import read_text
+from muster_core.documents.text import Written, read_text
 from muster_core.errors import Conflict, InvalidInput, Problem
 from muster_core.exports.document import ExportDocument, parse_export
 from muster_core.exports.state import DeliveryState
@@ -61,11 +61,10 @@ def read_exports(path: Path) -> list[ExportDocument]:
             continue
         if not found:
             problems.append(Problem(message="the file holds no export", file=str(file)))
-        for written in found:
-            try:
-                documents.append(parse_export(_absolute(written.data, file)))
-            except InvalidInput as exc:
-                problems += [written.place(problem) for problem in exc.problems]
+        try:
+            documents += read_written_exports(found)
+        except InvalidInput as exc:
+            problems += exc.problems
     problems += repeated(path, [document.name for document in documents])
     if problems:
         raise InvalidInput(problems)
@@ -113,12 +112,40 @@ def apply_export_documents(
             stored = {e.name: e.updated_at for e in export.list_exports(connection)}
             for name, rev in expected.items():
                 require_revision(f"The export `{name}`", stored.get(name), rev)
-        changes = [(d.name, export.apply_export(connection, d)) for d in documents]
-        _require_reach(workspace, connection, documents)
-        for name, change in changes:
-            if change != "unchanged":
-                audit.record(connection, workspace.actor, f"export.{change}", name)
-        return [(name, str(change)) for name, change in changes]
+        return bring_exports(connection, workspace, documents)
+
+
+def bring_exports(
+    connection: Connection, workspace: Workspace, documents: Sequence[ExportDocument]
+) -> list[tuple[str, str]]:
+    """Do in a transaction of the caller what `apply_exports` does, which says what is raised."""
+    changes = [(d.name, export.apply_export(connection, d)) for d in documents]
+    _require_reach(workspace, connection, documents)
+    for name, change in changes:
+        if change != "unchanged":
+            audit.record(connection, workspace.actor, f"export.{change}", name)
+    return [(name, str(change)) for name, change in changes]
+
+
+def read_written_exports(
+    found: Sequence[Written], *, in_files: bool = True
+) -> list[ExportDocument]:
+    """Read export documents from what was written; `in_files` relative paths are taken from their file.
+
+    Raises:
+        InvalidInput: with every problem of every document.
+    """
+    documents: list[ExportDocument] = []
+    problems: list[Problem] = []
+    for written in found:
+        try:
+            data = _absolute(written.data, Path(written.file)) if in_files else written.data
+            documents.append(parse_export(data))
+        except InvalidInput as exc:
+            problems += [written.place(problem) for problem in exc.problems]
+    if problems:
+        raise InvalidInput(problems)
+    return documents
 
 
 def _require_reach(

@@ -17,6 +17,7 @@ from muster_core.errors import Conflict, InvalidInput, Problem
 from muster_core.rules.measure import MeasureDocument
 from muster_core.storage import audit
 from muster_core.storage import measure as storage
+from muster_core.storage.cleanup import MEASURE_TAG
 from muster_core.storage.database import transaction
 from muster_core.storage.measure import MeasureRecord
 from muster_core.storage.run import RequestedRun
@@ -45,7 +46,14 @@ def measure_json(record: MeasureRecord) -> dict[str, Any]:
         "document": record.stored,
         "created_at": record.created_at,
         "updated_at": record.updated_at,
+        "state": measure_state(record),
+        "tags": [] if record.deactivated_at is None else [MEASURE_TAG],
     }
+
+
+def measure_state(record: MeasureRecord) -> str:
+    """Return ``active``, or ``inactive`` where clean-up found that nothing uses the measure."""
+    return "active" if record.deactivated_at is None else "inactive"
 
 
 def _measure_of(answer: Mapping[str, Any]) -> MeasureRecord:

@@ -22,6 +22,7 @@ from muster_core.spelling import nearest_names
 from muster_core.storage import audit
 from muster_core.storage.database import transaction
 from muster_core.storage.membership import Membership, published_membership
+from muster_core.storage.service_setting import service_settings
 from muster_core.storage.snapshot import read_head
 
 #: In which the REST API says how many members a file holds.
@@ -77,8 +78,10 @@ def look_at_members(
     Raises:
         NotFound: there is no such segment or version.
         Conflict: it was never published, or the members of this version are no longer kept.
-        InvalidInput: a column is neither in the profile nor put out by the segment.
+        InvalidInput: a column is neither in the profile nor put out by the segment, or `limit` is more
+            than one look may show.
     """
+    _require_few(workspace, limit)
     found = _published(workspace, name, columns, version)
     snapshot, output = _readable(workspace, found)
     table = first_members(
@@ -135,6 +138,15 @@ def _page_of(answer: Mapping[str, Any]) -> MemberPage:
         skipped=answer["skipped"],
         more=answer["next"] is not None,
     )
+
+
+def _require_few(workspace: Workspace, limit: int) -> None:
+    with transaction(workspace.database) as connection:
+        most = service_settings(connection, workspace.settings).members_previewed
+    if limit > most:
+        hint = "download all of them, or ask an administrator for `members_previewed`"
+        message = f"one look shows at most {most:,} members"
+        raise InvalidInput([Problem(message=message, pointer="/query/limit", hint=hint)])
 
 
 def download_members(

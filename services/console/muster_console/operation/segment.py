@@ -26,7 +26,11 @@ from muster_console.operation.file import document_files, read_file
 from muster_console.operation.remote import over
 from muster_console.operation.run import run_json, run_of
 from muster_console.operation.warning import rule_warnings
-from muster_console.operation.workspace import RemoteWorkspace, Workspace
+from muster_console.operation.workspace import (
+    RemoteWorkspace,
+    Workspace,
+    require_administrator,
+)
 from muster_core.errors import ChangedMeanwhile, Problem, UnreadableSegment
 from muster_core.rules.check import check_folder
 from muster_core.rules.document import SegmentDocument
@@ -38,7 +42,8 @@ from muster_core.schedules.schedule import Schedule, ScheduleKind
 from muster_core.storage import audit
 from muster_core.storage import segment as storage
 from muster_core.storage.database import transaction
-from muster_core.storage.measure import apply_measures, list_measures
+from muster_core.storage.draft import save_draft
+from muster_core.storage.measure import MeasureRecord, apply_measures, list_measures
 from muster_core.storage.membership import published_membership
 from muster_core.storage.reference import lock_saving
 from muster_core.storage.run import RunRecord, get_run, list_runs
@@ -54,6 +59,7 @@ class SegmentLine:
 
     name: str
     display_name: str | None
+    tags: list[str]
     type: str
     state: str
     #: The revision of its definition; it grows by one with every change.
@@ -66,7 +72,12 @@ class SegmentLine:
     refreshed_at: datetime | None
     as_of: datetime | None
     schedule: str
+    #: Its own next time, or the system refresh's where it goes with that.
     next_due_at: datetime | None
+    #: Who created it, as the audit names them.
+    owner: str | None
+    #: Whether automatic clean-up may make it inactive.
+    auto_cleanup: bool
     problem: str | None
 
 
@@ -129,7 +140,8 @@ def apply_segments(workspace: Workspace, path: Path) -> list[AppliedSegment]:
     if isinstance(workspace, RemoteWorkspace):
         files = [TextFile(name=str(f), text=read_file(f)) for f in document_files(path)]
         return apply_texts(workspace, files)
-    return apply_definitions(workspace, read_definitions(path, workspace.settings.limits))
+    found = read_definitions(path, workspace.settings.limits, drafts=True)
+    return apply_definitions(workspace, found)
 
 
 @over("POST", "/definitions")
@@ -139,7 +151,8 @@ def apply_texts(workspace: Workspace, files: list[TextFile]) -> list[AppliedSegm
     Raises:
         InvalidInput, Conflict: as for `apply_segments`.
     """
-    return apply_definitions(workspace, read_texts(files, workspace.settings.limits))
+    found = read_texts(files, workspace.settings.limits, drafts=True)
+    return apply_definitions(workspace, found)
 
 
 def apply_definitions(
@@ -159,56 +172,89 @@ def apply_definitions(
         Conflict: there is no catalog yet.
         ChangedMeanwhile: a segment or measure is not at the revision expected.
     """
+    with transaction(workspace.database) as connection:
+        return bring_definitions(
+            connection,
+            workspace,
+            found,
+            expected=expected,
+            expected_measures=expected_measures,
+        )
+
+
+def bring_definitions(
+    connection: Connection,
+    workspace: Workspace,
+    found: Definitions,
+    *,
+    expected: Mapping[str, int] | None = None,
+    expected_measures: Mapping[str, int] | None = None,
+) -> list[AppliedSegment]:
+    """Do in a transaction of the caller what `apply_definitions` does, which says what is raised."""
     limits = workspace.settings.limits
     documents = found.documents
-    with transaction(workspace.database) as connection:
-        # what is checked here is still so when it is saved: nobody else saves meanwhile
-        lock_saving(connection)
-        _still_expected(connection, expected or {}, expected_measures or {})
-        catalog = catalog_for(connection, found)
-        known = known_with(known_definitions(connection), found)
-        problems = found.problems + measure_problems(connection, found, catalog, known, limits)
-        checked = _placed(
-            found.segments, check_folder(documents, catalog, limits=limits, known=known)
-        )
-        drafts = {document.name for document in documents if document.state == "draft"}
-        problems += [p for name, own in checked.items() if name not in drafts for p in own]
-        refuse(problems)
-        warned = rule_warnings(workspace, connection, found, catalog, known)
-        measures = apply_measures(connection, list(found.named_measures.values()))
-        changes = storage.apply_segments(connection, documents)
-        _record(connection, workspace, "measure", measures)
-        _record(connection, workspace, "segment", changes)
+    # what is checked here is still so when it is saved: nobody else saves meanwhile
+    lock_saving(connection)
+    saved = {record.name: record for record in storage.list_segments(connection)}
+    _still_expected(saved, expected or {}, kind="segment")
+    if expected_measures:
+        known_measures = {record.name: record for record in list_measures(connection)}
+        _still_expected(known_measures, expected_measures, kind="measure")
+    _require_exempting(workspace, saved, documents)
+    catalog = catalog_for(connection, found)
+    known = known_with(known_definitions(connection), found)
+    problems = found.problems + measure_problems(connection, found, catalog, known, limits)
+    checked = _placed(found.segments, check_folder(documents, catalog, limits=limits, known=known))
+    drafts = {document.name for document in documents if document.state == "draft"}
+    problems += [p for name, own in checked.items() if name not in drafts for p in own]
+    refuse(problems)
+    warned = rule_warnings(workspace, connection, found, catalog, known)
+    measures = apply_measures(connection, list(found.named_measures.values()))
+    changes = storage.apply_segments(connection, documents, actor=workspace.actor)
+    _record(connection, workspace, "measure", measures)
+    changes += [
+        (draft.name, save_draft(connection, draft, actor=workspace.actor)) for draft in found.drafts
+    ]
+    checked |= {draft.name: draft.problems for draft in found.drafts}
+    _record(connection, workspace, "segment", changes)
     return [
         *(
             AppliedSegment(name=name, kind="measure", change=change, warnings=warned.measures[name])
             for name, change in measures
         ),
         *(
-            AppliedSegment(name=name, change=change, warnings=checked[name] + warned.segments[name])
+            AppliedSegment(
+                name=name, change=change, warnings=checked[name] + warned.segments.get(name, [])
+            )
             for name, change in changes
         ),
     ]
 
 
 def _still_expected(
-    connection: Connection, segments: Mapping[str, int], measures: Mapping[str, int]
+    saved: Mapping[str, SegmentRecord] | Mapping[str, MeasureRecord],
+    expected: Mapping[str, int],
+    *,
+    kind: str,
 ) -> None:
-    known: dict[str, list[tuple[str, int]]] = {"segment": [], "measure": []}
-    if segments:
-        known["segment"] = [
-            (record.name, record.rev) for record in storage.list_segments(connection)
-        ]
-    if measures:
-        known["measure"] = [(record.name, record.rev) for record in list_measures(connection)]
-    for kind, expected in (("segment", segments), ("measure", measures)):
-        revisions = dict(known[kind])
-        for name, rev in expected.items():
-            if revisions.get(name, 0) != rev:
-                raise ChangedMeanwhile(
-                    f"The {kind} `{name}` was changed by somebody else meanwhile.",
-                    hint="Read it again and repeat your change.",
-                )
+    for name, rev in expected.items():
+        if (saved[name].rev if name in saved else 0) != rev:
+            raise ChangedMeanwhile(
+                f"The {kind} `{name}` was changed by somebody else meanwhile.",
+                hint="Read it again and repeat your change.",
+            )
+
+
+def _require_exempting(
+    workspace: Workspace,
+    saved: Mapping[str, SegmentRecord],
+    documents: Sequence[SegmentDocument],
+) -> None:
+    """Let nobody but administrators say which segments automatic clean-up leaves alone."""
+    for document in documents:
+        before = saved[document.name].stored if document.name in saved else {}
+        if before.get("auto_cleanup", True) != document.auto_cleanup:
+            require_administrator(workspace, "say which segments automatic clean-up leaves alone")
 
 
 def _record(
@@ -231,7 +277,8 @@ def _placed(found: list[WrittenSegment], problems: list[list[Problem]]) -> dict[
 def list_segments(workspace: Workspace) -> list[SegmentLine]:
     """Return every segment by name."""
     with transaction(workspace.database) as connection:
-        return [_line(record) for record in storage.list_segments(connection)]
+        system = get_system_schedule(connection).next_due_at
+        return [_line(record, system) for record in storage.list_segments(connection)]
 
 
 @over("GET", "/segments/{name}", read=lambda answer: _view_of(answer))
@@ -247,7 +294,7 @@ def show_segment(workspace: Workspace, name: str) -> SegmentView:
         runs = list_runs(connection, name=name, limit=_RUNS_SHOWN)
         coming = _next_times(connection, record)
     return SegmentView(
-        segment=_line(record),
+        segment=_line(record, coming[0] if coming else None),
         document=record.stored,
         next_times=coming,
         rules=_rules(record.document, counts),
@@ -262,26 +309,18 @@ def _view_of(answer: Mapping[str, Any]) -> SegmentView:
     return view
 
 
-@over("DELETE", "/segments/{name}")
-def delete_segment(workspace: Workspace, name: str) -> None:
-    """Delete the segment; its versions and runs are kept, and come back with a segment of this name.
-
-    Raises:
-        NotFound: there is no such segment.
-        Conflict: exports deliver it, or other segments refer to it.
-    """
-    with transaction(workspace.database) as connection:
-        storage.delete_segment(connection, name)
-        audit.record(connection, workspace.actor, "segment.deleted", name)
-
-
 def _next_times(connection: Connection, record: SegmentRecord) -> list[datetime]:
     if record.schedule.kind is not ScheduleKind.SYSTEM:
         return record.schedule.coming(record.next_due_at)
-    if record.state != "active" or record.type == "static":
+    if not _follows_system(record):
         return []
     system = get_system_schedule(connection)
     return system.schedule.coming(system.next_due_at)
+
+
+def _follows_system(record: SegmentRecord) -> bool:
+    by_itself = record.state == "active" and record.type != "static"
+    return by_itself and record.schedule.kind is ScheduleKind.SYSTEM
 
 
 def _counts(connection: Connection, record: SegmentRecord) -> dict[str, Any]:
@@ -311,13 +350,17 @@ def _rules(document: SegmentDocument | None, counts: dict[str, Any]) -> list[Rul
     ]
 
 
-def _line(record: SegmentRecord) -> SegmentLine:
+def _line(record: SegmentRecord, system_due_at: datetime | None) -> SegmentLine:
     status, reason = explain(record.run_state, record.run_reason, warned=record.run_warned)
-    if record.document is None:  # whatever the last run did, the next one cannot work
+    document = record.document
+    if (
+        document is None and record.state != "draft"
+    ):  # whatever the last run did, the next one cannot work
         status, reason = Status.FAILED, "unreadable"
     return SegmentLine(
         name=record.name,
-        display_name=record.document.display_name if record.document else None,
+        display_name=document.display_name if document else _text(record, "display_name"),
+        tags=list(document.tags) if document else [],
         type=record.type,
         state=record.state,
         rev=record.rev,
@@ -328,14 +371,22 @@ def _line(record: SegmentRecord) -> SegmentLine:
         refreshed_at=record.published_at,
         as_of=record.as_of,
         schedule=schedule_text(record.schedule),
-        next_due_at=record.next_due_at,
+        next_due_at=system_due_at if _follows_system(record) else record.next_due_at,
+        owner=record.owner,
+        auto_cleanup=document.auto_cleanup if document else True,
         problem=_problem(record),
     )
 
 
+def _text(record: SegmentRecord, field: str) -> str | None:
+    found = record.stored.get(field)
+    return found if isinstance(found, str) else None
+
+
 def _problem(record: SegmentRecord) -> str | None:
     if record.document is None:
-        return str(UnreadableSegment())
+        draft = record.state == "draft"
+        return "it is not whole yet" if draft else str(UnreadableSegment())
     return record.schedule_error or record.run_error
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine
 
 from muster_console.operation.server import OnlyHere, Server, open_server
 from muster_core.catalog.document import Catalog
-from muster_core.errors import Conflict
+from muster_core.errors import Conflict, NotPermitted
 from muster_core.lake.location import Lake
 from muster_core.security.role import Permission, Principal
 from muster_core.settings import Settings
@@ -118,3 +118,14 @@ def required_catalog(connection: Connection) -> Catalog:
             "There is no catalog yet.", hint="Apply one first: `muster catalog apply FILE`."
         )
     return found[1]
+
+
+def require_administrator(workspace: Workspace, what: str) -> None:
+    """Make sure that whoever asks is an administrator; on the machine itself everybody is.
+
+    Raises:
+        NotPermitted: they are not.
+    """
+    principal = workspace.principal
+    if principal is not None and not principal.allows(Permission.ADMINISTER):
+        raise NotPermitted(f"Only administrators may {what}.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,14 +15,17 @@ from starlette.background import BackgroundTask
 
 from muster_console.api.body import DOCUMENT_BODY, document_text
 from muster_console.api.idempotency import IdempotentRoute
-from muster_console.api.page import Cursor, Limit, Page, page_of, place_text, read_order, read_place
+from muster_console.api.page import Cursor, Limit, Page, place_text, read_place
 from muster_console.api.policy import Editing, SeeingMembers, Viewing
 from muster_console.api.problem import ProblemItem, problem_items
 from muster_console.api.revision import IfMatch, IfNoneMatch, etag, expected_revision
 from muster_console.api.route.run import RunShown, RunState, shown
 from muster_console.operation import segment as operation
+from muster_console.operation.action import delete_segment as delete_one
 from muster_console.operation.count import SegmentCounts, count_nodes
 from muster_console.operation.definition import read_definitions_text
+from muster_console.operation.life import save_one
+from muster_console.operation.listing import SegmentFilter, page_of_segments
 from muster_console.operation.member import ROWS_HEADER, download_members, look_at_members
 from muster_console.operation.refresh import refresh_segments
 from muster_console.operation.run import cancel_segment
@@ -33,8 +35,6 @@ from muster_core.errors import InvalidInput, Problem
 from muster_core.exports.document import Format
 
 router = APIRouter(prefix="/segments", tags=["segments"], route_class=IdempotentRoute)
-
-_SORTABLE = tuple(column.name for column in fields(SegmentLine))
 
 
 class SegmentDetail(BaseModel):
@@ -94,26 +94,32 @@ class Members(BaseModel):
 def list_segments(
     workspace: Viewing,
     *,
-    sort: Annotated[str, Query(max_length=64)] = "name",
-    search: Annotated[str, Query(max_length=256, description="Part of the name.")] = "",
+    sort: Annotated[
+        str, Query(max_length=64, description="A column; with - in front the largest first.")
+    ] = "name",
+    search: Annotated[
+        str, Query(max_length=256, description="Part of the name or display name.")
+    ] = "",
+    tag: Annotated[str | None, Query(max_length=256)] = None,
+    type: Annotated[str | None, Query(max_length=32)] = None,
     state: Annotated[str | None, Query(max_length=32)] = None,
     status: Annotated[str | None, Query(max_length=64)] = None,
-    type: Annotated[str | None, Query(max_length=32)] = None,
+    reason: Annotated[str | None, Query(max_length=64)] = None,
+    owner: Annotated[str | None, Query(max_length=256)] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Page[SegmentLine]:
     """List segments, by default by name."""
-    order = read_order(sort, _SORTABLE)
-    text = search.casefold()
-    lines = [
-        line
-        for line in operation.list_segments(workspace)
-        if text in f"{line.name} {line.display_name or ''}".casefold()
-        and (state is None or line.state == state)
-        and (status is None or line.status == status)
-        and (type is None or line.type == type)
-    ]
-    return page_of(lines, order, limit=limit, cursor=cursor, name=lambda line: line.name)
+    wanted = SegmentFilter(
+        search=search,
+        tag=tag,
+        type=type,
+        state=state,
+        status=status,
+        reason=reason,
+        owner=owner,
+    )
+    return page_of_segments(workspace, wanted, sort=sort, limit=limit, cursor=cursor)
 
 
 @router.post("/refresh", status_code=202)
@@ -166,9 +172,16 @@ async def save_segment(
 
 
 @router.delete("/{name}", status_code=204)
-def delete_segment(workspace: Editing, name: str) -> None:
-    """Delete a segment nothing uses; its versions and runs stay."""
-    operation.delete_segment(workspace, name)
+def delete_segment(
+    workspace: Editing,
+    name: str,
+    *,
+    force: Annotated[bool, Query(description="Even where something uses it.")] = False,
+    if_match: IfMatch = None,
+) -> None:
+    """Delete a segment; 409 names what uses it. It can be restored for 30 days, its history stays."""
+    expected = {} if if_match is None else {name: expected_revision(if_match, None)}
+    delete_one(workspace, name, force=force, expected=expected)
 
 
 @router.post("/{name}/cancel", status_code=202)
@@ -263,14 +276,8 @@ def _save(
     workspace: Workspace, name: str, text: str, if_match: str | None, if_none_match: str | None
 ) -> Saved:
     expected = expected_revision(if_match, if_none_match)
-    found = read_definitions_text(text, workspace.settings.limits)
-    names = [document.name for document in found.documents]
-    if not found.problems and (names != [name] or found.measures):
-        raise InvalidInput(
-            [Problem(message=f"the body must be the one segment `{name}`", pointer="/name")]
-        )
-    applied = operation.apply_definitions(workspace, found, expected={name: expected})
-    return saved(applied[0])
+    found = read_definitions_text(text, workspace.settings.limits, drafts=True)
+    return saved(save_one(workspace, found, rev=expected, name=name))
 
 
 def saved(applied: AppliedSegment) -> Saved:

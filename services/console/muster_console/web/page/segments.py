@@ -8,9 +8,9 @@ from urllib.parse import urlencode
 
 from nicegui import ui
 
+from muster_console.operation.action import delete_segment
 from muster_console.operation.pulse import LiveSegment, SegmentWatch
 from muster_console.operation.refresh import refresh_segments
-from muster_console.operation.segment import delete_segment
 from muster_console.operation.workspace import Workspace
 from muster_console.web.component.bulk import do_to_each
 from muster_console.web.component.dialog import confirm

@@ -1,0 +1,223 @@
+"""Commands of ``muster segment`` for one segment's definition: create, edit, copy, versions, usage."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import click
+import typer
+from rich.syntax import Syntax
+
+from muster_console.cli.output import (
+    JsonOption,
+    console,
+    print_facts,
+    print_json,
+    print_table,
+    print_warnings,
+)
+from muster_console.operation import life
+from muster_console.operation.definition import read_definitions, read_definitions_text
+from muster_console.operation.file import read_file
+from muster_console.operation.segment import AppliedSegment, show_segment
+from muster_console.operation.workspace import open_workspace
+from muster_console.operation.writing import as_yaml
+from muster_core.documents.text import read_text
+from muster_core.errors import InvalidInput, Problem
+from muster_core.rules.draft import plain_data
+
+app = typer.Typer()
+
+Name = Annotated[str, typer.Argument(help="The segment's name.", metavar="NAME")]
+File = Annotated[
+    Path | None, typer.Option("--file", "-f", help="A YAML or JSON document.", metavar="FILE")
+]
+
+
+@app.command()
+def create(
+    name: Name,
+    *,
+    where: Annotated[
+        str | None, typer.Option(help="Its one rule, as an expression.", metavar="EXPRESSION")
+    ] = None,
+    file: File = None,
+    display_name: Annotated[str | None, typer.Option(help="What people call it.")] = None,
+    tag: Annotated[list[str] | None, typer.Option(help="A tag of it.")] = None,
+    draft: Annotated[
+        bool, typer.Option("--draft", help="Keep it though something is wrong; not refreshed.")
+    ] = False,
+    json: JsonOption = False,
+) -> None:
+    """Make a new segment, of an expression or a file; without either it is an empty draft."""
+    if where is not None and file is not None:
+        raise typer.BadParameter("say --where or --file, not both")
+    with open_workspace() as workspace:
+        document = _document(name, file) if file else _written(name, where)
+        if display_name is not None:
+            document["display_name"] = display_name
+        if tag:
+            document["tags"] = tag
+        if draft:
+            document["state"] = "draft"
+        saved = life.create_segment(workspace, life.read_one(workspace, document))
+    _print_saved(saved, json=json)
+
+
+def _written(name: str, where: str | None) -> dict[str, Any]:
+    if where is None:
+        return {"name": name, "state": "draft", "rules": []}
+    return {"name": name, "rules": [{"where": where}]}
+
+
+def _document(name: str, file: Path) -> dict[str, Any]:
+    found = read_text(read_file(file), file=str(file))
+    if len(found) != 1 or not isinstance(found[0].data, dict):
+        raise InvalidInput([Problem(message="the file must hold one segment", file=str(file))])
+    return {**plain_data(found[0].data), "name": name}
+
+
+@app.command()
+def edit(name: Name, *, file: File = None, json: JsonOption = False) -> None:
+    """Change a segment's definition in an editor, or to what a file says.
+
+    What somebody else changed meanwhile is not overwritten: exit code 4.
+    """
+    with open_workspace() as workspace:
+        view = show_segment(workspace, name)
+        limits = workspace.settings.limits
+        if file is not None:
+            found = read_definitions(file, limits, drafts=True)
+        else:
+            text = click.edit(as_yaml(view.document), extension=".yaml")
+            if text is None:
+                console.print("Nothing was changed.")
+                return
+            found = read_definitions_text(text, limits, name=name, drafts=True)
+        saved = life.save_one(workspace, found, rev=view.segment.rev, name=name)
+    _print_saved(saved, json=json)
+
+
+@app.command()
+def duplicate(
+    name: Name,
+    new_name: Annotated[str, typer.Argument(help="The name of the copy.", metavar="NEW")],
+    *,
+    display_name: Annotated[str | None, typer.Option(help="What people call the copy.")] = None,
+    draft: Annotated[bool, typer.Option("--draft", help="Make the copy a draft.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Copy a segment's definition to a new name."""
+    with open_workspace() as workspace:
+        saved = life.duplicate_segment(
+            workspace,
+            name,
+            new_name,
+            display_name=display_name,
+            state="draft" if draft else None,
+        )
+    _print_saved(saved, json=json)
+
+
+@app.command()
+def versions(
+    name: Name,
+    *,
+    rev: Annotated[int | None, typer.Option(help="Show this revision's document.")] = None,
+    json: JsonOption = False,
+) -> None:
+    """List every revision of a segment's definition: who made it, when, what changed."""
+    with open_workspace() as workspace:
+        if rev is not None:
+            one = life.show_version(workspace, name, rev)
+            if json:
+                print_json(asdict(one))
+            else:
+                console.print(Syntax(as_yaml(one.document), "yaml", background_color="default"))
+            return
+        found = life.list_versions(workspace, name)
+    if json:
+        print_json([version.to_json() for version in found])
+        return
+    rows = [
+        (str(v.revision.rev), v.revision.at, v.revision.actor, ", ".join(v.changed)) for v in found
+    ]
+    print_table("", ("revision", "at", "by", "changed"), rows)
+
+
+@app.command()
+def diff(
+    name: Name,
+    before: Annotated[int | None, typer.Argument(help="A revision.", metavar="REV")] = None,
+    after: Annotated[int | None, typer.Argument(help="A later one.", metavar="REV")] = None,
+    *,
+    json: JsonOption = False,
+) -> None:
+    """Show how two revisions of a definition differ; by default the newest and the one before."""
+    with open_workspace() as workspace:
+        found = life.compare_versions(workspace, name, before, after)
+    if json:
+        print_json(asdict(found))
+    elif found.text:
+        console.print(Syntax(found.text, "diff", background_color="default"))
+    else:
+        console.print(f"Revisions {found.before} and {found.after} are the same.")
+
+
+@app.command()
+def rollback(
+    name: Name,
+    rev: Annotated[int, typer.Argument(help="The revision to go back to.", metavar="REV")],
+    *,
+    json: JsonOption = False,
+) -> None:
+    """Make a former revision the newest one; the ones between stay in the history."""
+    with open_workspace() as workspace:
+        saved = life.roll_back(workspace, name, rev)
+    _print_saved(saved, json=json)
+
+
+@app.command()
+def validate(name: Name, *, json: JsonOption = False) -> None:
+    """List everything that keeps a segment from being refreshed; exit code 2 where there is something."""
+    with open_workspace() as workspace:
+        found = life.validate_segment(workspace, name)
+    if json:
+        print_json([asdict(problem) for problem in found])
+    else:
+        for problem in found:
+            console.print(str(problem), markup=False, soft_wrap=True)
+        if not found:
+            console.print(f"Nothing is wrong with {name}.")
+    if found:
+        raise typer.Exit(2)
+
+
+@app.command()
+def usage(name: Name, *, json: JsonOption = False) -> None:
+    """Show who uses a segment, and what it uses itself."""
+    with open_workspace() as workspace:
+        found = life.show_usage(workspace, name)
+    if json:
+        print_json(found.to_json())
+        return
+    used = found.used_by
+    rows = [
+        ("used by segments", ", ".join(used.segments) or None),
+        ("used by drafts", ", ".join(used.drafts) or None),
+        ("delivered by exports", ", ".join(used.exports) or None),
+        ("in membership feeds", ", ".join(used.feeds) or None),
+        ("refers to", ", ".join(found.refers_to) or None),
+        ("uses measures", ", ".join(found.measures) or None),
+    ]
+    print_facts(name, [*rows, ("used", used.used)])
+
+
+def _print_saved(saved: AppliedSegment, *, json: bool) -> None:
+    if json:
+        print_json(asdict(saved))
+        return
+    print_table("", ("segment", "change"), [(saved.name, saved.change)])
+    print_warnings(saved.warnings)
