@@ -14,7 +14,6 @@ class SegmentPulse:
 
     name: str
     rev: int
-    tags: list[str] | None
     state: str
     next_due_at: datetime | None
     schedule_error: str | None
@@ -32,7 +31,7 @@ class SegmentPulse:
 
 
 _PULSE = text("""
-SELECT s.name, s.rev, s.document->'tags' AS tags, s.state, s.next_due_at, s.schedule_error,
+SELECT s.name, s.rev, s.state, s.next_due_at, s.schedule_error,
        s.published_version AS version, v.member_count, v.published_at,
        r.id AS run_id, r.state AS run_state, r.reason AS run_reason, r.error AS run_error,
        coalesce(r.warned, false) AS run_warned, b.tasks, b.tasks_done

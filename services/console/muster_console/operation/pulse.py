@@ -18,7 +18,6 @@ class LiveSegment:
     """A segment as the list shows it, and the part of its run's work that is done, 0 to 1."""
 
     line: SegmentLine
-    tags: list[str]
     share: float | None
     run_id: int | None
 
@@ -77,10 +76,10 @@ def _live(line: SegmentLine, pulse: SegmentPulse) -> LiveSegment:
             members=pulse.member_count,
             version=pulse.version,
             refreshed_at=pulse.published_at,
-            next_due_at=pulse.next_due_at,
+            # a segment that goes with the system refresh has no time of its own
+            next_due_at=pulse.next_due_at or line.next_due_at,
             problem=pulse.schedule_error or problem,
         ),
-        tags=pulse.tags or [],
         share=pulse.tasks_done / pulse.tasks
         if pulse.tasks and pulse.tasks_done is not None
         else None,

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlencode
 
 from nicegui import ui
 
-from muster_console.operation.action import delete_segment
 from muster_console.operation.pulse import LiveSegment, SegmentWatch
-from muster_console.operation.refresh import refresh_segments
+from muster_console.operation.service import look_at_limits
 from muster_console.operation.workspace import Workspace
-from muster_console.web.component.bulk import do_to_each
-from muster_console.web.component.dialog import confirm
-from muster_console.web.component.markup import button, empty
-from muster_console.web.component.table import Action, Column, DataTable
+from muster_console.web.component.markup import button, empty, note
+from muster_console.web.component.table import Column, DataTable
 from muster_console.web.frame import heading
 from muster_console.web.live import Live, redraw
+from muster_console.web.page.chosen import act_on_rows, offered
 from muster_console.web.policy import page
 from muster_console.web.visit import Visit
 from muster_core.security.role import Permission
@@ -33,13 +30,11 @@ COLUMNS = (
     Column(name="refreshed_at", label="Last refreshed", kind="instant"),
     Column(name="schedule", label="Schedule"),
     Column(name="next_due_at", label="Next run", kind="moment"),
+    Column(name="owner", label="Owner", filter=True),
+    Column(name="problem", label="What went wrong", hidden=True),
 )
 #: Every page of the list looks through this one, so that a second costs one query, however many look.
 _WATCH = SegmentWatch()
-
-_REFRESH = Action(name="refresh", label="Refresh", icon="sync")
-_DOWNLOAD = Action(name="download", label="Download CSV", icon="download")
-_DELETE = Action(name="delete", label="Delete", icon="delete", bad=True)
 
 
 @page("/segments", permission=Permission.VIEW, title="Segments")
@@ -51,11 +46,15 @@ async def segments(visit: Visit) -> None:
             button(
                 "New segment", lambda: ui.navigate.to("/new-segment"), icon_name="add", kind="main"
             )
+    banner = ui.element("div")
+    banner.props["role"] = "status"
     place = ui.element("div").classes("m-live")
     table: list[DataTable] = []
 
     async def act(name: str, keys: list[str]) -> None:
-        await _act(visit, name, keys)
+        await act_on_rows(visit, name, keys, done)
+
+    async def done() -> None:
         _WATCH.forget()
         await live.refresh()
 
@@ -70,16 +69,20 @@ async def segments(visit: Visit) -> None:
 
     live = Live(visit, _WATCH.look, fill, seconds=1.5)
     await live.start()
+    warn = Live(visit, _warning, lambda said: redraw(banner, lambda: _warn(said)), seconds=60)
+    await warn.start()
+
+
+def _warning(workspace: Workspace) -> str | None:
+    return look_at_limits(workspace).banner
+
+
+def _warn(said: str | None) -> None:
+    if said:
+        note(said, bad=True)
 
 
 def _table(visit: Visit, act: Callable[[str, list[str]], Any]) -> DataTable:
-    bulk = []
-    if visit.allows(Permission.EDIT):
-        bulk.append(_REFRESH)
-    if visit.allows(Permission.MEMBERS):
-        bulk.append(_DOWNLOAD)
-    if visit.allows(Permission.EDIT):
-        bulk.append(_DELETE)
     return DataTable(
         COLUMNS,
         row_key="name",
@@ -88,7 +91,7 @@ def _table(visit: Visit, act: Callable[[str, list[str]], Any]) -> DataTable:
         memory="segments",
         search="Search by name",
         arrangeable=True,
-        bulk=bulk,
+        bulk=offered(visit),
         sort_by="name",
         on_bulk=act,
         start={
@@ -120,7 +123,7 @@ def _row(found: LiveSegment) -> dict[str, Any]:
         "name": line.name,
         "name_note": line.display_name,
         "display_name": line.display_name,
-        "tags": found.tags,
+        "tags": line.tags,
         "type": line.type,
         "state": line.state,
         "status": line.status,
@@ -130,30 +133,6 @@ def _row(found: LiveSegment) -> dict[str, Any]:
         "refreshed_at": line.refreshed_at,
         "schedule": line.schedule,
         "next_due_at": line.next_due_at,
+        "owner": line.owner,
+        "problem": line.problem,
     }
-
-
-async def _act(visit: Visit, name: str, keys: list[str]) -> None:
-    if name == "download":
-        ui.navigate.to(f"/download?{urlencode([('name', key) for key in keys])}", new_tab=True)
-    elif name == "refresh":
-        await do_to_each(visit, Permission.EDIT, keys, _refresh, title="Refresh")
-    elif name == "delete":
-        count = f"these {len(keys)} segments" if len(keys) > 1 else keys[0]
-        if await confirm(
-            f"Delete {count}?",
-            "Versions and runs are kept, and come back with a segment of the same name.",
-            action="Delete",
-            bad=True,
-        ):
-            await do_to_each(visit, Permission.EDIT, keys, _delete, title="Delete")
-
-
-def _refresh(workspace: Workspace, name: str) -> str:
-    runs = refresh_segments(workspace, [name])
-    return f"run {runs[0].run_id} was asked for"
-
-
-def _delete(workspace: Workspace, name: str) -> str:
-    delete_segment(workspace, name)
-    return "deleted"

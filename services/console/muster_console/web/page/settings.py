@@ -32,7 +32,10 @@ def settings_head(visit: Visit, current: str) -> None:
             ("/settings/users", "Users"),
             ("/settings/audit", "Audit"),
         ]
-    parts += [("/settings/services", "Services")]
+    parts += [
+        ("/settings/service", "Limits and clean-up"),
+        ("/settings/services", "Services"),
+    ]
     tabs(parts, current, "Parts of settings")
 
 

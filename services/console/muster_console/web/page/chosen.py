@@ -1,0 +1,180 @@
+"""What can be done with chosen segments: offered by what the person may, asked where more must be known, and told."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+from urllib.parse import urlencode
+
+from nicegui import ui
+
+from muster_console.operation.action import Action as Deed
+from muster_console.operation.action import Options
+from muster_console.operation.life import duplicate_segment
+from muster_console.web.component.bulk import act_on
+from muster_console.web.component.dialog import Field, ask, confirm
+from muster_console.web.component.markup import path_to
+from muster_console.web.component.table import Action
+from muster_console.web.visit import Outcome, Visit
+from muster_core.security.role import Permission
+
+_EDITS = (
+    Action(name="refresh", label="Refresh", icon="sync"),
+    Action(name="activate", label="Activate", icon="toggle_on"),
+    Action(name="deactivate", label="Deactivate", icon="toggle_off"),
+    Action(name="tag", label="Tag", icon="label"),
+    Action(name="edit", label="Edit", icon="edit", more=True),
+    Action(name="rename", label="Rename", icon="drive_file_rename_outline", more=True),
+    Action(name="duplicate", label="Duplicate", icon="content_copy", more=True),
+    Action(name="schedule", label="Schedule", icon="schedule", more=True),
+    Action(name="static", label="Make static", icon="lock_clock", more=True),
+    Action(name="dynamic", label="Make dynamic", icon="autorenew", more=True),
+    Action(name="export", label="New export of it", icon="outbox", more=True),
+    Action(name="delete", label="Delete", icon="delete", bad=True, more=True),
+)
+_DOWNLOAD = Action(name="download", label="Download CSV", icon="download")
+_CLEANUP = Action(name="exempt", label="Never clean up", icon="shield", more=True)
+#: Actions that need to know nothing more.
+_AT_ONCE = frozenset({Deed.REFRESH, Deed.ACTIVATE, Deed.DEACTIVATE, Deed.STATIC, Deed.DYNAMIC})
+Done = Callable[[], Awaitable[None]]
+
+
+def offered(visit: Visit) -> list[Action]:
+    """Return what this person may do with chosen segments."""
+    found = list(_EDITS) if visit.allows(Permission.EDIT) else []
+    if visit.allows(Permission.ADMINISTER):
+        found.insert(-1, _CLEANUP)
+    if visit.allows(Permission.MEMBERS):
+        found.insert(min(1, len(found)), _DOWNLOAD)
+    return found
+
+
+async def act_on_rows(visit: Visit, name: str, keys: list[str], done: Done) -> None:
+    """Do what was chosen, with what it needs to know; `done` is called after a change."""
+    if name in _AT_ONCE:
+        await act_on(visit, Deed(name), keys)
+        await done()
+    elif name == "download":
+        ui.navigate.to(f"/download?{urlencode([('name', key) for key in keys])}", new_tab=True)
+    elif name == "tag":
+        _tag(visit, keys, done)
+    elif name == "schedule":
+        _schedule(visit, keys, done)
+    elif name == "delete":
+        await _delete(visit, keys, done)
+    elif name == "exempt":
+        exempt = Options(auto_cleanup=False)
+        await act_on(visit, Deed.CLEANUP, keys, exempt, permission=Permission.ADMINISTER)
+        await done()
+    elif name == "export":
+        ui.navigate.to(f"/exports/new?{urlencode([('segment', key) for key in keys])}")
+    elif len(keys) > 1:
+        visit.tell("Choose one segment for that.", bad=True)
+    elif name == "edit":
+        ui.navigate.to(path_to("segments", keys[0], "edit"))
+    elif name == "rename":
+        _rename(visit, keys[0], done)
+    else:
+        _duplicate(visit, keys[0], done)
+
+
+def _listed(keys: list[str]) -> str:
+    return keys[0] if len(keys) == 1 else f"{len(keys)} segments"
+
+
+def _tag(visit: Visit, keys: list[str], done: Done) -> None:
+    async def submit(given: dict[str, Any]) -> Outcome[Any]:
+        options = Options(add_tags=_words(given["add"]), remove_tags=_words(given["remove"]))
+        outcome = await act_on(visit, Deed.TAG, keys, options)
+        await done()
+        return outcome
+
+    ask(
+        f"Tag {_listed(keys)}",
+        [
+            Field(name="add", label="Add tags", hint="separated by commas"),
+            Field(name="remove", label="Take away tags", hint="separated by commas"),
+        ],
+        submit,
+    )
+
+
+def _words(given: Any) -> list[str]:
+    return [word.strip() for word in str(given or "").split(",") if word.strip()]
+
+
+def _schedule(visit: Visit, keys: list[str], done: Done) -> None:
+    async def submit(given: dict[str, Any]) -> Outcome[Any]:
+        own = {"cron": given["cron"] or "", "timezone": given["timezone"] or "UTC"}
+        options = Options(schedule=own if given["kind"] == "cron" else given["kind"])
+        outcome = await act_on(visit, Deed.SCHEDULE, keys, options)
+        await done()
+        return outcome
+
+    ask(
+        f"Schedule of {_listed(keys)}",
+        [
+            Field(
+                name="kind",
+                label="When it is refreshed",
+                kind="choice",
+                value="system",
+                choices={
+                    "system": "with the system refresh",
+                    "cron": "at times of its own",
+                    "off": "never by itself",
+                },
+            ),
+            Field(name="cron", label="Cron expression", hint="minute hour day month weekday"),
+            Field(name="timezone", label="Time zone", value="UTC"),
+        ],
+        submit,
+    )
+
+
+def _rename(visit: Visit, name: str, done: Done) -> None:
+    async def submit(given: dict[str, Any]) -> Outcome[Any]:
+        options = Options(display_name=given["display_name"] or None)
+        outcome = await act_on(visit, Deed.RENAME, [name], options)
+        await done()
+        return outcome
+
+    ask(
+        f"Rename {name}",
+        [Field(name="display_name", label="Display name", hint="the name itself is fixed")],
+        submit,
+        action="Rename",
+    )
+
+
+def _duplicate(visit: Visit, name: str, done: Done) -> None:
+    async def submit(given: dict[str, Any]) -> Outcome[Any]:
+        copy = str(given["name"])
+        outcome = await visit.do(
+            Permission.EDIT,
+            lambda w: duplicate_segment(w, name, copy, state="draft" if given["draft"] else None),
+            said=f"{copy} is saved.",
+        )
+        await done()
+        return outcome
+
+    ask(
+        f"Duplicate {name}",
+        [
+            Field(name="name", label="Name of the copy", value=f"{name}_copy"),
+            Field(name="draft", label="Save as a draft", kind="yes"),
+        ],
+        submit,
+        action="Duplicate",
+    )
+
+
+async def _delete(visit: Visit, keys: list[str], done: Done) -> None:
+    if await confirm(
+        f"Delete {_listed(keys)}?",
+        "That is refused while segments, measures or exports use it. It can be restored for 30 days.",
+        action="Delete",
+        bad=True,
+    ):
+        await act_on(visit, Deed.DELETE, keys)
+        await done()
