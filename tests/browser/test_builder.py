@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 from tests.browser.test_page import serious
 from tests.browser.world import HOSTILE, PASSWORD, Console, running_console, signed_in
-from tests.integration.insight.shop import AS_OF, build_shop, country, document, make_world, ordered
+from tests.integration.insight.shop import AS_OF, build_shop, country, document, ordered
 
 from muster_console.operation.access import create_person
 from muster_console.operation.building import open_building
@@ -31,7 +31,7 @@ def shop(
             create_person(
                 running.workspace, role, role, members=role != Role.VIEWER, password=PASSWORD
             )
-        built = build_shop(running.workspace, make_world(200, 600))
+        built = build_shop(running.workspace)
         built.publish(document("british", country("GB"), ("except", ordered(2))), as_of=AS_OF)
         built.publish(document("edited_twice", country("GB")), as_of=AS_OF)
         built.save(document("hostile", country("GB"), display_name=HOSTILE[1], tags=[HOSTILE[0]]))
@@ -152,7 +152,7 @@ def test_what_was_not_saved_can_be_restored(browser: Browser, shop: Console) -> 
         expect(page.get_by_label("Definition")).to_have_value(re.compile("not saved yet"))
 
 
-PAGES = ("", "/rules", "/members", "/why", "/exports", "/edit")
+PAGES = ("", "/rules", "/members", "/why", "/versions", "/exports", "/edit")
 
 
 @pytest.mark.long

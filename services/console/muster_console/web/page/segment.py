@@ -9,12 +9,14 @@ from nicegui import ui
 from nicegui.element import Element
 
 from muster_console.operation.history import HistoryPoint, Period, history
+from muster_console.operation.life import Usage, show_usage
 from muster_console.operation.segment import SegmentView, show_segment
 from muster_console.operation.workspace import Workspace
 from muster_console.web.component.markup import (
     button,
     card,
     facts,
+    link,
     note,
     path_to,
     row,
@@ -68,6 +70,7 @@ async def segment_frame(visit: Visit, name: str) -> SegmentView:
     entries = [
         (path_to("segments", name), "Overview"),
         (path_to("segments", name, "rules"), "Rules"),
+        (path_to("segments", name, "versions"), "Versions"),
         (path_to("segments", name, "exports"), "Exports"),
     ]
     if visit.allows(Permission.MEMBERS):
@@ -83,16 +86,16 @@ async def segment(visit: Visit, name: str) -> None:
     await segment_frame(visit, name)
     parts: dict[str, Any] = {}
 
-    def show(found: SegmentView) -> None:
+    def show(found: tuple[SegmentView, Usage]) -> None:
         if not parts:
             parts["head"] = Element("div")
             parts["trend"] = card("Members over time")
             parts["runs"] = card("Runs")
-        redraw(parts["head"], lambda: _facts(found))
-        _runs(parts, found.runs)
+        redraw(parts["head"], lambda: _facts(*found))
+        _runs(parts, found[0].runs)
 
-    def read(workspace: Workspace) -> SegmentView:
-        return show_segment(workspace, name)
+    def read(workspace: Workspace) -> tuple[SegmentView, Usage]:
+        return show_segment(workspace, name), show_usage(workspace, name)
 
     await Live(visit, read, show).start()
     if "trend" in parts:
@@ -100,7 +103,7 @@ async def segment(visit: Visit, name: str) -> None:
             await _trend(visit, name)
 
 
-def _facts(found: SegmentView) -> None:
+def _facts(found: SegmentView, usage: Usage) -> None:
     line = found.segment
     with card():
         with row():
@@ -123,6 +126,9 @@ def _facts(found: SegmentView) -> None:
                 ("Next run", lambda: Figure(line.next_due_at, "moment")),
                 ("Owner", getattr(line, "owner", None)),
                 ("Revision", line.rev),
+                ("Used by", lambda: _used(usage)),
+                ("Refers to", lambda: _listed(usage.refers_to, "segments")),
+                ("Measures", lambda: _listed(usage.measures, "measures")),
             ]
         )
         if found.next_times:
@@ -133,6 +139,27 @@ def _facts(found: SegmentView) -> None:
                     for at in found.next_times[:5]:
                         with Element("li"):
                             Figure(at, "moment")
+
+
+def _used(usage: Usage) -> None:
+    used = usage.used_by
+    if not used.used and not used.drafts:
+        text("nothing")
+    _names(used.segments, "segments")
+    _names(used.drafts, "segments", " (draft)")
+    _names([*used.exports, *used.feeds], "exports")
+
+
+def _listed(names: list[str], section: str) -> None:
+    if not names:
+        text("nothing")
+    _names(names, section)
+
+
+def _names(names: list[str], section: str, words: str = "") -> None:
+    with Element("span").classes("m-tags"):
+        for name in names:
+            link(path_to(section, name), f"{name}{words}")
 
 
 def _runs(parts: dict[str, Any], runs: list[RunRecord]) -> None:
