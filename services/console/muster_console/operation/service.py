@@ -105,9 +105,14 @@ def run_cleanup(workspace: Workspace, *, dry_run: bool) -> Cleaned:
         require_administrator(workspace, "clean up")
     with transaction(workspace.database) as connection:
         known = service_settings(connection, workspace.settings)
-        return cleanup.clean_up(
+        cleaned = cleanup.clean_up(
             connection, days=known.cleanup_days, actor=workspace.actor, dry_run=dry_run
         )
+        if not dry_run:
+            # that somebody asked for it is told although there was nothing to clean up
+            detail = {kind: len(cleaned.names(kind)) for kind in ("segment", "measure")}
+            audit.record(connection, workspace.actor, "cleanup.asked_for", "cleanup", detail)
+    return cleaned
 
 
 @over("GET", "/limits")
