@@ -122,7 +122,7 @@ def test_what_is_done_there_is_done(run: Run, tmp_path: Path) -> None:
     (asked,) = there("segment refresh old --no-wait")["runs"]
     assert there("segment cancel old") == [{"run": asked["run_id"], "state": "cancelled"}]
     assert there("run show", str(asked["run_id"]))["state"] == "cancelled"
-    assert there("segment delete old")["change"] == "deleted"
+    assert there("segment delete old")[0]["outcome"] == "deleted"
     saved = tmp_path / "members.csv"
     found = there("segment download vip --columns email --to", str(saved))
     assert len(saved.read_text().splitlines()) == found["rows"] + 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -74,6 +74,14 @@ _CHANGES: Mapping[Action, Callable[[Options], Change]] = {
 }
 
 
+def _body(given: Mapping[str, Any]) -> dict[str, Any]:
+    options: Options = given["options"] or Options()
+    body = {field.name: getattr(options, field.name) for field in fields(options)}
+    body["as_of"] = None if options.as_of is None else options.as_of.isoformat()
+    return {"action": str(given["action"]), "names": list(given["names"]), **body}
+
+
+@over("POST", "/segments/actions", send=_body, at="results")
 def act(
     workspace: Workspace, action: Action, names: Sequence[str], options: Options | None = None
 ) -> list[SegmentResult]:
