@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
+import tempfile
+from pathlib import Path
 
 import pytest
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+#: Where Debian puts it, whatever the path of whoever runs the tests.
+_PLACES = ("/usr/bin", "/usr/local/bin")
 #: No sandbox: tests run as root in containers; nothing of the rest looks anywhere but at the console.
 ARGUMENTS = [
     "--no-sandbox",
@@ -33,14 +38,20 @@ def find_chromium() -> str:
 
 
 def _installed() -> str | None:
-    return next((path for name in _NAMES if (path := shutil.which(name))), None)
+    places = os.pathsep.join((os.environ.get("PATH", ""), *_PLACES))
+    return next((path for name in _NAMES if (path := shutil.which(name, path=places))), None)
 
 
 def _install() -> str | None:
+    """Install Debian's; where several processes want to, one does and the others wait for it."""
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
         return None
-    install = ["apt-get", "install", "--yes", "--no-install-recommends", "chromium"]
-    for command in (["apt-get", "update"], install):
-        if subprocess.run(command, capture_output=True, timeout=280, check=False).returncode:
-            return None
+    with (Path(tempfile.gettempdir()) / "muster-tests-chromium.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if found := _installed():
+            return found
+        install = ["apt-get", "install", "--yes", "--no-install-recommends", "chromium"]
+        for command in (["apt-get", "update"], install):
+            if subprocess.run(command, capture_output=True, timeout=280, check=False).returncode:
+                return None
     return _installed()

@@ -186,7 +186,8 @@ SELECT s.id, s.name, s.type, s.state, s.document, s.rev, s.rule_hash, s.schedule
        s.next_due_at, s.published_version AS version, v.member_count, v.published_at, v.as_of,
        r.id AS run_id, r.state AS run_state, r.reason AS run_reason, r.attempt AS run_attempt,
        r.error AS run_error, coalesce(r.warned, false) AS run_warned, s.owner, s.created_at,
-       s.updated_at
+       s.updated_at,
+       encode(sha256(convert_to(CAST(s.document AS text), 'UTF8')), 'hex') AS digest
   FROM segment s
   LEFT JOIN membership_version v ON v.segment_id = s.id AND v.version = s.published_version
   LEFT JOIN LATERAL (
@@ -199,15 +200,31 @@ SELECT s.id, s.name, s.type, s.state, s.document, s.rev, s.rule_hash, s.schedule
 """)
 
 
+#: Documents by the digest of what is stored: lists of a thousand are asked for often, and change seldom.
+_READ: dict[str, SegmentDocument | None] = {}
+_MOST_READ = 4_096
+
+
 def _record(row: sa.RowMapping) -> SegmentRecord:
+    given = {name: value for name, value in row.items() if name != "digest"}
     return SegmentRecord(
         **{
-            **row,
-            "document": _readable(row["document"]),
+            **given,
+            "document": _document(row["digest"], row["document"]),
             "stored": row["document"],
             "schedule": stored_schedule(row["schedule"]),
         }
     )
+
+
+def _document(digest: str, stored: object) -> SegmentDocument | None:
+    if digest not in _READ:
+        if len(_READ) >= _MOST_READ:
+            _READ.clear()
+        # not read back from there: another thread may have cleared it
+        found = _READ[digest] = _readable(stored)
+        return found
+    return _READ.get(digest) or _readable(stored)
 
 
 def _readable(stored: object) -> SegmentDocument | None:
