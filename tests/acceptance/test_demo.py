@@ -19,7 +19,9 @@ SEGMENTS = 12
 #: Guides whose commands start and stop everything: they get a home of their own.
 WHOLE_HOME = ("backup.md",)
 #: What newcomers read first; all others are left to `make test-long`.
-FIRST_READ = ("README.md", "getting-started.md", "segments.md")
+FIRST_READ = ("README.md", "getting-started.md")
+#: Guides whose commands are run elsewhere: `tests/integration/insight/test_command.py`.
+ELSEWHERE = ("segments.md",)
 #: The guides go back and forth in time, and segments of this small shop change by more than half.
 UNGATED = {"MUSTER_GATE_CHANGE_PERCENT": "100000"}
 GUIDES = ("getting-started.md", "exports.md")
@@ -88,7 +90,7 @@ def _commands(file: Path) -> list[str]:
     [
         pytest.param(f, marks=[] if f.name in FIRST_READ else pytest.mark.long, id=f.name)
         for f in _documents()
-        if f.name not in WHOLE_HOME
+        if f.name not in (*WHOLE_HOME, *ELSEWHERE)
     ],
 )
 def test_every_command_that_is_documented_works(shop: tuple[Muster, Answer], file: Path) -> None:

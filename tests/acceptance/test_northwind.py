@@ -60,6 +60,7 @@ def test_a_segment_shows_its_counts_per_rule(northwind: Muster) -> None:
     assert seconds == sorted(seconds, reverse=True)
 
 
+@pytest.mark.long
 def test_a_cron_of_every_minute_is_kept_without_any_command(
     northwind: Muster, tmp_path: Path
 ) -> None:

@@ -13,7 +13,8 @@ from tests.acceptance import chinook_case, complete_journey_case, northwind_case
 from tests.acceptance.conftest import Muster, cleared
 from tests.acceptance.rule import Cases, Keys, refreshed
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.spark]
+pytestmark = [pytest.mark.acceptance, pytest.mark.spark, pytest.mark.long]
+#: Each takes a minute or more.
 SETS: dict[str, ModuleType] = {
     "chinook": chinook_case,
     "complete_journey": complete_journey_case,
@@ -22,14 +23,7 @@ SETS: dict[str, ModuleType] = {
 }
 
 
-#: Each takes a minute or more; `make test-long` has them.
-_LONG = ("complete_journey", "northwind", "online_retail")
-
-
-@pytest.fixture(
-    scope="module",
-    params=[pytest.param(name, marks=[pytest.mark.long] if name in _LONG else []) for name in SETS],
-)
+@pytest.fixture(scope="module", params=SETS)
 def name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 

@@ -21,7 +21,7 @@ from tests.conformance.reference import Reference
 from muster_core.rules.canonical import canonical, rule_hash
 from muster_core.rules.document import parse_segment
 
-_EXAMPLES = int(os.environ.get("MUSTER_RULE_EXAMPLES", "2000"))
+_EXAMPLES = int(os.environ.get("MUSTER_RULE_EXAMPLES", "1000"))
 _SEED = int(os.environ.get("MUSTER_RULE_SEED", "1"))
 _SLICE = 1_000
 _SLICES = [(_SEED + n, min(_SLICE, _EXAMPLES - n * _SLICE)) for n in range(-(-_EXAMPLES // _SLICE))]
@@ -78,7 +78,7 @@ def test_neither_company_nor_layout_changes_a_result(example: Example) -> None:
     assert [_members(example, Shape(), place)[0] for place in range(6)] == whole
 
 
-@settings(_SETTINGS, max_examples=60)
+@settings(_SETTINGS, max_examples=25)
 @given(example=examples(documents=6), slack=st.sampled_from([0, 40, 200, 1_000]))
 def test_no_memory_to_spare_changes_no_member_and_no_count(example: Example, slack: int) -> None:
     given = (example.world, example.as_of, example.documents, example.shape)

@@ -38,6 +38,7 @@ def settings_of(cluster: Cluster, lake_url: str) -> Settings:
     return Settings(engine=SecretStr(cluster.url), lake_url=lake_url)
 
 
+@pytest.mark.long
 def test_a_probe_tells_what_the_executors_are_like(cluster: Cluster, lake_url: str) -> None:
     report = probe_engine(settings_of(cluster, lake_url))
     assert report.problems == ()

@@ -26,7 +26,7 @@ def add(world: World, name: str, days: int, state: str, count: int = 1) -> None:
     world.tell(
         """WITH added AS (
                INSERT INTO refresh_run (segment_id, due_at, trigger, state)
-               SELECT s.id, clock_timestamp() - make_interval(days => :days) - n * interval '1 ms',
+               SELECT s.id, now() - make_interval(days => :days) - n * interval '1 ms',
                       'schedule', :state
                  FROM segment s, generate_series(1, :count) n WHERE s.name = :name
                RETURNING id)

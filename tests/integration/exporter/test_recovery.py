@@ -141,6 +141,7 @@ def assert_complete(world: World, export: str, version: int) -> ExportManifest:
     return manifest
 
 
+@pytest.mark.long
 def test_killed_exporters_leave_one_complete_set_and_nothing_partial_is_ever_seen(big_world):
     seed = int(os.environ.get("CHAOS_SEED", "1"))
     chance = random.Random(seed)

@@ -111,7 +111,11 @@ def assert_is_one_preparation(store: Store, whole: Store) -> None:
         verify(store.lake, file)
 
 
-@pytest.mark.parametrize("few_rows", [0, FEW_ROWS], ids=["by the engine", "without"])
+@pytest.mark.parametrize(
+    "few_rows",
+    [pytest.param(0, marks=pytest.mark.long), FEW_ROWS],
+    ids=["by the engine", "without"],
+)
 def test_changed_and_deleted_rows_die_and_nothing_else_is_read(world: World, few_rows: int) -> None:
     first = world.next()
     # waiting, left out for either reason, and ordinary ones: all change or go

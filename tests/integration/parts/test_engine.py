@@ -126,6 +126,7 @@ def test_work_a_dead_client_left_is_interrupted_by_its_successor(engine_url):
     assert isinstance(ended[0], EngineUnavailable)
 
 
+@pytest.mark.long
 def test_an_engine_killed_in_the_middle_of_a_job_is_unavailable(tmp_path):
     home = Home(tmp_path / "home")
     home.create()

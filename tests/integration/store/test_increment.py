@@ -166,7 +166,7 @@ def change(rng, world, files, everybody):
     world.write_changed(table, known)
 
 
-@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.long)])
+@pytest.mark.parametrize("seed", [pytest.param(seed, marks=pytest.mark.long) for seed in (1, 2)])
 def test_any_sequence_of_increments_equals_one_preparation(mixed, seed):
     world = mixed
     rng = random.Random(seed)

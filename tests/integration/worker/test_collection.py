@@ -35,6 +35,7 @@ def collected(bench: Bench) -> Collection:
     return found
 
 
+@pytest.mark.long
 def test_days_go_by_with_collections_between(bench: Bench, tmp_path: Path) -> None:
     shop = write_shop(tmp_path / "shop", customers=300, orders=2_000)
     keys = shop.frame("customers")["customer_id"].to_numpy(zero_copy_only=False)

@@ -147,6 +147,7 @@ def apply_measure(bench: Bench, window: dict[str, Any] | None) -> None:
         apply_measures(connection, [parse_measure(document)])
 
 
+@pytest.mark.long
 def test_ranking_over_all_customers_is_a_second_job_whatever_else_is_in_the_batch(
     ready: Bench, shop: Shop
 ) -> None:
