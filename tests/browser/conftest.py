@@ -1,4 +1,4 @@
-"""One browser for the session, one console for a module."""
+"""One browser and one console for a module."""
 
 from __future__ import annotations
 
@@ -13,9 +13,13 @@ from tests.browser.chromium import ARGUMENTS, find_chromium
 from tests.browser.world import Console, fill, running_console
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """A headless Chromium."""
+    """A headless Chromium.
+
+    Gone with its module: while Playwright's synchronous interface is open, its event loop counts as running in the
+    thread of the tests, and nothing else in the same process can run one of its own.
+    """
     path = find_chromium()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, TimeoutError, expect
 from tests.browser.test_page import serious
 from tests.browser.world import HOSTILE, PASSWORD, Console, running_console, signed_in
 from tests.integration.insight.shop import AS_OF, build_shop, country, document, ordered
@@ -18,6 +18,8 @@ from muster_console.web.builder.spelling import plain_of
 from muster_core.security.role import Role
 
 pytestmark = [pytest.mark.integration]
+
+_ATTEMPTS = 4
 
 
 @pytest.fixture(scope="module")
@@ -39,12 +41,24 @@ def shop(
 
 
 def choose(page: Page, label: str, option: str) -> None:
-    """Choose an option of a field, searching for it where that is possible."""
+    """Choose an option of a field, searching for it where that is possible.
+
+    The answer to the choice before may redraw the form just now and shut the list; a person opens it again.
+    """
     field = page.get_by_label(label, exact=True).last
-    field.click()
-    if field.evaluate("(e) => e.tagName === 'INPUT' && !e.readOnly"):
-        field.fill(option.split(" ·")[0])
-    page.get_by_role("option", name=re.compile(f"^{re.escape(option)}")).first.click()
+    found = page.get_by_role("option", name=re.compile(f"^{re.escape(option)}")).first
+    for attempt in range(_ATTEMPTS):
+        field.click()
+        if field.evaluate("(e) => e.tagName === 'INPUT' && !e.readOnly"):
+            field.fill(option.split(" ·")[0])
+        try:
+            found.click(timeout=5_000)
+        except TimeoutError:
+            if attempt == _ATTEMPTS - 1:
+                raise
+            page.keyboard.press("Escape")
+        else:
+            return
 
 
 def saved(console: Console, name: str) -> dict[str, object]:
