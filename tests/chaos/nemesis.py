@@ -49,12 +49,13 @@ class Nemesis:
     _later: list[tuple[float, int, Callable[[], None]]] = field(default_factory=list)
     _order: itertools.count[int] = field(default_factory=itertools.count)
     _versions: int = 0
+    _seen: float = 0.0
     _last: dict[str, float] = field(default_factory=dict)
 
     def faults(self) -> dict[str, tuple[int, Callable[[], None]]]:
         """Return what can be done here, with weights."""
         found: dict[str, tuple[int, Callable[[], None]]] = {
-            "kill engine": (8, lambda: self._kill_part("engine")),
+            "kill engine": (60, lambda: self._kill_part("engine")),
             "crash postgres": (4, lambda: self._kill_part("postgres", signal.SIGQUIT)),
             "kill redis": (4, lambda: self._kill_part("valkey")),
             "flush redis": (4, self._flush),
@@ -79,23 +80,26 @@ class Nemesis:
         ready = [
             name for name in faults if now - self._last.get(name, -1e9) >= _RARE.get(name, 0.0)
         ]
+        if "kill engine" in ready and not self._engine_has_worked():
+            ready.remove("kill engine")
         name = self.chance.choices(ready, [faults[one][0] for one in ready])[0]
-        if name == "kill engine" and not self._engine_has_worked():
-            return
         self._last[name] = now
         faults[name][1]()
         self.count[name] += 1
 
     def _engine_has_worked(self) -> bool:
-        """Whether anything was published since the engine was last killed: it takes long to start."""
+        """Whether anything was published since the engine was last killed: it takes long to start.
+
+        Seldom so among all the other faults; it is killed soon once it is, hence the weight.
+        """
         try:
             with transaction(self.world.database) as connection:
                 versions = connection.scalar(sa.text("SELECT count(*) FROM membership_version"))
         except TransientError:
             return False
-        worked: bool = versions > self._versions
-        self._versions = versions
-        return worked
+        if "kill engine" in self._last and self._seen != self._last["kill engine"]:
+            self._seen, self._versions = self._last["kill engine"], versions
+        return bool(versions > self._versions)
 
     def tend(self, *, everything: bool = False) -> None:
         """Undo what is due: wake, start again, give space back."""
