@@ -120,29 +120,36 @@ def second_worker(target: Target) -> Iterator[subprocess.Popen[bytes]]:
         process.wait(30)
 
 
+@pytest.mark.parametrize("minutes", [0, 10])
 def test_with_redis_gone_requests_are_accepted_at_once_and_runs_go_on(
-    target: Target, second_worker: subprocess.Popen[bytes]
+    target: Target, second_worker: subprocess.Popen[bytes], minutes: int
 ):
     valkey = target.parts.pid("valkey")
+    took: list[float] = []
+    end = time.monotonic() + 60 * minutes
     os.kill(valkey, signal.SIGSTOP)  # neither answers nor refuses: the worst way to be gone
     try:
-        asked = time.monotonic()
-        runs = target.request()
-        target.hint()
-        accepted = time.monotonic() - asked
-        # a second request comes within the pause after the first hint that could not be sent
-        asked = time.monotonic()
-        target.hint()
-        again = time.monotonic() - asked
-        target.wait_for_the_end(time.monotonic())
+        while not took or time.monotonic() < end:
+            asked = time.monotonic()
+            runs = target.request()
+            assert not target.hint()
+            took.append(time.monotonic() - asked)
+            # a second request comes within the pause after the first hint that could not be sent
+            asked = time.monotonic()
+            target.hint()
+            assert time.monotonic() - asked < 0.5
+            target.wait_for_the_end(time.monotonic())
+            target.assert_published_once(runs)
+            time.sleep(
+                5 if minutes else 0
+            )  # the pause of this process; other requests come from others
     finally:
         os.kill(valkey, signal.SIGCONT)
-    assert accepted < 3 + target.allowance_seconds
-    assert again < 0.5
-    target.assert_published_once(runs)
+    assert max(took) < 1.5 + target.allowance_seconds
 
     since = time.monotonic()
     runs = target.request()
+    target.hint()
     eventually(
         lambda: target.rows(
             "SELECT 1 FROM refresh_run WHERE id = ANY(:runs) AND started_at IS NOT NULL", runs=runs
