@@ -21,10 +21,10 @@ $(READY): requirements.txt pyproject.toml
 demo: $(READY) ## a shop of 100,000 customers, 12 segments, a scheduled refresh and exports (CUSTOMERS=N)
 	$(BIN)/muster demo $(if $(CUSTOMERS),--customers $(CUSTOMERS))
 
-# Most integration tests wait for processes, so three share two cores well. Files are begun in their order, so the
+# Most integration tests wait for processes, so four share two cores well. Files are begun in their order, so the
 # long journeys of acceptance come first and the quick unit tests fill up the end. Chaos has deadlines: it runs alone.
-test: $(READY) ## the tests: kernels, integration, acceptance, chaos smoke (PROCESSES=3 side by side)
-	$(BIN)/python -m pytest -n $(or $(PROCESSES),3) --dist loadfile --no-loadscope-reorder --durations 40 -m "not long and not chaos"
+test: $(READY) ## the tests: kernels, integration, acceptance, chaos smoke (PROCESSES=4 side by side)
+	$(BIN)/python -m pytest -n $(or $(PROCESSES),4) --dist loadfile --no-loadscope-reorder --durations 40 -m "not long and not chaos"
 	$(BIN)/python -m pytest -m "chaos and not long"
 
 # MUSTER_RULE_SEED=N starts elsewhere; a failure names the seed of its slice and the case file it was cut down to.

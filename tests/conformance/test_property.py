@@ -21,7 +21,7 @@ from tests.conformance.reference import Reference
 from muster_core.rules.canonical import canonical, rule_hash
 from muster_core.rules.document import parse_segment
 
-_EXAMPLES = int(os.environ.get("MUSTER_RULE_EXAMPLES", "1000"))
+_EXAMPLES = int(os.environ.get("MUSTER_RULE_EXAMPLES", "500"))
 _SEED = int(os.environ.get("MUSTER_RULE_SEED", "1"))
 _SLICE = 1_000
 _SLICES = [(_SEED + n, min(_SLICE, _EXAMPLES - n * _SLICE)) for n in range(-(-_EXAMPLES // _SLICE))]
