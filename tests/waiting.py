@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -29,3 +30,11 @@ def eventually(predicate: Callable[[], T], timeout: float = 10.0, *, every: floa
         if time.monotonic() > end:
             raise AssertionError(f"still not true after {timeout:g} s; last: {last!r}")
         time.sleep(every)
+
+
+def promised(seconds: float) -> float:
+    """Return within how many seconds what is promised within `seconds` must happen just now.
+
+    A promise is one of an idle machine; where other work takes the processors, this only finds what hangs.
+    """
+    return seconds if os.getloadavg()[0] < (os.cpu_count() or 1) else 5 * seconds

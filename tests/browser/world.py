@@ -227,7 +227,7 @@ def signed_in(
     options.setdefault("locale", "en-GB")
     options.setdefault("timezone_id", "Europe/Berlin")
     context: BrowserContext = browser.new_context(base_url=console.address, **options)
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(60_000)
     if who is not None:
         context.add_cookies(
             [

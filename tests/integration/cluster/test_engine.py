@@ -22,7 +22,7 @@ from tests.integration.worker.conftest import Bench
 from tests.integration.worker.test_stop import while_working
 from tests.running import is_running
 from tests.shop import LAST_ORDER, Shop, many_segments, ordered, segment
-from tests.waiting import eventually
+from tests.waiting import eventually, promised
 
 from muster_core.errors import EngineUnavailable, TerminalError
 from muster_core.settings import Settings
@@ -78,13 +78,13 @@ def test_a_job_is_stopped_on_the_executors_by_its_tag(cluster: Cluster, tmp_path
         asked = time.monotonic()
         with engine_errors():
             assert other.interruptTag("muster-batch-1-1-1")
-        job.join(20)
+        job.join(promised(20))
         assert not job.is_alive()
         assert ended
         # the processes that slept end too: the cores are free for others
         sleepers = [int(file.name) for file in tmp_path.iterdir()]
-        eventually(lambda: not any(is_running(pid) for pid in sleepers), 20)
-        assert time.monotonic() - asked < 20
+        eventually(lambda: not any(is_running(pid) for pid in sleepers), promised(20))
+        assert time.monotonic() - asked < promised(20)
     finally:
         with engine_errors():
             other.interruptAll()

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from tests.waiting import promised
 
 from muster_core.errors import Conflict, InvalidInput, NotFound
 from muster_core.storage.run import cancel_run, publish
@@ -54,7 +55,7 @@ def test_a_thousand_segments_are_claimed_recorded_and_published_quickly(
     assert len(claim.runs) == 1_000
     assert set(states.values()) == {"published"}
     # half a second on an idle machine; the bound only tells a statement per run from one per batch
-    assert time.monotonic() - begin < 10
+    assert time.monotonic() - begin < promised(10)
 
 
 def test_the_newest_run_of_a_segment_is_taken_and_the_older_ones_say_why_not(desk) -> None:

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from tests.waiting import promised
 
 from muster_core.schedules.schedule import read_schedule
 from muster_core.storage.database import transaction
@@ -149,7 +150,7 @@ def test_ten_thousand_segments_due_at_one_instant_are_planned_in_seconds(desk) -
     planned = plan(desk)
 
     # about a second on an idle machine
-    assert time.monotonic() - begin < 10
+    assert time.monotonic() - begin < promised(10)
     assert planned.runs == 10_000
     # of one instant, so in one transaction: claimed together
     assert desk.ask("SELECT count(DISTINCT xmin::text) FROM refresh_run") == [1]
