@@ -44,11 +44,11 @@ PARENT_VARIABLE = "MUSTER_HINT_PARENT"
 URL_VARIABLE = "MUSTER_HINT_REDIS_URL"
 
 
-def consumer_environment(redis_url: str, socket_path: str) -> dict[str, str]:
-    """Return the variables a consumer needs that this process starts."""
+def consumer_environment(redis_url: str, socket: int) -> dict[str, str]:
+    """Return the variables a consumer needs that this process starts; `socket` is the descriptor it inherits."""
     return {
         URL_VARIABLE: redis_url,
-        SOCKET_VARIABLE: socket_path,
+        SOCKET_VARIABLE: str(socket),
         PARENT_VARIABLE: str(os.getpid()),
     }
 

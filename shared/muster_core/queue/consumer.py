@@ -27,13 +27,14 @@ warnings.filterwarnings("ignore", category=SecurityWarning)
 die_with_parent(int(os.environ[PARENT_VARIABLE]))
 
 app = celery_app(os.environ[URL_VARIABLE])
-_poker = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+_poker = socket.socket(fileno=int(os.environ[SOCKET_VARIABLE]))
+_poker.setblocking(False)
 
 
 def poke(*_: object, **__: object) -> None:
     """Wake the parent. Safe to run any number of times; what the message holds is not looked at."""
     try:
-        _poker.sendto(b"!", os.environ[SOCKET_VARIABLE])
+        _poker.send(b"!")
     except BlockingIOError:
         # Its queue of pokes is full: it will wake anyway.
         return

@@ -1,6 +1,6 @@
 """The main loop of workers and exporters: work when a hint comes, and look every few seconds without one.
 
-Hints arrive in a child process, a Celery worker, which pokes this process through a Unix socket. So the
+Hints arrive in a child process, a Celery worker, which pokes this process through one end of a pair of sockets. So the
 process that does the work has no broker connection: a Redis that is gone, slow or full of nonsense can
 neither stop it nor slow it down.
 """
@@ -10,15 +10,12 @@ from __future__ import annotations
 import contextlib
 import os
 import random
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
-from pathlib import Path
 from types import FrameType
 
 from muster_core.errors import TransientError
@@ -64,10 +61,9 @@ class HintedLoop:
         self._work = work
         self._redis_url = redis_url
         self._sweep = sweep_seconds
-        self._directory = Path(tempfile.mkdtemp(prefix="muster-hint-"))
-        self._path = self._directory / "hint"
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._socket.bind(str(self._path))
+        # A pair has no name in any folder, so nothing of it outlives a process that is killed.
+        self._socket, self._poker = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._poker.setblocking(False)
         self._consumer: subprocess.Popen[bytes] | None = None
         self._started_at = 0.0
         self._restart_at = 0.0
@@ -106,12 +102,9 @@ class HintedLoop:
         self._send(_WAKE)
 
     def _send(self, word: bytes) -> None:
-        # A full socket wakes anyway; one that is gone belongs to a loop that has ended.
-        with (
-            contextlib.suppress(BlockingIOError, FileNotFoundError, ConnectionRefusedError),
-            socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as poker,
-        ):
-            poker.sendto(word, str(self._path))
+        # A full socket wakes anyway; one that is closed belongs to a loop that has ended.
+        with contextlib.suppress(OSError):
+            self._poker.send(word)
 
     def stop_on_signals(self) -> None:
         """Let SIGTERM and SIGINT stop the loop softly."""
@@ -133,7 +126,7 @@ class HintedLoop:
         finally:
             self._end_consumer()
             self._socket.close()
-            shutil.rmtree(self._directory, ignore_errors=True)
+            self._poker.close()
 
     def _step(self) -> float:
         """Do one piece of work and return how many seconds to wait before the next."""
@@ -198,7 +191,8 @@ class HintedLoop:
         self._starts += 1
         return subprocess.Popen(
             command,
-            env={**os.environ, **consumer_environment(redis_url, str(self._path))},
+            env={**os.environ, **consumer_environment(redis_url, self._poker.fileno())},
+            pass_fds=(self._poker.fileno(),),
             stdin=subprocess.DEVNULL,
             stdout=sys.stderr.fileno(),
         )

@@ -5,6 +5,7 @@ import json
 import os
 import pickle
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -239,12 +240,18 @@ def test_the_consumer_knows_no_database() -> None:
         " print({'sqlalchemy', 'psycopg', 'pyspark'} & set(sys.modules))"
     )
 
-    shown = subprocess.run(
-        [sys.executable, "-c", script],
-        env={**os.environ, **consumer_environment("redis://127.0.0.1:1/0", "/nowhere")},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    with ours, theirs:
+        shown = subprocess.run(
+            [sys.executable, "-c", script],
+            env={
+                **os.environ,
+                **consumer_environment("redis://127.0.0.1:1/0", theirs.fileno()),
+            },
+            pass_fds=(theirs.fileno(),),
+            capture_output=True,
+            text=True,
+            check=True,
+        )
 
     assert shown.stdout.strip() == "set()"
