@@ -29,6 +29,7 @@ from muster_core.lake.location import Lake
 from muster_core.lake.members import BATCH_ROWS, MemberList, Output
 from muster_core.rules.document import parse_segment
 from muster_core.security.erasure import ErasedCustomer
+from muster_exporter.ahead import read_ahead
 from muster_exporter.change import Difference
 
 #: Names of the columns with a row's place in the store; no column of an export can have them.
@@ -148,7 +149,8 @@ class Version:
     def feed(self, skip: int = 0) -> RowFeed:
         """Return the rows after the first `skip`, as they are delivered."""
         if not self.mode.tells_changes:
-            batches = self.members.batches(self._wanted, skip=skip)
+            tables = read_ahead(self.members.tables(self._wanted, skip=skip))
+            batches = (b for table in tables for b in table.to_batches(max_chunksize=BATCH_ROWS))
             return RowFeed(self._arrange(batch) for batch in batches)
         return RowFeed(b.select(self.schema.names) for b in _after(self._changes(), skip))
 

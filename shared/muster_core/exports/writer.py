@@ -132,6 +132,8 @@ def _csv_lines(table: Any) -> Any:
 
 
 def _write_parquet(output: Output, schema: Any, groups: Iterable[Any]) -> int:
+    waiting = iter(groups)
+    first = next(waiting, None)
     rows = 0
     with pq.ParquetWriter(
         pa.PythonFile(output, mode="w"),
@@ -139,10 +141,26 @@ def _write_parquet(output: Output, schema: Any, groups: Iterable[Any]) -> int:
         version="2.6",
         compression="zstd",
         data_page_version="1.0",
-        use_dictionary=True,
+        use_dictionary=True if first is None else _repeated(first),
         write_statistics=True,
     ) as writer:
-        for group in groups:
-            writer.write_table(group, row_group_size=GROUP_ROWS)
-            rows += group.num_rows
+        while first is not None:
+            writer.write_table(first, row_group_size=GROUP_ROWS)
+            rows += first.num_rows
+            first = next(waiting, None)
     return rows
+
+
+def _repeated(group: Any) -> list[str]:
+    """Return the Parquet paths of the columns whose values repeat: only these are worth a dictionary.
+
+    The first rows of a file decide, so its bytes are still a function of its rows. What is tried for nothing,
+    such as a column of keys, costs as much as all the rest of the writing.
+    """
+    found = []
+    for field, column in zip(group.schema, group.columns, strict=True):
+        if pa.types.is_nested(field.type):
+            found.append(f"{field.name}.list.element")
+        elif 2 * len(pc.unique(column)) <= group.num_rows:
+            found.append(field.name)
+    return found

@@ -158,6 +158,11 @@ class MemberList:
 
         With `search` only those whose key, as text, holds it.
         """
+        for table in self.tables(columns, skip=skip, search=search):
+            yield from table.to_batches(max_chunksize=BATCH_ROWS)
+
+    def tables(self, columns: Sequence[str], *, skip: int = 0, search: str = "") -> Iterator[Any]:
+        """Yield what `batches` yields as one table for each partition that has members."""
         schema = self.schema(columns)
         for number in range(self.store.manifest.partitions):
             bits = self._found(number, search)
@@ -166,7 +171,8 @@ class MemberList:
                 skip -= members
                 continue
             table = self._table(number, bits, schema)
-            yield from table.slice(skip).to_batches(max_chunksize=BATCH_ROWS)
+            if table.num_rows > skip:
+                yield table.slice(skip)
             skip = 0
 
     def rows(self, number: int, chosen: NDArray[np.bool_], columns: Sequence[str]) -> Any:
@@ -203,8 +209,11 @@ class MemberList:
         partition = self.store.partition(number)
         extra = self._projected(schema.names)
         stored = [name for name in schema.names if name not in extra]
-        chosen = pa.array(bits, pa.bool_())
-        found = {n: values.filter(chosen) for n, values in partition.profile(stored).items()}
+        # as it is written: a dictionary of texts that are all different would cost more than the texts
+        found = dict(partition.profile(stored, coded=False))
+        if not bits.all():
+            chosen = pa.array(bits, pa.bool_())
+            found = {name: values.filter(chosen) for name, values in found.items()}
         if self.projection is not None and extra:
             found |= self.projection.values(partition, bits, extra)
         cells = [

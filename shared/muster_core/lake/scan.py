@@ -122,8 +122,10 @@ def intact(entry: StoreFile | MatrixFile) -> Iterator[None]:
         raise StoreDamaged(f"The file {entry.path} cannot be read.") from exc
 
 
-def open_parquet(source: Any, entry: StoreFile | MatrixFile, columns: Sequence[str]) -> Any:
-    """Open a prepared file with its text columns read as dictionaries.
+def open_parquet(
+    source: Any, entry: StoreFile | MatrixFile, columns: Sequence[str], *, coded: bool = True
+) -> Any:
+    """Open a prepared file, its text columns read as dictionaries unless `coded` is false.
 
     Raises:
         StoreDamaged: it is no Parquet, or has not all of these columns.
@@ -133,7 +135,7 @@ def open_parquet(source: Any, entry: StoreFile | MatrixFile, columns: Sequence[s
         missing = [name for name in columns if schema.get_field_index(name) < 0]
         if missing:
             raise StoreDamaged(f"The file {entry.path} has no column {', '.join(missing)}.")
-        text = [name for name in columns if pa.types.is_string(schema.field(name).type)]
+        text = [n for n in columns if coded and pa.types.is_string(schema.field(n).type)]
         return pq.ParquetFile(source, read_dictionary=text)
     except pa.ArrowException as exc:
         raise StoreDamaged(f"The file {entry.path} cannot be read.") from exc

@@ -126,8 +126,10 @@ class StorePartition:
         found: Bits = self.profile([ALIVE])[ALIVE].to_numpy()
         return found
 
-    def profile(self, columns: Sequence[str]) -> Mapping[str, pa.ChunkedArray]:
-        """Return profile columns in ordinal order, text dictionary-encoded.
+    def profile(
+        self, columns: Sequence[str], *, coded: bool = True
+    ) -> Mapping[str, pa.ChunkedArray]:
+        """Return profile columns in ordinal order, text dictionary-encoded unless `coded` is false.
 
         Raises:
             StoreDamaged: the profile file is missing or does not have these columns.
@@ -135,7 +137,7 @@ class StorePartition:
         if self._profile is None or not columns:
             return {name: pa.chunked_array([], pa.null()) for name in columns}
         with self.lake.open_input(self._profile.path) as source, intact(self._profile):
-            file = open_parquet(source, self._profile, columns)
+            file = open_parquet(source, self._profile, columns, coded=coded)
             table: Any = file.read(list(columns), use_threads=False)
         return {name: table.column(table.schema.get_field_index(name)) for name in columns}
 

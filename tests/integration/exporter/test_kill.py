@@ -192,7 +192,7 @@ def test_each_version_has_its_effect_once_whenever_its_exporter_is_killed(
             for _ in range(KILLS):
                 child = start(world)
                 try:
-                    eventually(lambda: "running" in states(world) or _done(world), 60)
+                    eventually(lambda: "running" in states(world) or _done(world), 600)
                     time.sleep(chance.uniform(0.0, 0.4))  # where it is hit is the point of the test
                 finally:
                     child.send_signal(signal.SIGKILL)
@@ -201,7 +201,7 @@ def test_each_version_has_its_effect_once_whenever_its_exporter_is_killed(
                 _expire(world)
             child = start(world)
             try:
-                eventually(lambda: _done(world), 120)
+                eventually(lambda: _done(world), 600)
             finally:
                 child.kill()
                 child.wait()

@@ -119,3 +119,21 @@ def test_json_lines_hold_every_value_and_one_row_each():
         rows[2],
     ]
     assert list(found[0]) == ["id", "n", "d", "x", "t"]
+
+
+def test_parquet_tries_a_dictionary_only_where_values_repeat():
+    schema = pa.schema([("id", pa.string()), ("tier", pa.string()), ("tags", pa.list_(pa.int64()))])
+    rows = GROUP_ROWS + 1000
+    columns = [[f"C{i}" for i in range(rows)], ["gold", "silver"] * (rows // 2), [[1]] * rows]
+    table = pa.table(columns, schema)
+    output = io.BytesIO()
+
+    write_file(output, schema, RowFeed(table.to_batches()).read(), form=Format.PARQUET)
+
+    group = pq.ParquetFile(io.BytesIO(output.getvalue())).metadata.row_group(1)
+    coded = {
+        group.column(n).path_in_schema: "RLE_DICTIONARY" in group.column(n).encodings
+        for n in range(group.num_columns)
+    }
+    assert coded == {"id": False, "tier": True, "tags.list.element": True}
+    assert pq.read_table(io.BytesIO(output.getvalue())) == table
