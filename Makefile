@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 comma := ,
 
-.PHONY: demo test test-long test-rules mutate lint check bench bench-10m bench-kinds bench-export test-kills tpc format lock chaos clean help
+.PHONY: demo test test-long test-rules mutate lint check bench bench-10m bench-kinds bench-export test-kills tpc format lock chaos clean pictures help
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -74,6 +74,9 @@ test-kills: $(READY) ## kill exporters while they deliver to every kind of desti
 tpc: $(READY) ## members against the published answers of TPC-H and TPC-DS (SCALE=1)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-tpc.txt
 	MUSTER_TPC_SCALE=$(or $(SCALE),1) $(BIN)/python -m pytest tests/tpc
+
+pictures: $(READY) ## pictures of every page of the console, light and dark, wide and narrow, into pictures/ (ONLY=word)
+	$(BIN)/python -m tests.browser.pictures $(if $(ONLY),--only $(ONLY))
 
 format: $(READY) ## put the code into the house format
 	$(BIN)/ruff format .

@@ -1,6 +1,6 @@
 """Measure Muster: against other ways to count the same members, and against itself.
 
-    python -m benchmarks [refresh | report | sharing | kinds | export | listing] ...
+    python -m benchmarks [refresh | report | sharing | kinds | export | listing | console] ...
 
 ``refresh``, the default, runs every contender on the same files: see `benchmarks.refreshing` for what may be
 chosen. ``report`` writes the report anew from the figures of earlier runs.
@@ -10,6 +10,7 @@ rows, and refreshes 500 segments of all kinds in one batch.
 ``export`` delivers many members to files against a bare PyArrow writer of the same rows, tells the exporter's memory,
 and what other sinks do beside one that hangs for ever.
 ``listing`` times what the REST API answers about 1,000 segments.
+``console`` times the list of segments and the builder in a browser, while runs go on.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import json
 import sys
 from pathlib import Path
 
-from benchmarks import exporting, kinds, listing, refreshing, report, sharing
+from benchmarks import browsing, exporting, kinds, listing, refreshing, report, sharing
 
 
 def main() -> int:
@@ -49,6 +50,12 @@ def main() -> int:
     part = parts.add_parser("listing")
     part.add_argument("--segments", type=int, default=1_000)
     part.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
+    part = parts.add_parser("console")
+    part.add_argument("--segments", type=int, default=1_000)
+    part.add_argument("--customers", type=int, default=1_000_000)
+    part.add_argument("--runs-an-hour", type=int, default=200)
+    part.add_argument("--rounds", type=int, default=10)
+    part.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
     chosen = parser.parse_args(words)
     if chosen.part == "refresh":
         return refreshing.measure(chosen)
@@ -65,6 +72,13 @@ def main() -> int:
     found: object
     if chosen.part == "listing":
         found = listing.measure(chosen.segments)
+    elif chosen.part == "console":
+        found = browsing.measure(
+            chosen.segments,
+            chosen.customers,
+            runs_an_hour=chosen.runs_an_hour,
+            rounds=chosen.rounds,
+        )
     elif chosen.part == "sharing":
         found = sharing.measure(chosen.customers, chosen.segments)
     else:

@@ -70,6 +70,27 @@ def test_every_page_opens_and_is_accessible_for_an_administrator(
         assert not any(wrong.values()), {path: found for path, found in wrong.items() if found}
 
 
+@pytest.mark.long
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_every_page_is_accessible_in_both_themes_wide_and_narrow(
+    browser: Browser, console: Console, theme: str, width: int
+) -> None:
+    cookie = {"name": "muster_theme", "value": theme, "url": console.address}
+    with signed_in(
+        browser, console, "administrator", viewport={"width": width, "height": 800}
+    ) as page:
+        page.context.add_cookies([cookie])  # type: ignore[list-item]
+        wrong = {}
+        for path in PAGES:
+            settled(page, path_of(path))
+            expect(page.locator("body.body--dark")).to_have_count(1 if theme == "dark" else 0)
+            wide = page.evaluate("document.documentElement.scrollWidth")
+            found = serious(page)
+            wrong[path] = found if wide <= width else [*found, f"it is {wide} px wide"]
+        assert not any(wrong.values()), {path: found for path, found in wrong.items() if found}
+
+
 def test_every_page_lets_in_whom_its_permission_names(console: Console) -> None:
     with httpx.Client(base_url=console.address) as caller:
         for path, declared in PAGES.items():

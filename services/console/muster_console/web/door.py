@@ -173,13 +173,15 @@ def _on_this_machine(request: Request) -> bool:
 
 
 def _sign_in_page(target: str, name: str = "", problem: str = "") -> Response:
+    # after a wrong password only that is typed anew
+    focus = " autofocus"
     return _page(
         "Sign in",
         f"""<h1>Sign in</h1>
 {_alert(problem)}<form method="post" action="/sign-in">
 <input type="hidden" name="next" value="{escape(target)}">
-{_field("name", "Name", name, 'autocomplete="username" autocapitalize="none" autofocus')}
-{_field("password", "Password", "", 'type="password" autocomplete="current-password"')}
+{_field("name", "Name", name, f'autocomplete="username" autocapitalize="none"{"" if name else focus}')}
+{_field("password", "Password", "", f'type="password" autocomplete="current-password"{focus if name else ""}')}
 <button type="submit">Sign in</button></form>""",
         status=401 if problem else 200,
     )

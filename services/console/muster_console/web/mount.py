@@ -19,11 +19,11 @@ from muster_console.api.app import create_api
 from muster_console.operation.access import principal_of_token
 from muster_console.operation.workspace import Workspace
 from muster_console.web import policy
-from muster_console.web.component.markup import empty
+from muster_console.web.component.markup import empty, link, text
 from muster_console.web.cookie import session_token
 from muster_console.web.door import door, to_sign_in, unavailable
 from muster_console.web.download import download
-from muster_console.web.frame import frame
+from muster_console.web.frame import SECTIONS, frame
 from muster_console.web.guard import Harden, guard_socket
 from muster_console.web.page import ALL
 from muster_console.web.policy import PAGES, Page
@@ -166,6 +166,16 @@ async def _build(page: Page, visit: Visit, given: dict[str, str]) -> None:
     except Exception as exc:  # noqa: BLE001 - the page says so, and the log
         trouble = explain_error(exc)
         client.status_code = 503 if trouble.passing else 404
-        empty("This page cannot be shown", trouble.line, icon_name="error_outline")
+        with empty("This page cannot be shown", trouble.line, icon_name="error_outline"):
+            if not trouble.passing:
+                _lead_back(page.section)
         if trouble.passing:
             ui.timer(3.0, lambda: ui.navigate.to(visit.path), once=True)
+
+
+def _lead_back(section: str) -> None:
+    """Put a link to where everything of a section is listed."""
+    for name, path, word, _ in SECTIONS:
+        if name == section:
+            with link(path):
+                text(f"Go to {word}")

@@ -21,6 +21,8 @@
   const exactZone = new Intl.DateTimeFormat(locale, { dateStyle: "full", timeStyle: "long" });
   const short = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short" });
   const day = new Intl.DateTimeFormat(locale, { dateStyle: "medium" });
+  const tickDay = new Intl.DateTimeFormat(locale, { day: "numeric", month: "short" });
+  const tickTime = new Intl.DateTimeFormat(locale, { timeStyle: "short" });
   const relative = new Intl.RelativeTimeFormat(locale, { numeric: "auto", style: "short" });
   const STEPS = [["second", 60], ["minute", 60], ["hour", 24], ["day", 7]];
 
@@ -31,6 +33,11 @@
     instantZone: (value) => (value ? exactZone.format(new Date(value)) : ""),
     short: (value) => (value ? short.format(new Date(value)) : "–"),
     day: (value) => (value ? day.format(new Date(value)) : "–"),
+    // on an axis: the day at midnight, else the time of the day
+    tick(value) {
+      const at = new Date(value);
+      return (at.getHours() || at.getMinutes() ? tickTime : tickDay).format(at);
+    },
     ago(value) {
       if (!value) return "–";
       let amount = (new Date(value) - Date.now()) / 1000;

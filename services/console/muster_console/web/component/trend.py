@@ -15,6 +15,7 @@ from muster_console.web.component.table import Column, DataTable
 #: Colours that stand out on light and dark alike; the words beside them say the same.
 _LINE, _JOINED, _LEFT, _AXIS, _GRID = "#3f83f8", "#2e9e62", "#d9604f", "#808d9b", "#80808033"
 _POINTS_SHOWN = 60
+_FONT = 'Roboto, system-ui, "Segoe UI", sans-serif'
 
 
 class TrendPoint(NamedTuple):
@@ -81,8 +82,16 @@ def trend_options(
     line = [*([before] if before else ()), *points]
     return {
         "animation": False,
+        "textStyle": {"fontFamily": _FONT},
+        "legend": {
+            "top": 0,
+            "right": 12,
+            "icon": "circle",
+            "itemWidth": 10,
+            "textStyle": {"color": _AXIS},
+        },
         "grid": [
-            {"left": 12, "right": 16, "top": 16, "height": "56%", "containLabel": True},
+            {"left": 12, "right": 16, "top": 34, "height": "52%", "containLabel": True},
             {"left": 12, "right": 16, "bottom": 8, "height": "22%", "containLabel": True},
         ],
         "axisPointer": {"link": [{"xAxisIndex": "all"}], "lineStyle": {"color": _AXIS}},
@@ -91,6 +100,9 @@ def trend_options(
             "confine": True,
             ":formatter": _TOOLTIP,
             "appendToBody": False,
+            "backgroundColor": "var(--m-surface)",
+            "borderColor": "var(--m-line-strong)",
+            "textStyle": {"color": "var(--m-text)", "fontFamily": _FONT},
         },
         "xAxis": [_time_axis(0, labels=False), _time_axis(1, labels=True)],
         "yAxis": [_value_axis(0), _value_axis(1)],
@@ -127,7 +139,12 @@ def _time_axis(grid: int, *, labels: bool) -> dict[str, Any]:
         "type": "time",
         "gridIndex": grid,
         "axisLine": {"lineStyle": {"color": _AXIS}},
-        "axisLabel": {"color": _AXIS, "show": labels, "hideOverlap": True},
+        "axisLabel": {
+            "color": _AXIS,
+            "show": labels,
+            "hideOverlap": True,
+            ":formatter": "(at) => window.muster.tick(at)",
+        },
         "axisTick": {"show": labels},
     }
 

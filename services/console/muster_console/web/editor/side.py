@@ -53,6 +53,10 @@ def count_card(editor: Editor, counter: Counter) -> None:
                 with Element("div").classes("m-banner m-banner--warn"):
                     icon("warning")
                     text(warning)
+        if counted is None and not counter.busy and not editor.document.get("rules"):
+            text("How many there are appears here with the first condition.", tag="p").classes(
+                "m-muted"
+            )
         if counter.busy:
             with Element("div").classes("m-row"):
                 ui.spinner(size="18px").props["aria-hidden"] = "true"

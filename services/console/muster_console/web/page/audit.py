@@ -86,5 +86,14 @@ def _entry(entry: AuditEntry) -> dict[str, Any]:
         "actor": entry.actor,
         "action": entry.action,
         "object": entry.object,
-        "detail": ", ".join(f"{name}: {value}" for name, value in entry.detail.items()),
+        "detail": ", ".join(f"{name}: {_said(value)}" for name, value in entry.detail.items()),
     }
+
+
+def _said(value: Any) -> str:
+    """Return a value of a detail as people write it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return " ".join(_said(item) for item in value) or "none"
+    return "none" if value is None else str(value)

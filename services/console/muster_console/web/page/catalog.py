@@ -115,7 +115,7 @@ def _freshness(table: TablePortrait) -> tuple[str, str]:
     """Return a word and what it is about: whether a table keeps what it promises."""
     contract = table.contract
     if contract is None:
-        return "none", "promises nothing"
+        return "none", "no contract"
     promised = []
     if contract.max_age:
         promised.append(f"at most {contract.max_age} old")

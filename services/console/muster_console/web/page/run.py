@@ -38,6 +38,8 @@ from muster_core.schedules.stage import RefreshState
 from muster_core.security.role import Permission
 from muster_core.storage.record import RunRecord
 
+_STAGES = ("prepare", "plan", "evaluate", "publish")
+
 
 @page("/runs/{number}", permission=Permission.VIEW, title="Run")
 async def run(visit: Visit, number: str) -> None:
@@ -161,7 +163,7 @@ def _run(view: RunView) -> None:
             facts(
                 [
                     (name, lambda value=value: Figure(value, "duration"))
-                    for name, value in found.seconds.items()
+                    for name, value in sorted(found.seconds.items(), key=_in_order)
                 ]
             )
     with card("What happened"):
@@ -233,3 +235,8 @@ def _refresh(view: RefreshView) -> None:
             noun=("part", "parts"),
             empty="Nothing was left out.",
         )
+
+
+def _in_order(stage: tuple[str, float]) -> int:
+    """Return where a stage of a batch stands among the others, as they follow each other."""
+    return _STAGES.index(stage[0]) if stage[0] in _STAGES else len(_STAGES)

@@ -43,6 +43,7 @@ async def segments(visit: Visit) -> None:
     edits = visit.allows(Permission.EDIT)
     with heading("Segments", lead="Groups of customers, kept fresh."):
         if edits:
+            button("Quick segment", lambda: ui.navigate.to("/quick-segment"), icon_name="bolt")
             button(
                 "New segment", lambda: ui.navigate.to("/new-segment"), icon_name="add", kind="main"
             )

@@ -118,7 +118,7 @@ def _setting(line: SettingLine, *, may: bool) -> dict[str, Any]:
     change = Action(name="change", label="Change", icon="edit")
     return {
         "name": line.name,
-        "value": str(line.value),
+        "value": _said(line.value),
         "meaning": line.meaning,
         "actions": row_actions(change) if may else [],
     }
@@ -189,3 +189,8 @@ def _cleaned(cleaned: Cleaned, *, dry_run: bool) -> None:
         caption="What nothing uses",
         page_size=20,
     )
+
+
+def _said(value: object) -> str:
+    """Return a setting's value as people write it."""
+    return ("yes" if value else "no") if isinstance(value, bool) else str(value)
