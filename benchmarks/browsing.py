@@ -49,7 +49,7 @@ from muster_core.storage.run import (
     request_refresh,
 )
 from muster_core.storage.segment import apply_segment, apply_segments
-from muster_core.storage.store_table import snapshot
+from muster_core.storage.store_table import snapshot, store_head
 
 #: What each should take at the most, in milliseconds.
 TARGETS = {"list": 1_000, "answer": 300, "count": 2_000}
@@ -225,6 +225,11 @@ def _served(folder: Path, segments: int, customers: int) -> Iterator[tuple[str, 
             with transaction(workspace.database) as connection:
                 lake = Lake(str(folder / "lake"))
                 member_store.build(connection, lake, customers, [_EDITED])
+                connection.execute(
+                    sa.update(store_head).values(
+                        snapshot_id=sa.select(snapshot.c.id).scalar_subquery()
+                    )
+                )
                 apply_segment(connection, parse_segment(_document(_EDITED, 18)))
                 every = [_document(_name(n), n % 90) for n in range(segments)]
                 apply_segments(connection, [parse_segment(document) for document in every])
