@@ -38,6 +38,9 @@ _JUNK = (
 #: At least so many seconds between two of these: each takes a part away from everybody for seconds.
 _RARE = {"kill engine": 30.0, "crash postgres": 20.0, "full disk": 20.0, "kill redis": 8.0}
 
+#: After so many seconds the engine is killed whether or not anything was published meanwhile.
+_LONG_ENOUGH = 75.0
+
 
 @dataclass(slots=True, kw_only=True)
 class Nemesis:
@@ -80,7 +83,8 @@ class Nemesis:
         ready = [
             name for name in faults if now - self._last.get(name, -1e9) >= _RARE.get(name, 0.0)
         ]
-        if "kill engine" in ready and not self._engine_has_worked():
+        idle = now - self._last.get("kill engine", -1e9)
+        if idle < _LONG_ENOUGH and "kill engine" in ready and not self._engine_has_worked():
             ready.remove("kill engine")
         name = self.chance.choices(ready, [faults[one][0] for one in ready])[0]
         self._last[name] = now
