@@ -80,6 +80,9 @@ def trend_options(
 ) -> dict[str, Any]:
     """Return what the chart library draws; times are milliseconds since 1970."""
     line = [*([before] if before else ()), *points]
+    # both pictures begin at the same pixel, or the pointer would stand at two places
+    left = 24 + 8 * max((len(f"{p.members:,}") for p in line), default=1)
+    ends = {"min": _millis(line[0].at), "max": _millis(line[-1].at)} if len(line) > 1 else {}
     return {
         "animation": False,
         "textStyle": {"fontFamily": _FONT},
@@ -91,8 +94,8 @@ def trend_options(
             "textStyle": {"color": _AXIS},
         },
         "grid": [
-            {"left": 12, "right": 16, "top": 34, "height": "52%", "containLabel": True},
-            {"left": 12, "right": 16, "bottom": 8, "height": "22%", "containLabel": True},
+            {"left": left, "right": 16, "top": 34, "height": "52%"},
+            {"left": left, "right": 16, "bottom": 28, "height": "20%"},
         ],
         "axisPointer": {"link": [{"xAxisIndex": "all"}], "lineStyle": {"color": _AXIS}},
         "tooltip": {
@@ -104,7 +107,7 @@ def trend_options(
             "borderColor": "var(--m-line-strong)",
             "textStyle": {"color": "var(--m-text)", "fontFamily": _FONT},
         },
-        "xAxis": [_time_axis(0, labels=False), _time_axis(1, labels=True)],
+        "xAxis": [_time_axis(0, labels=False) | ends, _time_axis(1, labels=True) | ends],
         "yAxis": [_value_axis(0), _value_axis(1)],
         "series": [
             {
