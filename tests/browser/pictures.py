@@ -62,7 +62,6 @@ SCENES: tuple[tuple[str, str, Act | None], ...] = (
     ("segments-delete", "/segments", _delete_two),
     ("segment", _SEGMENT, None),
     ("segment-hover", _SEGMENT, _hover_trend),
-    ("segment-failed", "/segments/lapsed_vips", None),
     ("segment-never", "/segments/berlin_openings", None),
     ("segment-members", f"{_SEGMENT}/members", None),
     ("segment-rules", f"{_SEGMENT}/rules", None),
@@ -130,8 +129,9 @@ def main() -> int:
 def _installation(home: Path) -> Iterator[tuple[str, str]]:
     """The console's address and a session of an administrator; stopped at the end where it was started here."""
     settings = Settings(home=home)
-    ran = living_record(home)
-    if ran is None or not ran.is_alive():
+    before = living_record(home)
+    ran = before is not None and before.is_alive()
+    if not ran:
         command = [str(Path(sys.executable).with_name("muster")), "demo", "--keep"]
         subprocess.run([*command, "--home", str(home), "--customers", "30000"], check=True)
     record = living_record(home)
@@ -142,7 +142,7 @@ def _installation(home: Path) -> Iterator[tuple[str, str]]:
             furnish(workspace)
             yield address, sign_in(workspace, "Anna Berg", PASSWORD, "pictures")[1]
     finally:
-        if ran is None:
+        if not ran:
             stop_running(settings)
 
 
