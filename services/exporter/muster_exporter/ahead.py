@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 from typing import TypeVar
 
+import pyarrow as pa
+
 Part = TypeVar("Part")
 
 
@@ -19,6 +21,8 @@ def read_ahead(parts: Iterator[Part]) -> Iterator[Part]:
     while (part := waiting.result()) is not None:
         waiting = _take(parts)
         yield part
+        # what a thread's heap kept of a part is of no use to the next thread
+        pa.default_memory_pool().release_unused()
 
 
 def _take(parts: Iterator[Part]) -> Future[Part | None]:
