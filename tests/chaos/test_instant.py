@@ -54,6 +54,7 @@ def schedulers(environment: dict[str, str], log: Path) -> Iterator[list[subproce
             process.wait(10)
 
 
+@pytest.mark.timeout(2_400)
 def test_ten_thousand_instants_each_have_one_run_and_each_run_ends(tmp_path: Path) -> None:
     shop = write_shop(tmp_path / "shop", customers=2_000, orders=10_000)
     segments = tmp_path / "segments.yaml"

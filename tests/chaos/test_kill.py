@@ -120,6 +120,7 @@ def second_worker(target: Target) -> Iterator[subprocess.Popen[bytes]]:
         process.wait(30)
 
 
+@pytest.mark.timeout(1_200)
 @pytest.mark.parametrize("minutes", [0, 10])
 def test_with_redis_gone_requests_are_accepted_at_once_and_runs_go_on(
     target: Target, second_worker: subprocess.Popen[bytes], minutes: int

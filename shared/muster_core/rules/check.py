@@ -106,7 +106,7 @@ def check_segment(
         frame=frame,
         measures=known.measures,
         unread_measures=known.unread_measures,
-        segments=None if known.segments is None else frozenset(known.segments),
+        segments=known.segments,
     )
     if len(document.rules) > limits.rules:
         message = f"a segment has at most {limits.rules} rules"

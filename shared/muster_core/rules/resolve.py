@@ -6,7 +6,7 @@ Checking and compiling both go through here, so what is accepted when saved is w
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from fractions import Fraction
@@ -70,7 +70,7 @@ class Resolver:
     #: Measures that are defined, but could not be read.
     unread_measures: frozenset[str] = frozenset()
     #: Names of every segment there is; None: whoever compiles looks itself.
-    segments: frozenset[str] | None = None
+    segments: Collection[str] | None = None
     _notes: Notes = field(init=False)
     _rows: RowResolver = field(init=False)
     _aggregates: AggregateResolver = field(init=False)
