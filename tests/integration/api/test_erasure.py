@@ -24,3 +24,30 @@ def test_an_administrator_erases_and_reads_the_receipt(api: Api) -> None:
     wrong = api.call("administrator", "POST", "/erasures", json={"key": ["canary-key"]})
     assert wrong.status_code == 422
     assert "canary" not in f"{made.text}{shown.text}{listed.text}{wrong.text}"
+
+
+def test_erasing_with_a_key_is_done_once_and_another_customer_under_it_is_refused(
+    api: Api, workspace
+) -> None:
+    def erase(customer: str):
+        return api.call(
+            "administrator",
+            "POST",
+            "/erasures",
+            json={"key": customer},
+            headers={"Idempotency-Key": "once"},
+        )
+
+    def acts() -> int:
+        with workspace.database.begin() as connection:
+            counted = "SELECT count(*) FROM audit_entry WHERE action = 'customer.erased'"
+            return int(connection.exec_driver_sql(counted).scalar_one())
+
+    first = erase("canary-one")
+    done = acts()
+    assert (first.status_code, done) == (202, 1)
+    assert (erase("canary-one").content, acts()) == (first.content, done)
+    other = erase("canary-two")
+    assert (other.status_code, acts()) == (422, done)
+    assert len(api.call("administrator", "GET", "/erasures").json()["items"]) == 1
+    assert "canary" not in first.text + other.text

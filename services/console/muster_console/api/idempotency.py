@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 import json
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -57,9 +58,11 @@ class IdempotentRoute(APIRoute):
 async def _once(request: Request, key: str, handle: _Handler) -> Response:
     workspace: Workspace = request.app.state.workspace
     # whoever holds the same token is the same caller; the token itself is not kept
-    caller = hashlib.sha256(request.headers.get("authorization", "").encode()).hexdigest()
+    token = request.headers.get("authorization", "").encode()
+    caller = hashlib.sha256(token).hexdigest()
     whole = f"{request.method} {request.url.path}?{request.url.query}\n".encode()
-    digest = hashlib.sha256(whole + await request.body()).digest()
+    # keyed, because a body may name a customer: without the token nobody can try keys against what is kept
+    digest = hmac.digest(token, whole + await request.body(), hashlib.sha256)
     kept = await run_in_threadpool(_claim, workspace, caller, key, digest)
     if kept is not None:
         return JSONResponse(kept.body, kept.status)

@@ -7,11 +7,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
+from muster_console.api.idempotency import IdempotentRoute
 from muster_console.api.policy import Administering
 from muster_console.operation import erasure as operation
 from muster_console.operation.erasure import receipt_json
 
-router = APIRouter(prefix="/erasures", tags=["customers"])
+router = APIRouter(prefix="/erasures", tags=["customers"], route_class=IdempotentRoute)
 
 
 class Customer(BaseModel):
