@@ -20,7 +20,9 @@ class NotFresh(StrEnum):
     DRAFT = "draft"
     INACTIVE = "inactive"
     FAILED = "failed"
-    #: A run of it is due, or was skipped or cancelled, and has not published.
+    #: Its run was skipped for what it reads: a segment or a table that is not fresh.
+    SKIPPED = "skipped"
+    #: A run of it is due, or was cancelled, and has not published.
     STALE = "stale"
     #: Its run in the same batch gave the members, and was cancelled or superseded before they were published.
     NOT_PUBLISHED = "not_published"
@@ -64,7 +66,10 @@ def not_fresh(standing: Standing, *, due_at: datetime) -> NotFresh | None:
     if standing.type == "static":  # as fresh as somebody wants it to be
         return None
     owed = standing.next_due_at is not None and standing.next_due_at <= due_at
-    return NotFresh.STALE if owed or _overdue(standing, due_at) else None
+    overdue = _overdue(standing, due_at)
+    if overdue and standing.run_state == RunState.SKIPPED:
+        return NotFresh.SKIPPED
+    return NotFresh.STALE if owed or overdue else None
 
 
 def _overdue(standing: Standing, due_at: datetime) -> bool:

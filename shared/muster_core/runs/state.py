@@ -47,6 +47,8 @@ class Reason(StrEnum):
     REFERENCE_NOT_FRESH = "reference_not_fresh"
     REFERENCE_NEVER_PUBLISHED = "reference_never_published"
     INPUT_NOT_FRESH = "input_not_fresh"
+    UPSTREAM_FAILED = "upstream_failed"
+    UPSTREAM_SKIPPED = "upstream_skipped"
 
 
 #: The form of a run's row and document this release writes; it claims runs of this form and older ones only.

@@ -125,6 +125,20 @@ TABLE: tuple[Row, ...] = (
     ),
     _row(
         _P.SKIPPED,
+        _R.UPSTREAM_FAILED,
+        _S.SKIPPED,
+        "upstream failed",
+        "A segment it refers to failed at its last refresh, and the reference says `policy: skip`.",
+    ),
+    _row(
+        _P.SKIPPED,
+        _R.UPSTREAM_SKIPPED,
+        _S.SKIPPED,
+        "upstream skipped",
+        "A segment it refers to was skipped at its last refresh, and the reference says `policy: skip`.",
+    ),
+    _row(
+        _P.SKIPPED,
         _R.REFERENCE_NEVER_PUBLISHED,
         _S.SKIPPED,
         "reference never published",

@@ -103,7 +103,7 @@ def test_what_is_not_fresh_is_used_and_marked_or_skipped_as_the_reference_says(
     assert states == {
         "base": ("failed", "error"),
         "lenient": ("published", None),
-        "strict": ("skipped", "reference_not_fresh"),
+        "strict": ("skipped", "upstream_failed"),
         "behind_strict": ("skipped", "reference_never_published"),
         "on_idle": ("published", None),
         "strict_on_idle": ("skipped", "reference_not_fresh"),

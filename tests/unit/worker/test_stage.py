@@ -103,9 +103,7 @@ def test_a_guilty_one_fails_alone_and_its_dependants_do_as_their_references_say(
     found, references = evaluate(runs, engine, [published(0), published(1)])
     assert [r.name for r, _ in found.guilty] == ["s0"]
     assert sorted(name for part in found.results for name in part) == ["s1", "s3", "s4"]
-    assert [(s.run.name, s.reason) for s in references.skipped] == [
-        ("s2", Reason.REFERENCE_NOT_FRESH)
-    ]
+    assert [(s.run.name, s.reason) for s in references.skipped] == [("s2", Reason.UPSTREAM_FAILED)]
     fallen, beside = references.inputs[1].segments[0], references.inputs[3].segments[0]
     assert (fallen.same_batch, fallen.version, fallen.reason) == (False, 3, NotFresh.FAILED)
     assert (beside.same_batch, beside.run_id, beside.reason) == (True, 1, None)
@@ -174,7 +172,8 @@ def test_members_are_fresh_or_say_why_not():
     assert not_fresh(standing(run_state="failed", run_due_at=NOON), due_at=NOON) == NotFresh.FAILED
     for state in ("pending", "running", "cancelled", "skipped", "held"):
         late = standing(run_state=state, run_due_at=NOON)
-        assert not_fresh(late, due_at=NOON) == NotFresh.STALE
+        why = NotFresh.SKIPPED if state == "skipped" else NotFresh.STALE
+        assert not_fresh(late, due_at=NOON) == why
         assert not_fresh(late, due_at=NOON - timedelta(seconds=1)) is None
     assert not_fresh(standing(next_due_at=NOON), due_at=NOON) == NotFresh.STALE
     by_hand = standing(type="static", run_state="pending", run_due_at=NOON)

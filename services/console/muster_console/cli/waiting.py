@@ -39,7 +39,10 @@ _NO_WORKER = (
 _WELL = frozenset({"published", "superseded", "skipped"})
 #: A run skipped for these reasons did not do what was asked for, nor did another one in its place.
 _UNDONE = frozenset(
-    {Reason.REFERENCE_NOT_FRESH, Reason.REFERENCE_NEVER_PUBLISHED, Reason.INPUT_NOT_FRESH}
+    {
+        *(Reason.REFERENCE_NOT_FRESH, Reason.REFERENCE_NEVER_PUBLISHED, Reason.INPUT_NOT_FRESH),
+        *(Reason.UPSTREAM_FAILED, Reason.UPSTREAM_SKIPPED),
+    }
 )
 
 

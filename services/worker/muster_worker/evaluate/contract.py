@@ -73,7 +73,7 @@ def leave_out_unfit(
     for run in runs:
         bad = sorted(broken.keys() & tables_read(run, catalog, as_of, measures, limits))
         if bad:
-            references.lost[run.name] = NotFresh.STALE
+            references.lost[run.name] = NotFresh.SKIPPED
             references.skipped.append(
                 Skipped(
                     run=run,

@@ -22,8 +22,14 @@ _WHY = {
     NotFresh.DRAFT: "is a draft",
     NotFresh.INACTIVE: "is inactive",
     NotFresh.FAILED: "failed at its last refresh",
+    NotFresh.SKIPPED: "was skipped at its last refresh",
     NotFresh.STALE: "was due and has not published since",
     NotFresh.NOT_PUBLISHED: "was not published with the batch",
+}
+#: What is told of a run whose reference says `skip`; whatever else is wrong: that it is not fresh.
+_UPSTREAM = {
+    NotFresh.FAILED: Reason.UPSTREAM_FAILED,
+    NotFresh.SKIPPED: Reason.UPSTREAM_SKIPPED,
 }
 
 
@@ -81,7 +87,7 @@ class References:
             )
             blocked = [entry for entry in entries if _forbids(entry)]
             if blocked:
-                self.lost[run.name] = NotFresh.STALE
+                self.lost[run.name] = NotFresh.SKIPPED
                 self.skipped.append(_skipped(run, blocked, self.inputs[run.run_id]))
             else:
                 present[run.name] = run
@@ -140,8 +146,8 @@ def _forbids(entry: UsedSegment) -> bool:
 def _skipped(run: ClaimedRun, blocked: Sequence[UsedSegment], inputs: Inputs) -> Skipped:
     never = [entry for entry in blocked if entry.reason == NotFresh.NEVER_PUBLISHED]
     first = (never or list(blocked))[0]
-    why = _WHY[NotFresh(str(first.reason))]
-    message = f"The segment {run.name} refers to {first.segment}, which {why}."
+    found = NotFresh(str(first.reason))
+    message = f"The segment {run.name} refers to {first.segment}, which {_WHY[found]}."
     error: MusterError
     if first.reason in UNUSABLE:
         hint = (
@@ -155,5 +161,7 @@ def _skipped(run: ClaimedRun, blocked: Sequence[UsedSegment], inputs: Inputs) ->
             " with `policy: use_last`."
         )
         error = ReferenceNotFresh(message, hint=hint)
-    reason = Reason.REFERENCE_NEVER_PUBLISHED if never else Reason.REFERENCE_NOT_FRESH
+    reason = _UPSTREAM.get(found, Reason.REFERENCE_NOT_FRESH)
+    if never:
+        reason = Reason.REFERENCE_NEVER_PUBLISHED
     return Skipped(run=run, reason=reason, error=error, inputs=inputs)
