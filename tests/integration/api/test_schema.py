@@ -40,6 +40,8 @@ def api(database: sa.Engine, database_url: str, redis_url: str, tmp_path: Path):
 def hold(api: Api, folder: Path, *options: str) -> None:
     """Send generated requests, and end with an error where an answer is not as it is described."""
     base = str(api.client.base_url).rstrip("/")
+    # the description is made once: a busy machine takes longer than the ten seconds Schemathesis waits for it
+    assert api.call("tester", "GET", "/openapi.json", timeout=120).is_success
     done = subprocess.run(
         [
             *(str(Path(sys.executable).with_name("schemathesis")), "run"),
@@ -47,7 +49,7 @@ def hold(api: Api, folder: Path, *options: str) -> None:
             *("--header", f"Authorization: Bearer {api.tokens['tester']}"),
             *("--checks", CHECKS, "--exclude-path-regex", FOLLOWED),
             *("--request-timeout", "60", "--suppress-health-check", "all", "--no-color"),
-            *("--generation-database", "none", "--warnings", "off"),
+            *("--wait-for-schema", "60", "--generation-database", "none", "--warnings", "off"),
             *("--generation-with-security-parameters", "false"),
             *options,
         ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 from fastapi import FastAPI
@@ -22,10 +23,17 @@ _KEY = {
     "description": "Repeated within a day, the request gets the same answer and is not done again.",
     "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
 }
+#: Two who ask first at once would both add what FastAPI does not know.
+_ONE_AT_A_TIME = threading.Lock()
 
 
 def describe(app: FastAPI) -> dict[str, Any]:
     """Return the OpenAPI document of `app`; it is made once."""
+    with _ONE_AT_A_TIME:
+        return _described(app)
+
+
+def _described(app: FastAPI) -> dict[str, Any]:
     document = app.openapi()
     components = document.setdefault("components", {})
     if "securitySchemes" in components:
