@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -27,6 +28,8 @@ from muster_core.schedules.zone import read_zone
 _SOME_INSTANT = datetime(2026, 1, 1, tzinfo=UTC)
 #: Wrong ids of one list that are told one by one.
 _IDS_SHOWN = 20
+LONGEST_TAG = 100
+UNREADABLE_TAG = f"a tag has 1 to {LONGEST_TAG} characters to read, and no spaces around them"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +103,7 @@ def check_segment(
     frame = Frame(
         as_of=_SOME_INSTANT, zone=read_zone(written or scopes.catalog.timezone), limits=limits
     )
-    problems += _schedule_problems(document)
+    problems += _schedule_problems(document) + _text_problems(document)
     resolver = Resolver(
         scopes=scopes,
         frame=frame,
@@ -154,6 +157,24 @@ def _circle_problems(document: SegmentDocument, known: Known) -> list[Problem]:
             message = f"segments refer to each other in a circle: {' -> '.join(circle)}"
             return [Problem(message=message, pointer=f"{pointer}/name")]
     return []
+
+
+def readable_tag(tag: str) -> bool:
+    """Tell whether a tag has 1 to 100 characters that can be seen, and no spaces around them."""
+    return 0 < len(tag) <= LONGEST_TAG and tag == tag.strip() and tag.isprintable()
+
+
+def _text_problems(document: SegmentDocument) -> list[Problem]:
+    """Names and tags go into lists, logs and terminals: they hold nothing that moves a cursor or begins a line."""
+    problems = [
+        Problem(message=UNREADABLE_TAG, pointer=f"/tags/{index}")
+        for index, tag in enumerate(document.tags)
+        if not readable_tag(tag)
+    ]
+    if any(unicodedata.category(c) == "Cc" for c in document.display_name or ""):
+        message = "a display name holds no control characters"
+        problems.append(Problem(message=message, pointer="/display_name"))
+    return problems
 
 
 def _zone_problems(zone: str | None) -> list[Problem]:

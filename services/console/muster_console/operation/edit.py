@@ -7,10 +7,9 @@ from typing import Any
 
 from muster_console.operation.change import Change
 from muster_core.errors import Conflict, InvalidInput, Problem
+from muster_core.rules.check import UNREADABLE_TAG, readable_tag
 from muster_core.rules.document import CLEANUP_TAG
 from muster_core.schedules.schedule import read_schedule
-
-_LONGEST_TAG = 100
 
 
 def activate() -> Change:
@@ -127,10 +126,8 @@ def check_tags(tags: Sequence[str]) -> None:
         InvalidInput: one is empty, too long, or has characters that cannot be seen.
     """
     for name in tags:
-        if not 0 < len(name) <= _LONGEST_TAG or name != name.strip() or not name.isprintable():
-            raise _wrong(
-                f"a tag has 1 to {_LONGEST_TAG} characters to read, and no spaces around them"
-            )
+        if not readable_tag(name):
+            raise _wrong(UNREADABLE_TAG)
 
 
 def _with(document: dict[str, Any], field: str, value: Any, *, left_out: Any) -> dict[str, Any]:
