@@ -1,6 +1,6 @@
 """Measure Muster: against other ways to count the same members, and against itself.
 
-    python -m benchmarks [refresh | report | sharing | kinds | export | listing | console] ...
+    python -m benchmarks [refresh | report | sharing | kinds | export | listing | console | preview] ...
 
 ``refresh``, the default, runs every contender on the same files: see `benchmarks.refreshing` for what may be
 chosen. ``report`` writes the report anew from the figures of earlier runs.
@@ -11,6 +11,7 @@ rows, and refreshes 500 segments of all kinds in one batch.
 and what other sinks do beside one that hangs for ever.
 ``listing`` times what the REST API answers about 1,000 segments.
 ``console`` times the list of segments and the builder in a browser, while runs go on.
+``preview`` prepares a million customers and times previews and plans of definitions that are not saved.
 """
 
 from __future__ import annotations
@@ -20,7 +21,16 @@ import json
 import sys
 from pathlib import Path
 
-from benchmarks import browsing, exporting, kinds, listing, refreshing, report, sharing
+from benchmarks import (
+    browsing,
+    exporting,
+    kinds,
+    listing,
+    previewing,
+    refreshing,
+    report,
+    sharing,
+)
 
 
 def main() -> int:
@@ -56,6 +66,10 @@ def main() -> int:
     part.add_argument("--runs-an-hour", type=int, default=200)
     part.add_argument("--rounds", type=int, default=10)
     part.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
+    part = parts.add_parser("preview")
+    part.add_argument("--customers", type=int, default=1_000_000)
+    part.add_argument("--folder", type=Path, default=refreshing.DEFAULT_FOLDER)
+    part.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
     chosen = parser.parse_args(words)
     if chosen.part == "refresh":
         return refreshing.measure(chosen)
@@ -79,6 +93,8 @@ def main() -> int:
             runs_an_hour=chosen.runs_an_hour,
             rounds=chosen.rounds,
         )
+    elif chosen.part == "preview":
+        found = previewing.measure(chosen.customers, chosen.folder.absolute())
     elif chosen.part == "sharing":
         found = sharing.measure(chosen.customers, chosen.segments)
     else:

@@ -78,13 +78,14 @@ def _served(folder: Path, count: int) -> Iterator[httpx.Client]:
             documents = [parse_segment(segment.document()) for segment in segments(count)]
             with transaction(workspace.database) as connection:
                 apply_segments(connection, documents)
-            with _listening(workspace) as client:
+            with listening(workspace, Role.VIEWER) as client:
                 yield client
 
 
 @contextmanager
-def _listening(workspace: Workspace) -> Iterator[httpx.Client]:
-    create_person(workspace, "reader", Role.VIEWER, members=False, password=None)
+def listening(workspace: Workspace, role: Role) -> Iterator[httpx.Client]:
+    """Serve the API over a workspace, and give a client of somebody of this role."""
+    create_person(workspace, "reader", role, members=False, password=None)
     token = create_token(workspace, "reader", "benchmark", role=None, members=False)[1]
     listening = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(create_api(workspace), log_config=None))
