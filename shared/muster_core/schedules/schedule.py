@@ -130,7 +130,8 @@ def read_schedule(value: object, *, timezone: str = "UTC") -> Schedule:
                 )
             ]
         )
-    zone = value.get("timezone") or timezone
+    given = value.get("timezone")
+    zone = timezone if given is None else given
     problems: list[Problem] = []
     for pointer, check in (
         ("/schedule/timezone", lambda: read_zone(zone)),

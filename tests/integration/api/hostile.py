@@ -88,7 +88,6 @@ def tokens() -> Iterator[Row]:
             (),
             ("Bearer",),
             ("Bearer null",),
-            ("Bearer ",),
             ("Basic {viewer}",),
             ("{viewer}",),
         ),

@@ -132,8 +132,9 @@ def test_what_nobody_honest_sends_is_refused_and_changes_nothing(place: Place, n
             assert outcomes == {"refused"}, told
         else:
             assert answer.status_code in row.status, told
-            kind = answer.headers["content-type"]
-            assert kind == "application/problem+json", told
+            # what asks for a socket is turned away by the server, before the application
+            kind = answer.headers.get("content-type")
+            assert kind == "application/problem+json" or row.number == "H76", told
         assert "Traceback" not in answer.text, told
         assert not [token for token in place.api.tokens.values() if token in answer.text], told
         assert "evil.example" not in answer.text + str(answer.headers), told

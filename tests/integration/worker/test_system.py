@@ -87,8 +87,9 @@ def test_a_parent_failed_in_a_system_refresh_the_child_follows_its_policy_and_sa
     }
     settings = ready.settings
     monkeypatch.setenv("MUSTER_HOME", str(settings.home))
-    monkeypatch.setenv("MUSTER_DATABASE_URL", settings.database())
-    monkeypatch.setenv("MUSTER_LAKE_URL", str(settings.lake_url))
+    monkeypatch.setenv("DATABASE_URL", settings.database())
+    monkeypatch.setenv("LAKE_URL", settings.lake())
+    monkeypatch.setenv("REDIS_URL", settings.redis())
 
     def told(*words: str):
         done = CliRunner().invoke(app, [*words, "--json"], catch_exceptions=False)
@@ -96,11 +97,11 @@ def test_a_parent_failed_in_a_system_refresh_the_child_follows_its_policy_and_sa
         return json.loads(done.stdout)
 
     listed = told("segment", "list")
-    assert {s["name"]: (s["status"], s["reason_code"]) for s in listed} == wanted
+    assert {s["name"]: (s["status"], s["reason"]) for s in listed} == wanted
     assert skips(told("system", "show", str(number))) == left_out
     with open_workspace(settings) as workspace, opened_api(workspace) as api:
         items = api.call("viewer", "GET", "/segments").json()["items"]
-        assert {s["name"]: (s["status"], s["reason_code"]) for s in items} == wanted
+        assert {s["name"]: (s["status"], s["reason"]) for s in items} == wanted
         assert skips(api.call("viewer", "GET", f"/system/refreshes/{number}").json()) == left_out
         path = "/runs?segment=strict&limit=1"
         (run,) = api.call("viewer", "GET", path).json()["items"]
