@@ -29,6 +29,7 @@ _SOME_INSTANT = datetime(2026, 1, 1, tzinfo=UTC)
 #: Wrong ids of one list that are told one by one.
 _IDS_SHOWN = 20
 LONGEST_TAG = 100
+UNREADABLE_NAME = "a display name holds no control characters"
 UNREADABLE_TAG = f"a tag has 1 to {LONGEST_TAG} characters to read, and no spaces around them"
 
 
@@ -164,6 +165,11 @@ def readable_tag(tag: str) -> bool:
     return 0 < len(tag) <= LONGEST_TAG and tag == tag.strip() and tag.isprintable()
 
 
+def readable_name(name: str) -> bool:
+    """Tell whether a display name has no control characters."""
+    return not any(unicodedata.category(c) == "Cc" for c in name)
+
+
 def _text_problems(document: SegmentDocument) -> list[Problem]:
     """Names and tags go into lists, logs and terminals: they hold nothing that moves a cursor or begins a line."""
     problems = [
@@ -171,9 +177,8 @@ def _text_problems(document: SegmentDocument) -> list[Problem]:
         for index, tag in enumerate(document.tags)
         if not readable_tag(tag)
     ]
-    if any(unicodedata.category(c) == "Cc" for c in document.display_name or ""):
-        message = "a display name holds no control characters"
-        problems.append(Problem(message=message, pointer="/display_name"))
+    if not readable_name(document.display_name or ""):
+        problems.append(Problem(message=UNREADABLE_NAME, pointer="/display_name"))
     return problems
 
 

@@ -46,7 +46,7 @@ def test_erasing_with_a_key_is_done_once_and_another_customer_under_it_is_refuse
     first = erase("canary-one")
     done = acts()
     assert (first.status_code, done) == (202, 1)
-    assert (erase("canary-one").content, acts()) == (first.content, done)
+    assert (erase("canary-one").json(), acts()) == (first.json(), done)
     other = erase("canary-two")
     assert (other.status_code, acts()) == (422, done)
     assert len(api.call("administrator", "GET", "/erasures").json()["items"]) == 1

@@ -10,7 +10,7 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from muster_console.api.body import BodyLimit
 from muster_console.api.description import describe
 from muster_console.api.policy import Viewing, check_policies
-from muster_console.api.problem import RESPONSES, answer_errors
+from muster_console.api.problem import RESPONSES, answer_errors, problem_response
 from muster_console.api.route import (
     access,
     catalog,
@@ -81,7 +81,12 @@ def create_api(workspace: Workspace) -> FastAPI:
 
     @app.middleware("http")
     async def harden(request: Request, go_on: Callable[[Request], Awaitable[Response]]) -> Response:
-        response = await go_on(request)
+        # PostgreSQL holds no text with NUL: whatever the path leads to, nothing is called so
+        response: Response
+        if "\0" in request.scope["path"]:
+            response = problem_response(404, "not_found", "Nothing has a NUL in its name.")
+        else:
+            response = await go_on(request)
         for name, value in _HEADERS.items():
             response.headers.setdefault(name, value)
         return response

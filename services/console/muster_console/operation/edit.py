@@ -7,7 +7,7 @@ from typing import Any
 
 from muster_console.operation.change import Change
 from muster_core.errors import Conflict, InvalidInput, Problem
-from muster_core.rules.check import UNREADABLE_TAG, readable_tag
+from muster_core.rules.check import UNREADABLE_NAME, UNREADABLE_TAG, readable_name, readable_tag
 from muster_core.rules.document import CLEANUP_TAG
 from muster_core.schedules.schedule import read_schedule
 
@@ -45,7 +45,13 @@ def make(type_: str) -> Change:
 
 
 def rename(display_name: str | None) -> Change:
-    """Give segments another display name, or none; the name itself is fixed."""
+    """Give segments another display name, or none; the name itself is fixed.
+
+    Raises:
+        InvalidInput: it holds control characters.
+    """
+    if not readable_name(display_name or ""):
+        raise _wrong(UNREADABLE_NAME)
 
     def edit(document: dict[str, Any]) -> dict[str, Any]:
         rest = {key: value for key, value in document.items() if key != "display_name"}
