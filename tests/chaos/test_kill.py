@@ -139,11 +139,11 @@ def test_with_redis_gone_requests_are_accepted_at_once_and_runs_go_on(
             asked = time.monotonic()
             target.hint()
             assert time.monotonic() - asked < 0.5
-            target.wait_for_the_end(time.monotonic())
+            # in the time that batch takes; on a machine with other work that may be long
+            target.wait_for_the_end(time.monotonic() + 60)
             target.assert_published_once(runs)
-            time.sleep(
-                5 if minutes else 0
-            )  # the pause of this process; other requests come from others
+            # longer than the pause of this process; other requests come from others
+            time.sleep(6 if minutes else 0)
     finally:
         os.kill(valkey, signal.SIGCONT)
     assert max(took) < 1.5 + target.allowance_seconds
