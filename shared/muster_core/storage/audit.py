@@ -17,12 +17,14 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, text
 
 from muster_core.storage.access_table import audit_entry
+from muster_core.storage.ordering import Sorting, sort_rows
 
 #: What the first entry stands on.
 GENESIS = bytes(32)
 #: Any constant will do: entries are written one after the other, each on top of the last one.
 _LOCK = 0x6D757375
 _PAGE = 10_000
+_NEWEST = Sorting(column="seq", down=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,10 +84,15 @@ def list_entries(
     before: int | None = None,
     actor: str | None = None,
     object: str | None = None,
+    action: str | None = None,
     limit: int = 100,
+    sorting: Sorting = _NEWEST,
 ) -> list[AuditEntry]:
-    """Return the newest entries first; `before` is the entry to go on behind."""
-    found = sa.select(audit_entry).order_by(audit_entry.c.seq.desc()).limit(limit)
+    """Return entries, by default the newest first; with `before` only those older than that one."""
+    found = sa.select(audit_entry).limit(limit)
+    found = sort_rows(found, sorting, audit_entry.c[sorting.column], audit_entry.c.seq)
+    if action is not None:
+        found = found.where(audit_entry.c.action == action)
     if before is not None:
         found = found.where(audit_entry.c.seq < before)
     if actor is not None:

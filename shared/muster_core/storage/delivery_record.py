@@ -12,6 +12,7 @@ from muster_core.exports.state import DeliveryState
 from muster_core.runs.input import UsedSegment, stale_segments
 from muster_core.storage.definition_table import segment
 from muster_core.storage.export_table import delivery, export
+from muster_core.storage.ordering import Sorting, sort_rows
 from muster_core.storage.run_table import membership_version, refresh_run
 
 _AS_STORED = (
@@ -23,6 +24,9 @@ VERSION = sa.and_(
     membership_version.c.segment_id == delivery.c.segment_id,
     membership_version.c.version == delivery.c.version,
 )
+_NEWEST = Sorting(column="id", down=True)
+#: Fields of a delivery that its query calls otherwise.
+_COLUMNS = {"export": "export_name", "segment": "segment_name", "exporter": "lease_owner"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,8 +62,12 @@ def list_deliveries(
     state: DeliveryState | None = None,
     before: int | None = None,
     limit: int = 50,
+    sorting: Sorting = _NEWEST,
 ) -> list[StoredDelivery]:
-    """Return the newest deliveries, of one export, one segment or in one state only, older than `before`."""
+    """Return deliveries, by default the newest first: of one export, one segment or in one state only, or all.
+
+    With `before` only those older than that one.
+    """
     query = (
         sa.select(
             delivery,
@@ -71,9 +79,10 @@ def list_deliveries(
         .join(segment, delivery.c.segment_id == segment.c.id)
         .join(membership_version, VERSION)
         .join(refresh_run, refresh_run.c.id == membership_version.c.run_id)
-        .order_by(delivery.c.id.desc())
         .limit(limit)
     )
+    column = query.selected_columns[_COLUMNS.get(sorting.column, sorting.column)]
+    query = sort_rows(query, sorting, column, delivery.c.id)
     if export_name is not None:
         query = query.where(export.c.name == export_name)
     if segment_name is not None:

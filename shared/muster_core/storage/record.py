@@ -13,7 +13,10 @@ from sqlalchemy import Connection
 from muster_core.errors import NotFound
 from muster_core.storage.definition_table import segment
 from muster_core.storage.nearest import require_segments
+from muster_core.storage.ordering import Sorting, sort_rows
 from muster_core.storage.run_table import batch, refresh_run, run_event
+
+_NEWEST = Sorting(column="run_id", down=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,13 +154,20 @@ def list_runs(
     states: Sequence[str] | None = None,
     limit: int = 50,
     before: int | None = None,
+    trigger: str | None = None,
+    sorting: Sorting = _NEWEST,
 ) -> list[RunRecord]:
-    """Return the latest runs, newest first: of one segment, or in some states, or all, older than `before`.
+    """Return runs, by default the newest first: of one segment, in some states, of one trigger, or all.
+
+    With `before` only those older than that one.
 
     Raises:
         NotFound: there is no segment `name`.
     """
-    query = _query().order_by(refresh_run.c.id.desc()).limit(limit)
+    query = _query().limit(limit)
+    query = sort_rows(query, sorting, query.selected_columns[sorting.column], refresh_run.c.id)
+    if trigger is not None:
+        query = query.where(refresh_run.c.trigger == trigger)
     if name is not None:
         require_segments(connection, [name])
         query = query.where(segment.c.name == name)

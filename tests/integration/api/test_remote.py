@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -29,6 +30,10 @@ name: old
 rules:
   - where: {kind: attribute, column: age, compare: gt, value: 60}
 """
+#: What differs from one time to the next: instants, numbers of runs and of deliveries.
+_VOLATILE = re.compile(
+    r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?([+]00:00|Z)?|(?<=\"actor\": )\"[^\"]*\""
+)
 #: Commands that only look, and must say the same wherever they are asked.
 LOOKS = (
     "segment list",
@@ -53,8 +58,78 @@ LOOKS = (
     "system schedule show",
     "system arrival show",
     "system list",
+    "segment versions vip",
+    "segment usage vip",
+    "segment validate vip",
+    "segment list --deleted",
+    "tag list",
+    "settings list",
+    "limits",
+    "cleanup --dry-run",
+    "customer receipts",
     "user list",
     "token list",
+)
+#: Commands that change something, in the order of one life: done there to `alpha`, and here to `bravo`.
+LIFE = (
+    "segment create {x} --where age>60 --tag {x}-tag",
+    "segment create {x} --where age>60",
+    "segment create {x}-wrong --where agee>60",
+    "segment create {x}-draft --where agee>60 --draft",
+    "segment create {x}-file -f {folder}/one.yaml",
+    "segment create {x}-file2 -f {folder}/wrong.yaml",
+    "segment validate {x}",
+    "segment validate {x}-draft",
+    "segment edit {x} -f {folder}/edit.yaml",
+    "segment edit {x} -f {folder}/edit.yaml",
+    "segment edit {x} -f {folder}/wrong.yaml",
+    "segment edit {x}-nobody -f {folder}/edit.yaml",
+    "segment versions {x}",
+    "segment versions {x} --rev 1",
+    "segment diff {x}",
+    "segment diff {x} 1 2",
+    "segment diff {x}-draft",
+    "segment rollback {x} 1",
+    "segment rollback {x} 7",
+    "segment duplicate {x} {x}-copy --display-name Copy",
+    "segment duplicate {x} vip",
+    "segment usage vip",
+    "segment usage {x}",
+    "segment rename {x} Renamed",
+    "segment tag {x} {x}-nobody --add more --remove {x}-tag",
+    "segment tag --with-tag more --add {x}-tag",
+    "tag rename {x}-tag {x}-label",
+    "tag rename {x}-tag {x}-label",
+    "tag delete {x}-label",
+    "segment schedule {x} --cron 0:6:*:*:* --timezone UTC",
+    "segment schedule {x} --cron nonsense",
+    "segment cleanup {x} --exempt",
+    "segment cleanup {x} --allow",
+    "segment deactivate --search {x}-f",
+    "segment activate {x}-file {x}-draft",
+    "cleanup --dry-run",
+    "settings set cleanup_days 300",
+    "settings set cleanup_days default",
+    "settings set cleanup_days 0",
+    "plan -f {folder}/code",
+    "plan -f {folder}/code --check",
+    "apply -f {folder}/code",
+    "apply -f {folder}/code",
+    "plan -f {folder}/code --check",
+    "plan -f {folder}/wrong.yaml",
+    "apply -f {folder}/nowhere",
+    "rules check {folder}/wrong.yaml",
+    "export -f {folder}/written",
+    "export create {x}-out --segment vip --to there",
+    "export duplicate {x}-out {x}-out2",
+    "export create {x}-out --segment vip --to there",
+    "export deliver {x}-out",
+    "export delete {x}-out2",
+    "segment delete {x}",
+    "segment restore {x}",
+    "segment restore {x}-nobody",
+    "segment delete {x}-copy {x}-file --force",
+    "customer receipt 77",
 )
 
 
@@ -164,6 +239,39 @@ def test_what_is_done_there_is_done(run: Run, tmp_path: Path) -> None:
     assert there("audit verify")["entries"] > 20
 
 
+def _documents(folder: Path, name: str) -> None:
+    """Write the files that `LIFE` names, with `name` in their names."""
+    (folder / "code").mkdir(parents=True)
+    old = SEGMENT.replace("old", name)
+    (folder / "one.yaml").write_text(SEGMENT.replace("old", f"{name}-file"))
+    (folder / "edit.yaml").write_text(old.replace("60", "70"))
+    (folder / "wrong.yaml").write_text(old.replace("age", "agee"))
+    (folder / "code" / f"{name}-code.yaml").write_text(SEGMENT.replace("old", f"{name}-code"))
+    folder_export = {"kind": "folder", "path": "out"}
+    export = {"name": f"{name}-crm", "connection": folder_export, "segments": [f"{name}-code"]}
+    (folder / "code" / "export.yaml").write_text(yaml.safe_dump(export))
+
+
+def test_every_verb_does_and_says_the_same_there_as_here(run: Run, tmp_path: Path) -> None:
+    said: dict[bool, list[tuple[str, int, str]]] = {False: [], True: []}
+    for name, here in (("alpha", False), ("bravo", True)):
+        folder = tmp_path / name
+        _documents(folder, name)
+        for command in LIFE:
+            words = command.format(x=name, folder=folder).split()
+            words = [word.replace(":", " ") if word.count(":") == 4 else word for word in words]
+            code, out = run("", *words, "--json", here=here)
+            json.loads(out)
+            out = out.replace(str(folder), "FOLDER").replace(name, "NAME")
+            said[here].append((command, code, _VOLATILE.sub("SOME", out)))
+        # what one of them leaves behind the other must not find
+        run("segment delete --force --search", name, here=True)
+        for export in ("out", "crm"):
+            run(f"export delete {name}-{export}", here=True)
+    for there, on_this_machine in zip(*said.values(), strict=True):
+        assert there == on_this_machine
+
+
 def test_errors_have_the_exit_codes_they_have_here(run: Run, served, tmp_path: Path) -> None:
     api, _ = served
     wrong = tmp_path / "wrong.yaml"
@@ -238,7 +346,45 @@ def test_every_way_is_a_route_of_the_server(served) -> None:
         assert any((way.method, tuple(path)) in known for path in told), name
 
 
-def test_a_shell_completes_commands_and_names_of_the_server(run: Run, served, monkeypatch) -> None:
+def test_lists_are_sorted_by_any_column_page_by_page(run: Run) -> None:
+    for command, number, columns in (
+        ("audit list", "seq", ("actor", "action", "at", "seq")),
+        ("run list", "run_id", ("state", "finished_at", "members", "error", "run_id")),
+        ("export deliveries", "id", ("segment", "state", "rows", "created_at", "id")),
+    ):
+        whole = json.loads(run(f"{command} --json")[1])
+        assert len(whole) > 1
+        for column in columns:
+            for down in ("-", ""):
+                found, cursor = [], []
+                while True:
+                    order = f"--sort={down}{column} --limit {max(1, len(whole) // 2)} --page --json"
+                    here = len(found) % 2 == 0
+                    code, out = run(command, *order.split(), *cursor, here=here)
+                    assert code == 0, out
+                    page = json.loads(out)
+                    found += page["items"]
+                    if page["next"] is None:
+                        break
+                    cursor = ["--cursor", page["next"]]
+                # every row once, in order, missing values last
+                assert {one[number] for one in found} >= {one[number] for one in whole}
+                assert len({one[number] for one in found}) == len(found)
+                values = [one[column] for one in found]
+                there = [value for value in values if value is not None]
+                assert there == sorted(there, reverse=bool(down))
+                assert values[: len(there)] == there
+        for wrong in ("--sort=nothing", "--cursor=eA==", "--cursor=x"):
+            there, here = run(command, wrong, "--json"), run(command, wrong, "--json", here=True)
+            assert there == here
+            assert there[0] == 2
+    assert json.loads(run("audit list --action nothing --json")[1]) == []
+    assert json.loads(run("run list --trigger nothing --json")[1]) == []
+
+
+def test_a_shell_completes_commands_and_names_of_the_server(
+    run: Run, served, monkeypatch, capsys, tmp_path: Path
+) -> None:
     monkeypatch.setenv("_MUSTER_COMPLETE", "complete_bash")
 
     def completed(line: str) -> list[str]:
@@ -255,6 +401,22 @@ def test_a_shell_completes_commands_and_names_of_the_server(run: Run, served, mo
     assert completed("muster export show ") == ["crm"]
     assert completed("muster export add crm vi") == ["vip"]
     assert completed("muster connection pause t") == ["there"]
+    # options before the command name a server as well as the environment does
+    api, _ = served
+    token = tmp_path / "token"
+    token.write_text(api.tokens["root"])
+    with monkeypatch.context() as patch:
+        for name in ("MUSTER_SERVER", "MUSTER_TOKEN_FILE"):
+            patch.setenv(name, "")
+        patch.setenv(
+            "COMP_WORDS",
+            line := f"muster --server {api.client.base_url} --token-file {token} segment show v",
+        )
+        patch.setenv("COMP_CWORD", str(len(line.split(" ")) - 1))
+        patch.setattr("sys.argv", ["muster"])
+        with pytest.raises(SystemExit):
+            main()
+        assert capsys.readouterr().out.split() == ["vip"]
     # what cannot be asked completes nothing, and says nothing in the middle of a line
     served[0].tokens["gone"] = "muster_x"
     assert run("", who="gone")[1].strip() == ""

@@ -93,7 +93,7 @@ def test_measures_are_warned_about_and_kept_in_a_new_catalog_though_nobody_uses_
     workspace: Workspace, tmp_path: Path
 ) -> None:
     apply_catalog(workspace, tmp_path / "catalog.yaml")
-    _, told = check_rule_files(workspace, [tmp_path / "measure.yaml"])
+    told = check_rule_files(workspace, [tmp_path / "measure.yaml"]).warnings
     (applied,) = apply_segments(workspace, tmp_path / "measure.yaml")
     assert applied.warnings == told
     assert "window" in told[0].message

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from muster_console.cli.export import delivery_json, print_deliveries
+from muster_console.cli.delivery import delivery_json, print_deliveries
 from muster_core.exports.state import DeliveryState
 from muster_core.runs.freshness import NotFresh
 from muster_core.runs.input import UsedSegment

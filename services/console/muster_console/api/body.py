@@ -14,6 +14,11 @@ from muster_core.errors import InvalidInput, Problem
 
 #: Bytes of one request body.
 LARGEST_BODY = 1_000_000
+#: Bytes of a body that holds the files of a folder, and the paths that take one.
+LARGEST_FOLDER = 16_000_000
+_FOLDERS = frozenset(
+    f"/api/v1/{path}" for path in ("definitions", "plan/files", "apply/files", "rules/check")
+)
 _TYPES = ("application/json", "application/yaml", "text/yaml")
 
 #: How the OpenAPI document describes a body that is read as text: files hold the same.
@@ -49,12 +54,12 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        most = LARGEST_FOLDER if scope["path"] in _FOLDERS else LARGEST_BODY
+        words = f"A body has at most {most // 1_000_000} MB here."
         headers = dict(scope["headers"])
         said = headers.get(b"content-length", b"0")
-        if not said.isdigit() or int(said) > LARGEST_BODY:
-            await problem_response(413, "too_large", "A body has at most 1 MB.")(
-                scope, receive, send
-            )
+        if not said.isdigit() or int(said) > most:
+            await problem_response(413, "too_large", words)(scope, receive, send)
             return
         if headers.get(b"content-encoding", b"identity") != b"identity":
             await problem_response(415, "unusable_request", "A body must not be compressed.")(
@@ -67,8 +72,8 @@ class BodyLimit:
             nonlocal read
             message = await receive()
             read += len(message.get("body", b""))
-            if read > LARGEST_BODY:
-                raise UnusableRequest(413, "A body has at most 1 MB.")
+            if read > most:
+                raise UnusableRequest(413, words)
             return message
 
         await self._app(scope, counted, send)

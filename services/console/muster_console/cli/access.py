@@ -9,7 +9,17 @@ from typing import Annotated
 
 import typer
 
-from muster_console.cli.output import JsonOption, console, print_json, print_table
+from muster_console.cli.output import (
+    CursorOption,
+    JsonOption,
+    PageOption,
+    SortOption,
+    console,
+    print_json,
+    print_more,
+    print_page,
+    print_table,
+)
 from muster_console.operation import access as operation
 from muster_console.operation.workspace import open_workspace
 from muster_core.errors import InvalidInput, Problem, TerminalError
@@ -155,21 +165,34 @@ def list_entries(
     actor: Annotated[str | None, typer.Option(help="Only what this actor did.")] = None,
     object: Annotated[str | None, typer.Option(help="Only what was done to this.")] = None,
     before: Annotated[int | None, typer.Option(help="Only entries before this number.")] = None,
+    action: Annotated[str | None, typer.Option(help="Only this kind of deed.")] = None,
+    sort: SortOption = None,
     limit: Annotated[int, typer.Option(help="Show so many.", min=1, max=10_000)] = 50,
+    cursor: CursorOption = None,
+    page: PageOption = False,
     json: JsonOption = False,
 ) -> None:
-    """List what was done, the newest first."""
+    """List what was done, by default the newest first."""
+    order = sort or "-seq"
     with open_workspace() as workspace:
         found = operation.list_entries(
-            workspace, actor=actor, object=object, before=before, limit=limit
+            workspace,
+            actor=actor,
+            object=object,
+            action=action,
+            before=before,
+            sort=order,
+            limit=limit,
+            cursor=cursor,
         )
+    following = operation.entries_behind(found, limit, order)
     if json:
-        print_json(
-            [{**asdict(e), "previous": e.previous.hex(), "hash": e.hash.hex()} for e in found]
-        )
+        entries = [{**asdict(e), "previous": e.previous.hex(), "hash": e.hash.hex()} for e in found]
+        print_page(entries, following, page=page)
         return
     rows = [(str(e.seq), e.at, e.actor, e.action, e.object) for e in found]
     print_table("", ("entry", "when", "who", "what", "to what"), rows)
+    print_more(len(found), following)
 
 
 @entries.command("verify")

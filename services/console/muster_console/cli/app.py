@@ -6,7 +6,6 @@ at a status should wait for what applies a catalog.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from importlib import import_module
 from importlib.metadata import version
@@ -16,6 +15,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 from typer.main import get_command, get_group
+
+from muster_console.cli.server import use_server
 
 #: Module below `muster_console.cli`, and what it calls the command or group.
 _COMMANDS: Mapping[str, tuple[str, str]] = {
@@ -113,7 +114,4 @@ def main(
     ] = False,
 ) -> None:
     """Keep customer segments fresh, and deliver them."""
-    # settings like any others: whatever opens a workspace reads them
-    for name, value in (("MUSTER_SERVER", server), ("MUSTER_TOKEN_FILE", token_file)):
-        if value is not None:
-            os.environ[name] = str(value)
+    use_server({"server": server, "token_file": token_file})

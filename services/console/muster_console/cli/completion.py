@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
+import typer
+
+from muster_console.cli.server import use_server
 from muster_console.operation.connection import list_connections
 from muster_console.operation.export import list_exports
 from muster_console.operation.measure import list_measures
@@ -13,24 +16,24 @@ from muster_console.operation.workspace import Workspace, open_workspace
 from muster_core.errors import MusterError
 
 
-def segment_names(incomplete: str) -> list[str]:
+def segment_names(context: typer.Context, incomplete: str) -> list[str]:
     """Return the names of segments that begin so."""
-    return _names(list_segments, incomplete)
+    return _names(list_segments, context, incomplete)
 
 
-def measure_names(incomplete: str) -> list[str]:
+def measure_names(context: typer.Context, incomplete: str) -> list[str]:
     """Return the names of measures that begin so."""
-    return _names(list_measures, incomplete)
+    return _names(list_measures, context, incomplete)
 
 
-def export_names(incomplete: str) -> list[str]:
+def export_names(context: typer.Context, incomplete: str) -> list[str]:
     """Return the names of exports that begin so."""
-    return _names(list_exports, incomplete)
+    return _names(list_exports, context, incomplete)
 
 
-def connection_names(incomplete: str) -> list[str]:
+def connection_names(context: typer.Context, incomplete: str) -> list[str]:
     """Return the names of connections that begin so."""
-    return _names(list_connections, incomplete)
+    return _names(list_connections, context, incomplete)
 
 
 class _Named(Protocol):
@@ -38,7 +41,11 @@ class _Named(Protocol):
     def name(self) -> str: ...
 
 
-def _names(listed: Callable[[Workspace], Iterable[_Named]], incomplete: str) -> list[str]:
+def _names(
+    listed: Callable[[Workspace], Iterable[_Named]], context: typer.Context, incomplete: str
+) -> list[str]:
+    # the line is not run, so nobody else has looked at the options before the command
+    use_server(context.find_root().params)
     try:
         with open_workspace() as workspace:
             found = [one.name for one in listed(workspace)]

@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from muster_console.cli.completion import export_names, segment_names
-from muster_console.cli.output import JsonOption, print_facts, print_json, print_table
+from muster_console.cli.delivery import delivery_json, print_deliveries
+from muster_console.cli.output import (
+    CursorOption,
+    JsonOption,
+    PageOption,
+    SortOption,
+    print_facts,
+    print_json,
+    print_more,
+    print_page,
+    print_table,
+)
 from muster_console.operation import export as operation
+from muster_console.operation.delivery import deliveries_behind, list_deliveries
 from muster_console.operation.folder import write_folder
 from muster_console.operation.new_export import create_export, duplicate_export
 from muster_console.operation.refused import download_refused, list_refused
 from muster_console.operation.workspace import open_workspace
 from muster_core.exports.document import Format, Mode
-from muster_core.runs.input import UsedSegment
-from muster_core.storage.delivery_record import StoredDelivery
+from muster_core.exports.state import DeliveryState
 from muster_core.storage.export import StoredExport
 
 app = typer.Typer(
@@ -36,7 +46,7 @@ Segment = Annotated[
 Delivery = Annotated[
     int, typer.Argument(help="The delivery's id, see `muster export deliveries`.", metavar="ID")
 ]
-Limit = Annotated[int, typer.Option(help="Show so many, the newest first.", min=1, max=10_000)]
+Limit = Annotated[int, typer.Option(help="Show so many.", min=1, max=10_000)]
 
 
 @app.callback()
@@ -258,7 +268,7 @@ def show(name: Name, *, json: JsonOption = False) -> None:
     """Show one export and its latest deliveries."""
     with open_workspace() as workspace:
         export = operation.get_export(workspace, name)
-        deliveries = operation.list_deliveries(workspace, export_name=name, limit=10)
+        deliveries = list_deliveries(workspace, export_name=name, limit=10)
     if json:
         print_json(_export(export) | {"deliveries": [delivery_json(d) for d in deliveries]})
         return
@@ -319,18 +329,31 @@ def deliveries(
     *,
     export: Annotated[str | None, typer.Option(help="Of this export only.")] = None,
     segment: Annotated[str | None, typer.Option(help="Of this segment only.")] = None,
+    state: Annotated[DeliveryState | None, typer.Option(help="In this state only.")] = None,
+    sort: SortOption = None,
     limit: Limit = 50,
+    cursor: CursorOption = None,
+    page: PageOption = False,
     json: JsonOption = False,
 ) -> None:
-    """List deliveries, the newest first."""
+    """List deliveries, by default the newest first."""
+    order = sort or "-id"
     with open_workspace() as workspace:
-        found = operation.list_deliveries(
-            workspace, export_name=export, segment_name=segment, limit=limit
+        found = list_deliveries(
+            workspace,
+            export_name=export,
+            segment_name=segment,
+            state=state,
+            sort=order,
+            limit=limit,
+            cursor=cursor,
         )
+    following = deliveries_behind(found, limit, order)
     if json:
-        print_json([delivery_json(d) for d in found])
+        print_page([delivery_json(d) for d in found], following, page=page)
     else:
         print_deliveries(found)
+        print_more(len(found), following)
 
 
 def _change_segments(name: str, segment: str, *, add: bool, json: bool) -> None:
@@ -351,36 +374,6 @@ def _control(delivery: int, what: operation.Control, *, json: bool) -> None:
         print_facts(f"delivery {delivery}", [("state", state)])
 
 
-def print_deliveries(found: list[StoredDelivery]) -> None:
-    """Print deliveries, with what was not fresh in any of them."""
-    columns = ("id", "export", "segment", "version", "state", "rows", "bytes", "finished", "where")
-    # told only where there is something to tell: the table is wide enough
-    marked = any(d.stale for d in found)
-    rows = [
-        (
-            d.id,
-            d.export,
-            d.segment,
-            d.version,
-            d.state,
-            d.rows,
-            d.bytes,
-            d.finished_at,
-            d.error or d.location,
-            *(["; ".join(map(_stale, d.stale))] if marked else []),
-        )
-        for d in found
-    ]
-    print_table("deliveries", (*columns, "not fresh") if marked else columns, rows)
-
-
-def _stale(used: UsedSegment) -> str:
-    if used.version is None or used.age_seconds is None:
-        return f"{used.segment}: {used.reason}"
-    age = timedelta(seconds=int(used.age_seconds))
-    return f"{used.segment} version {used.version}, {age} old: {used.reason}"
-
-
 def _export(export: StoredExport) -> dict[str, object]:
     return {
         "name": export.name,
@@ -389,14 +382,3 @@ def _export(export: StoredExport) -> dict[str, object]:
         "created_at": export.created_at,
         "updated_at": export.updated_at,
     }
-
-
-def delivery_json(delivery: StoredDelivery) -> dict[str, object]:
-    """Return a delivery as programs read it."""
-    found = asdict(delivery)
-    del found["stale"]
-    names = ("segment", "version", "published_at", "age_seconds", "reason")
-    found["stale_references"] = [
-        {name: getattr(used, name) for name in names} for used in delivery.stale
-    ]
-    return found

@@ -15,7 +15,7 @@ from muster_console.cli.output import (
     print_table,
     print_warnings,
 )
-from muster_console.operation.folder import Plan, apply_folder, plan_folder, read_folder
+from muster_console.operation.folder import Plan, apply_path, plan_path
 from muster_console.operation.workspace import open_workspace
 from muster_console.operation.writing import Difference
 
@@ -27,7 +27,7 @@ Files = Annotated[
 def apply(*, file: Files, json: JsonOption = False) -> None:
     """Create or change the segments, measures and exports of a folder: all of them or none."""
     with open_workspace() as workspace:
-        done = apply_folder(workspace, read_folder(file, workspace))
+        done = apply_path(workspace, file)
     _print_plan(done, json=json)
 
 
@@ -41,7 +41,7 @@ def plan(
 ) -> None:
     """Say what `muster apply` would do now, and what was changed by hand since; nothing is changed."""
     with open_workspace() as workspace:
-        found = plan_folder(workspace, read_folder(file, workspace))
+        found = plan_path(workspace, file)
     _print_plan(found, json=json)
     if check and found.changes:
         raise typer.Exit(1)

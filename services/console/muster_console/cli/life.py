@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json as json_text
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,6 +11,7 @@ import click
 import typer
 from rich.syntax import Syntax
 
+from muster_console.cli.completion import segment_names
 from muster_console.cli.output import (
     JsonOption,
     console,
@@ -19,7 +21,6 @@ from muster_console.cli.output import (
     print_warnings,
 )
 from muster_console.operation import life
-from muster_console.operation.definition import read_definitions, read_definitions_text
 from muster_console.operation.file import read_file
 from muster_console.operation.segment import AppliedSegment, show_segment
 from muster_console.operation.workspace import open_workspace
@@ -30,7 +31,12 @@ from muster_core.rules.draft import plain_data
 
 app = typer.Typer()
 
-Name = Annotated[str, typer.Argument(help="The segment's name.", metavar="NAME")]
+#: Revisions are counted in 32 bits.
+_LARGEST_REV = 2**31 - 1
+
+Name = Annotated[
+    str, typer.Argument(help="The segment's name.", metavar="NAME", autocompletion=segment_names)
+]
 File = Annotated[
     Path | None, typer.Option("--file", "-f", help="A YAML or JSON document.", metavar="FILE")
 ]
@@ -54,15 +60,14 @@ def create(
     """Make a new segment, of an expression or a file; without either it is an empty draft."""
     if where is not None and file is not None:
         raise typer.BadParameter("say --where or --file, not both")
+    document = _document(name, file) if file else _written(name, where)
+    said = {"display_name": display_name, "tags": tag, "state": "draft" if draft else None}
+    options = {field: value for field, value in said.items() if value}
+    as_it_is = file is not None and document["name"] == name and not options
+    document |= {"name": name, **options}
+    text = read_file(file) if file is not None and as_it_is else json_text.dumps(document)
     with open_workspace() as workspace:
-        document = _document(name, file) if file else _written(name, where)
-        if display_name is not None:
-            document["display_name"] = display_name
-        if tag:
-            document["tags"] = tag
-        if draft:
-            document["state"] = "draft"
-        saved = life.create_segment(workspace, life.read_one(workspace, document))
+        saved = life.create_written(workspace, text, file=str(file) if as_it_is else None)
     _print_saved(saved, json=json)
 
 
@@ -76,7 +81,7 @@ def _document(name: str, file: Path) -> dict[str, Any]:
     found = read_text(read_file(file), file=str(file))
     if len(found) != 1 or not isinstance(found[0].data, dict):
         raise InvalidInput([Problem(message="the file must hold one segment", file=str(file))])
-    return {**plain_data(found[0].data), "name": name}
+    return {"name": None, **plain_data(found[0].data)}
 
 
 @app.command()
@@ -87,16 +92,16 @@ def edit(name: Name, *, file: File = None, json: JsonOption = False) -> None:
     """
     with open_workspace() as workspace:
         view = show_segment(workspace, name)
-        limits = workspace.settings.limits
-        if file is not None:
-            found = read_definitions(file, limits, drafts=True)
-        else:
-            text = click.edit(as_yaml(view.document), extension=".yaml")
-            if text is None:
+        text = read_file(file) if file else click.edit(as_yaml(view.document), extension=".yaml")
+        if text is None:
+            if json:
+                print_json({"name": name, "kind": "segment", "change": "unchanged", "warnings": []})
+            else:
                 console.print("Nothing was changed.")
-                return
-            found = read_definitions_text(text, limits, name=name, drafts=True)
-        saved = life.save_one(workspace, found, rev=view.segment.rev, name=name)
+            return
+        saved = life.edit_written(
+            workspace, name, text, rev=view.segment.rev, file=str(file) if file else name
+        )
     _print_saved(saved, json=json)
 
 
@@ -125,7 +130,10 @@ def duplicate(
 def versions(
     name: Name,
     *,
-    rev: Annotated[int | None, typer.Option(help="Show this revision's document.")] = None,
+    rev: Annotated[
+        int | None,
+        typer.Option(help="Show this revision's document.", min=1, max=_LARGEST_REV),
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """List every revision of a segment's definition: who made it, when, what changed."""
@@ -150,8 +158,12 @@ def versions(
 @app.command()
 def diff(
     name: Name,
-    before: Annotated[int | None, typer.Argument(help="A revision.", metavar="REV")] = None,
-    after: Annotated[int | None, typer.Argument(help="A later one.", metavar="REV")] = None,
+    before: Annotated[
+        int | None, typer.Argument(help="A revision.", metavar="REV", min=1, max=_LARGEST_REV)
+    ] = None,
+    after: Annotated[
+        int | None, typer.Argument(help="A later one.", metavar="REV", min=1, max=_LARGEST_REV)
+    ] = None,
     *,
     json: JsonOption = False,
 ) -> None:
@@ -169,7 +181,10 @@ def diff(
 @app.command()
 def rollback(
     name: Name,
-    rev: Annotated[int, typer.Argument(help="The revision to go back to.", metavar="REV")],
+    rev: Annotated[
+        int,
+        typer.Argument(help="The revision to go back to.", metavar="REV", min=1, max=_LARGEST_REV),
+    ],
     *,
     json: JsonOption = False,
 ) -> None:

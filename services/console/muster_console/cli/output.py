@@ -34,6 +34,20 @@ error_console = Console(stderr=True, highlight=False)
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
+SortOption = Annotated[
+    str | None,
+    typer.Option(
+        help="A column; with - in front the largest first; default the newest first.",
+        metavar="COLUMN",
+    ),
+]
+CursorOption = Annotated[
+    str | None, typer.Option(help="Go on where the page before ended.", metavar="CURSOR")
+]
+PageOption = Annotated[
+    bool, typer.Option("--page", help="With --json: `items`, and `next`, the cursor to go on with.")
+]
+
 #: Typer gives the parent of all errors of usage no public name.
 _USAGE_ERROR: Any = typer.BadParameter.__mro__[1]
 
@@ -65,6 +79,17 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[obje
     for row in rows:
         table.add_row(*(escape(_shown(value)) for value in row))
     console.print(table)
+
+
+def print_page(items: list[dict[str, Any]], following: str | None, *, page: bool) -> None:
+    """Print some of a list as JSON; with `page` together with the cursor to go on with."""
+    print_json({"items": items, "next": following} if page else items)
+
+
+def print_more(shown: int, following: str | None) -> None:
+    """Say how a list goes on behind a table, where it does."""
+    if following is not None:
+        console.print(f"{shown:,} shown; go on with --cursor {following}", soft_wrap=True)
 
 
 def print_facts(title: str, facts: Iterable[tuple[str, object]]) -> None:

@@ -11,6 +11,7 @@ import yaml
 
 from muster_console.cli.output import JsonOption, console, print_json, print_warnings
 from muster_console.operation.rule import (
+    CheckedRules,
     Spelling,
     check_rule_files,
     convert_expression,
@@ -18,7 +19,6 @@ from muster_console.operation.rule import (
     read_rule_files,
 )
 from muster_console.operation.workspace import open_workspace
-from muster_core.errors import Problem
 from muster_core.rules.schema import measure_schema, segment_schema
 
 app = typer.Typer(help="The rule language: check, convert, explain.", no_args_is_help=True)
@@ -36,24 +36,22 @@ def check(
     json: JsonOption = False,
 ) -> None:
     """Check segments and measures; nothing is saved."""
-    warnings: list[Problem] = []
     if form:
-        found = read_rule_files(paths)
+        read = read_rule_files(paths)
+        found = CheckedRules(
+            segments=[document.name for document in read.documents],
+            measures=list(read.named_measures),
+            warnings=[],
+        )
     else:
         with open_workspace() as workspace:
-            found, warnings = check_rule_files(workspace, paths)
+            found = check_rule_files(workspace, paths)
     if json:
-        print_json(
-            {
-                "segments": [segment.document.name for segment in found.segments],
-                "measures": [measure.document.name for measure in found.measures],
-                "warnings": [asdict(warning) for warning in warnings],
-            }
-        )
+        print_json(asdict(found))
         return
     what = "well formed" if form else "right"
     console.print(f"{len(found.segments)} segments and {len(found.measures)} measures are {what}.")
-    print_warnings(warnings)
+    print_warnings(found.warnings)
 
 
 @app.command()

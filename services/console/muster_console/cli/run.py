@@ -10,10 +10,15 @@ from typing import Annotated, Any
 import typer
 
 from muster_console.cli.output import (
+    CursorOption,
     JsonOption,
+    PageOption,
+    SortOption,
     console,
     print_facts,
     print_json,
+    print_more,
+    print_page,
     print_table,
     run_note,
 )
@@ -38,14 +43,28 @@ def list_(
     state: Annotated[
         str | None, typer.Option(help="In this state only; `active` means not ended.")
     ] = None,
+    trigger: Annotated[str | None, typer.Option(help="Of this trigger only.")] = None,
+    sort: SortOption = None,
     limit: Annotated[int, typer.Option(help="Show so many.", min=1, max=10_000)] = 50,
+    cursor: CursorOption = None,
+    page: PageOption = False,
     json: JsonOption = False,
 ) -> None:
-    """List runs, the newest first."""
+    """List runs, by default the newest first."""
+    order = sort or "-run_id"
     with open_workspace() as workspace:
-        runs = look_at_runs(workspace, segment=segment, state=state, limit=limit)
+        runs = look_at_runs(
+            workspace,
+            segment=segment,
+            state=state,
+            trigger=trigger,
+            sort=order,
+            limit=limit,
+            cursor=cursor,
+        )
+    following = operation.runs_behind(runs, limit, order)
     if json:
-        print_json([run_json(run) for run in runs])
+        print_page([run_json(run) for run in runs], following, page=page)
         return
     columns = ("run", "segment", "trigger", "due", "state", "members", "joined", "left", "note")
     rows = [
@@ -63,6 +82,7 @@ def list_(
         for r in runs
     ]
     print_table("", columns, rows)
+    print_more(len(runs), following)
 
 
 @app.command()

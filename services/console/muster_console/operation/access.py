@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from muster_console.operation.remote import over
+from muster_console.operation.sorting import next_cursor, read_sorting, sortable
 from muster_console.operation.workspace import Workspace
 from muster_core.errors import Conflict, InvalidInput, MusterError, NotFound, Problem
 from muster_core.security.role import Principal, Role
@@ -20,6 +21,8 @@ from muster_core.storage.person import StoredPerson, StoredToken
 DEFAULT_LIFETIME = timedelta(days=90)
 #: How long somebody stays signed in with a password.
 SIGNED_IN_FOR = timedelta(hours=12)
+#: What entries of the audit can be sorted by.
+ENTRY_COLUMNS = sortable(AuditEntry)
 
 
 class TooManyAttempts(MusterError):
@@ -187,20 +190,41 @@ def _entry_of(answer: Mapping[str, Any]) -> AuditEntry:
     return AuditEntry(**{**answer, **hashes, "at": at})
 
 
-@over("GET", "/audit", pages="before", read=lambda answer: [_entry_of(entry) for entry in answer])
+@over("GET", "/audit", pages="cursor", read=lambda answer: [_entry_of(entry) for entry in answer])
 def list_entries(
     workspace: Workspace,
     *,
     before: int | None = None,
     actor: str | None = None,
     object: str | None = None,
+    action: str | None = None,
     limit: int = 100,
+    sort: str = "-seq",
+    cursor: str | None = None,
 ) -> list[AuditEntry]:
-    """Return what was done, the newest first."""
+    """Return what was done before entry `before`, by default the newest first.
+
+    `sort` is one of `ENTRY_COLUMNS`, with - the largest first; `cursor` is that of the page before.
+
+    Raises:
+        InvalidInput: there is no such column, or the cursor is none of this list.
+    """
+    sorting = read_sorting(sort, cursor, ENTRY_COLUMNS)
     with transaction(workspace.database) as connection:
         return audit.list_entries(
-            connection, before=before, actor=actor, object=object, limit=limit
+            connection,
+            before=before,
+            actor=actor,
+            object=object,
+            action=action,
+            limit=limit,
+            sorting=sorting,
         )
+
+
+def entries_behind(found: Sequence[AuditEntry], limit: int, sort: str) -> str | None:
+    """Return the cursor of the page behind these entries, None at the end."""
+    return next_cursor(found, limit, sort, ENTRY_COLUMNS, number="seq")
 
 
 @over("GET", "/audit/verify", read=lambda answer: (answer["entries"], answer["broken_at"]))

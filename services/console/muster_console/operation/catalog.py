@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
+from typing import Any
 
+from pydantic import TypeAdapter
 from sqlalchemy import Connection
 
 from muster_console.operation.definition import broken, known_definitions
 from muster_console.operation.file import read_file
 from muster_console.operation.remote import over
-from muster_console.operation.workspace import Workspace, required_catalog
+from muster_console.operation.workspace import RemoteWorkspace, Workspace, required_catalog
 from muster_core.catalog.document import Catalog, TableDocument
 from muster_core.catalog.text import read_catalog
 from muster_core.errors import InvalidInput, Problem
@@ -77,9 +80,17 @@ def apply_catalog(workspace: Workspace, path: Path, progress: Progress | None = 
     Raises:
         InvalidInput: with every problem of the file, or of what it would break.
     """
+    if isinstance(workspace, RemoteWorkspace):
+        try:
+            return apply_catalog_text(workspace, read_file(path))
+        except InvalidInput as exc:
+            # the server knows the file as the body of a request
+            exc.problems = [replace(p, file=p.file or str(path)) for p in exc.problems]
+            raise
     return _apply(workspace, check_catalog(path, progress))
 
 
+@over("PUT", "/catalog", text="text", read=lambda answer: _applied_of(answer))
 def apply_catalog_text(workspace: Workspace, text: str) -> Applied:
     """Check a catalog that comes from elsewhere and put it in use.
 
@@ -97,6 +108,11 @@ def _apply(workspace: Workspace, inspection: Inspection) -> Applied:
         if changed:
             audit.record(connection, workspace.actor, "catalog.changed", str(found))
     return Applied(id=found, changed=changed, inspection=inspection)
+
+
+def _applied_of(answer: Mapping[str, Any]) -> Applied:
+    inspection: Inspection = TypeAdapter(Inspection).validate_python(answer)
+    return Applied(id=answer["id"], changed=answer["changed"], inspection=inspection)
 
 
 @over("GET", "/catalog")

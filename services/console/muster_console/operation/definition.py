@@ -71,6 +71,8 @@ class TextFile:
 
     name: str
     text: str
+    #: The absolute path, there, of the folder it is in: what relative paths in an export start from.
+    folder: str | None = None
 
 
 def read_definitions_text(
@@ -112,11 +114,28 @@ def read_definitions(
     return found
 
 
-def read_texts(files: Iterable[TextFile], limits: Limits, *, drafts: bool = False) -> Definitions:
-    """Read the segments and measures of files that were sent; problems of form of every file are kept."""
+def sent_files(path: Path) -> list[TextFile]:
+    """Return what the file, or every document file of the folder, says, to be sent to a server.
+
+    Raises:
+        InvalidInput: there is nothing to read, or a file is no text.
+    """
+    return [
+        TextFile(name=str(file), text=read_file(file), folder=str(file.absolute().parent))
+        for file in document_files(path)
+    ]
+
+
+def read_texts(
+    files: Iterable[TextFile], limits: Limits, *, exports: bool = False, drafts: bool = False
+) -> Definitions:
+    """Read the segments and measures of files that were sent; problems of form of every file are kept.
+
+    With `exports` they may hold exports as well, with `drafts` drafts of a wrong form.
+    """
     found = Definitions()
     for file in files:
-        found.add(_read(file.text, file.name, limits, exports=False, drafts=drafts))
+        found.add(_read(file.text, file.name, limits, exports=exports, drafts=drafts))
     found.problems.extend(_repeated(found, Path("files")))
     return found
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from muster_console.operation.remote import over
 from muster_console.operation.workspace import Workspace, required_catalog
 from muster_core.catalog.document import Catalog
 from muster_core.catalog.type import parse_type
@@ -23,6 +24,7 @@ from muster_core.storage.database import transaction
 from muster_core.storage.holder import erase
 
 
+@over("POST", "/erasures", at="receipt")
 def erase_customer(workspace: Workspace, key: str) -> Receipt:
     """Erase the customer with this key and return the receipt as it stands then; safe to repeat.
 
@@ -48,6 +50,7 @@ def erase_customer(workspace: Workspace, key: str) -> Receipt:
     return receipt
 
 
+@over("GET", "/erasures/{number}", at="receipt")
 def get_receipt(workspace: Workspace, number: int) -> Receipt:
     """Return what came of one erasure.
 
@@ -58,6 +61,7 @@ def get_receipt(workspace: Workspace, number: int) -> Receipt:
         return erasure.get_receipt(connection, number)
 
 
+@over("GET", "/erasures", at="items")
 def list_receipts(workspace: Workspace, *, limit: int = 50) -> list[Receipt]:
     """Return what came of erasures, the newest first."""
     with transaction(workspace.database) as connection:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from pydantic import TypeAdapter
 from sqlalchemy import Connection
 
 from muster_console.operation.file import document_files, read_file, repeated
@@ -20,10 +21,9 @@ from muster_core.exports.state import DeliveryState
 from muster_core.queue.app import Hint
 from muster_core.queue.hint import send_hint
 from muster_core.security.role import Permission
-from muster_core.storage import audit, delivery_control, delivery_record, export
+from muster_core.storage import audit, delivery_control, export
 from muster_core.storage.connection import get_connection
 from muster_core.storage.database import transaction
-from muster_core.storage.delivery_record import StoredDelivery
 from muster_core.storage.export import RequestedDelivery, StoredExport
 from muster_core.storage.export_check import SegmentSize, segment_sizes
 from muster_core.storage.nearest import require_segments
@@ -37,6 +37,7 @@ VERBS: Mapping[Control, str] = {
     "cancelled": "cancel",
     "repeated": "redeliver",
 }
+_REQUESTED: TypeAdapter[RequestedDelivery] = TypeAdapter(RequestedDelivery)
 _CONTROLS: Mapping[Control, Callable[..., DeliveryState]] = {
     "held": delivery_control.hold_delivery,
     "released": delivery_control.resume_delivery,
@@ -128,9 +129,11 @@ def bring_exports(
 
 
 def read_written_exports(
-    found: Sequence[Written], *, in_files: bool = True
+    found: Sequence[Written], *, folders: Mapping[str, Path | None] | None = None
 ) -> list[ExportDocument]:
-    """Read export documents from what was written; `in_files` relative paths are taken from their file.
+    """Read export documents from what was written; relative paths are taken from the folder of their file.
+
+    `folders` names these folders for files that were sent; where there is none, paths must be absolute.
 
     Raises:
         InvalidInput: with every problem of every document.
@@ -139,8 +142,9 @@ def read_written_exports(
     problems: list[Problem] = []
     for written in found:
         try:
-            data = _absolute(written.data, Path(written.file)) if in_files else written.data
-            documents.append(parse_export(data))
+            here = Path(written.file).absolute().parent
+            folder = here if folders is None else folders.get(written.file)
+            documents.append(parse_export(_absolute(written.data, folder)))
         except InvalidInput as exc:
             problems += [written.place(problem) for problem in exc.problems]
     if problems:
@@ -302,6 +306,13 @@ def get_export(workspace: Workspace, name: str) -> StoredExport:
         return export.get_export(connection, name)
 
 
+@over(
+    "POST",
+    "/exports/deliver",
+    read=lambda answer: [
+        (one["export"], _REQUESTED.validate_python(one["delivery"])) for one in answer
+    ],
+)
 def deliver_all(workspace: Workspace) -> list[tuple[str, RequestedDelivery]]:
     """Ask for the latest versions of every export, switched off or not; return (export, what came of it).
 
@@ -333,38 +344,12 @@ def deliver(workspace: Workspace, name: str) -> list[RequestedDelivery]:
     return requested
 
 
-@over(
-    "GET",
-    "/deliveries",
-    names={"export_name": "export", "segment_name": "segment"},
-    pages="before",
-)
-def list_deliveries(
-    workspace: Workspace,
-    *,
-    export_name: str | None = None,
-    segment_name: str | None = None,
-    state: DeliveryState | None = None,
-    before: int | None = None,
-    limit: int = 50,
-) -> list[StoredDelivery]:
-    """Return the newest deliveries first, older than number `before`."""
-    with transaction(workspace.database) as connection:
-        return delivery_record.list_deliveries(
-            connection,
-            export_name=export_name,
-            segment_name=segment_name,
-            state=state,
-            before=before,
-            limit=limit,
-        )
-
-
-def _absolute(data: Any, file: Path) -> Any:
+def _absolute(data: Any, folder: Path | None) -> Any:
     """Return the document with its folder's path made absolute; anything else is left to the checks."""
     match data:
-        case {"connection": {"path": str(path), **connection}, **rest}:
-            target = str((file.absolute().parent / path).resolve())
+        case {"connection": {"path": str(path), **connection}, **rest} if folder is not None:
+            # what no path can hold is left to the checks as well
+            target = path if "\0" in path else str((folder / path).resolve())
             return {**rest, "connection": {**connection, "path": target}}
         case _:
             return data

@@ -5,7 +5,7 @@ A plan is an application whose transaction is rolled back: what it says is what 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -15,13 +15,17 @@ from sqlalchemy import Connection
 
 from muster_console.operation.definition import (
     Definitions,
+    TextFile,
     read_definitions,
     read_definitions_text,
+    read_texts,
+    sent_files,
 )
 from muster_console.operation.export import bring_exports, read_written_exports
 from muster_console.operation.file import repeated
+from muster_console.operation.remote import over
 from muster_console.operation.segment import AppliedSegment, bring_definitions
-from muster_console.operation.workspace import Workspace
+from muster_console.operation.workspace import RemoteWorkspace, Workspace
 from muster_console.operation.writing import Difference, as_yaml, differences
 from muster_core.errors import InvalidInput, Problem
 from muster_core.exports.document import ExportDocument
@@ -93,6 +97,16 @@ class Plan:
         return sum(step.change != "unchanged" for step in self.steps)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DefinedDocument:
+    """The document of one thing, as a file would hold it."""
+
+    #: ``segment``, ``measure`` or ``export``.
+    kind: str
+    name: str
+    document: dict[str, Any]
+
+
 class _RolledBack(Exception):
     """Ends the transaction of a plan."""
 
@@ -105,7 +119,19 @@ def read_folder(path: Path, workspace: Workspace) -> Folder:
     """
     limits = workspace.settings.limits
     definitions = read_definitions(path, limits, exports=True, drafts=True)
-    return _folder(definitions, path, in_files=True)
+    return _folder(definitions, path, folders=None)
+
+
+def read_folder_files(files: Sequence[TextFile], workspace: Workspace) -> Folder:
+    """Read segments, measures and exports from files that were sent.
+
+    Raises:
+        InvalidInput: with every problem of form.
+    """
+    limits = workspace.settings.limits
+    definitions = read_texts(files, limits, exports=True, drafts=True)
+    folders = {file.name: Path(file.folder) if file.folder else None for file in files}
+    return _folder(definitions, Path("files"), folders=folders)
 
 
 def read_folder_text(text: str, workspace: Workspace) -> Folder:
@@ -116,19 +142,53 @@ def read_folder_text(text: str, workspace: Workspace) -> Folder:
     """
     limits = workspace.settings.limits
     definitions = read_definitions_text(text, limits, exports=True, drafts=True)
-    return _folder(definitions, Path("body"), in_files=False)
+    return _folder(definitions, Path("body"), folders={})
 
 
-def _folder(definitions: Definitions, path: Path, *, in_files: bool) -> Folder:
+def _folder(
+    definitions: Definitions, path: Path, *, folders: Mapping[str, Path | None] | None
+) -> Folder:
     exports: list[ExportDocument] = []
     try:
-        exports = read_written_exports(definitions.exports, in_files=in_files)
+        exports = read_written_exports(definitions.exports, folders=folders)
     except InvalidInput as exc:
         definitions.problems.extend(exc.problems)
     definitions.problems.extend(repeated(path, [document.name for document in exports]))
     if definitions.problems:
         raise InvalidInput(definitions.problems)
     return Folder(definitions=definitions, exports=exports)
+
+
+def apply_path(workspace: Workspace, path: Path) -> Plan:
+    """Create or change everything that a file or folder speaks of, all or nothing.
+
+    Raises:
+        InvalidInput, NotFound, Conflict: as for `apply_folder`.
+    """
+    if isinstance(workspace, RemoteWorkspace):
+        return _apply_files(workspace, sent_files(path))
+    return apply_folder(workspace, read_folder(path, workspace))
+
+
+def plan_path(workspace: Workspace, path: Path) -> Plan:
+    """Return what `apply_path` would do now; nothing is changed.
+
+    Raises:
+        InvalidInput, NotFound, Conflict: whatever applying would raise.
+    """
+    if isinstance(workspace, RemoteWorkspace):
+        return _plan_files(workspace, sent_files(path))
+    return plan_folder(workspace, read_folder(path, workspace))
+
+
+@over("POST", "/apply/files")
+def _apply_files(workspace: Workspace, files: Sequence[TextFile]) -> Plan:
+    return apply_folder(workspace, read_folder_files(files, workspace))
+
+
+@over("POST", "/plan/files")
+def _plan_files(workspace: Workspace, files: Sequence[TextFile]) -> Plan:
+    return plan_folder(workspace, read_folder_files(files, workspace))
 
 
 def apply_folder(workspace: Workspace, folder: Folder) -> Plan:
@@ -158,20 +218,29 @@ def plan_folder(workspace: Workspace, folder: Folder) -> Plan:
         return plan[0]
 
 
+@over("GET", "/documents")
+def list_documents(workspace: Workspace) -> list[DefinedDocument]:
+    """Return the document of every export, measure and segment, by kind and name."""
+    with transaction(workspace.database) as connection:
+        found = _documents(connection)
+    return [
+        DefinedDocument(kind=kind, name=name, document=document)
+        for (kind, name), document in sorted(found.items())
+    ]
+
+
 def write_folder(workspace: Workspace, path: Path) -> list[Path]:
     """Write every segment, measure and export as YAML below `path`; return the files, others are left alone.
 
     Raises:
         InvalidInput: a file cannot be written.
     """
-    with transaction(workspace.database) as connection:
-        found = _documents(connection)
     written: list[Path] = []
-    for (kind, name), document in sorted(found.items()):
-        file = path / f"{kind}s" / f"{name}.yaml"
+    for one in list_documents(workspace):
+        file = path / f"{one.kind}s" / f"{one.name}.yaml"
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(as_yaml(document), encoding="utf-8")
+            file.write_text(as_yaml(one.document), encoding="utf-8")
         except OSError as exc:
             message = f"cannot be written: {exc.strerror}"
             raise InvalidInput([Problem(message=message, file=str(file))]) from exc

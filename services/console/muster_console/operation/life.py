@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
 from typing import Any
+
+from pydantic import TypeAdapter
 
 from muster_console.operation.definition import (
     Definitions,
     known_definitions,
     read_definitions_text,
 )
+from muster_console.operation.remote import over
 from muster_console.operation.segment import AppliedSegment, apply_definitions
 from muster_console.operation.workspace import Workspace, required_catalog
 from muster_console.operation.writing import Difference, differences, unified
@@ -105,6 +109,7 @@ def save_one(
     return apply_definitions(workspace, found, expected=expected)[0]
 
 
+@over("GET", "/segments/{name}/problems", at="problems")
 def validate_segment(workspace: Workspace, name: str) -> list[Problem]:
     """Return everything that keeps a segment from being refreshed: wrong form, and what the catalog lacks.
 
@@ -123,6 +128,62 @@ def validate_segment(workspace: Workspace, name: str) -> list[Problem]:
     return check_folder([document], catalog, limits=limits, known=known)[0]
 
 
+def create_written(workspace: Workspace, text: str, *, file: str | None = None) -> AppliedSegment:
+    """Save the one segment of a text, YAML or JSON, as a new one; `file` is where problems say it stands.
+
+    Raises:
+        Conflict: there is one of this name.
+        InvalidInput: with every problem.
+    """
+    with _problems_in(file):
+        return _warned_in(file, _create_written(workspace, text))
+
+
+def edit_written(
+    workspace: Workspace, name: str, text: str, *, rev: int, file: str | None = None
+) -> AppliedSegment:
+    """Change a segment, at the revision `rev`, to what a text says; `file` is where problems say it stands.
+
+    Raises:
+        ChangedMeanwhile: somebody else changed it since.
+        InvalidInput: with every problem; the text is not this one segment.
+    """
+    with _problems_in(file):
+        return _warned_in(file, _edit_written(workspace, name, text, rev=rev))
+
+
+@over("POST", "/segments", text="text")
+def _create_written(workspace: Workspace, text: str) -> AppliedSegment:
+    found = read_definitions_text(text, workspace.settings.limits, drafts=True)
+    return create_segment(workspace, found)
+
+
+@over("PUT", "/segments/{name}", text="text", revision="rev")
+def _edit_written(workspace: Workspace, name: str, text: str, *, rev: int) -> AppliedSegment:
+    found = read_definitions_text(text, workspace.settings.limits, drafts=True)
+    return save_one(workspace, found, rev=rev, name=name)
+
+
+@contextmanager
+def _problems_in(file: str | None) -> Iterator[None]:
+    try:
+        yield
+    except InvalidInput as exc:
+        exc.problems = [_in_file(problem, file) for problem in exc.problems]
+        raise
+
+
+def _warned_in(file: str | None, saved: AppliedSegment) -> AppliedSegment:
+    return replace(saved, warnings=[_in_file(warning, file) for warning in saved.warnings])
+
+
+def _in_file(problem: Problem, file: str | None) -> Problem:
+    """Name the file that a text came from; lines of one that was never a file say nothing."""
+    if file is None:
+        return replace(problem, file=None, line=None, column=None)
+    return replace(problem, file=file)
+
+
 def create_segment(workspace: Workspace, found: Definitions) -> AppliedSegment:
     """Save the one segment that was read as a new one.
 
@@ -139,6 +200,7 @@ def create_segment(workspace: Workspace, found: Definitions) -> AppliedSegment:
         ) from exc
 
 
+@over("POST", "/segments/{name}/duplicate", names={"new_name": "name"})
 def duplicate_segment(
     workspace: Workspace,
     name: str,
@@ -164,6 +226,7 @@ def duplicate_segment(
     return create_segment(workspace, read_one(workspace, copy))
 
 
+@over("GET", "/segments/{name}/versions", read=lambda answer: [_version_of(one) for one in answer])
 def list_versions(workspace: Workspace, name: str) -> list[Version]:
     """Return every revision of a segment's definition, the newest first.
 
@@ -173,6 +236,12 @@ def list_versions(workspace: Workspace, name: str) -> list[Version]:
     with transaction(workspace.database) as connection:
         revisions = segment_life.list_revisions(connection, name)
     return _with_changes(revisions)
+
+
+def _version_of(answer: Mapping[str, Any]) -> Version:
+    """Return a version as a server lists it: without its document, which no list shows."""
+    revision = TypeAdapter(Revision).validate_python({"document": {}, **answer})
+    return Version(revision=revision, changed=answer["changed"])
 
 
 def _with_changes(revisions: Sequence[Revision]) -> list[Version]:
@@ -188,6 +257,7 @@ def _with_changes(revisions: Sequence[Revision]) -> list[Version]:
     ]
 
 
+@over("GET", "/segments/{name}/versions/{rev}")
 def show_version(workspace: Workspace, name: str, rev: int) -> Revision:
     """Return one revision of a segment's definition.
 
@@ -198,6 +268,7 @@ def show_version(workspace: Workspace, name: str, rev: int) -> Revision:
         return segment_life.get_revision(connection, name, rev)
 
 
+@over("GET", "/segments/{name}/diff")
 def compare_versions(
     workspace: Workspace, name: str, before: int | None = None, after: int | None = None
 ) -> Comparison:
@@ -223,6 +294,7 @@ def compare_versions(
     )
 
 
+@over("POST", "/segments/{name}/rollback")
 def roll_back(workspace: Workspace, name: str, rev: int) -> AppliedSegment:
     """Make a former revision the newest one, as a change of its own; nothing of the history goes.
 
@@ -237,6 +309,7 @@ def roll_back(workspace: Workspace, name: str, rev: int) -> AppliedSegment:
     return save_document(workspace, document, rev=present)
 
 
+@over("GET", "/segments/{name}/usage")
 def show_usage(workspace: Workspace, name: str) -> Usage:
     """Return who uses a segment, and what it uses itself.
 

@@ -146,6 +146,7 @@ def apply_measure_text(
     return apply_definitions(workspace, found, expected_measures=wanted)[0]
 
 
+@over("POST", "/measures/{name}/refresh")
 def refresh_measure(workspace: Workspace, name: str) -> list[RequestedRun]:
     """Ask for a refresh of every active segment that uses the measure: it is evaluated along with each.
 

@@ -112,7 +112,7 @@ def _start(
         try:
             behind = (b > a) if order.down else (a > b)
         except TypeError as exc:
-            raise _wrong() from exc
+            raise wrong_cursor() from exc
         if behind or (a == b and name > last):
             return index
     return len(ordered)
@@ -135,13 +135,13 @@ def _read_cursor(order: Order, cursor: str) -> tuple[Any, str]:
     try:
         found = json.loads(base64.b64decode(cursor, altchars=b"-_", validate=True))
     except (binascii.Error, ValueError, RecursionError) as exc:
-        raise _wrong() from exc
+        raise wrong_cursor() from exc
     match found:
         case [str(text), None | str() | int() | float() as value, str(name)] if (
             text == order.text()
         ):
             return value, name
-    raise _wrong()
+    raise wrong_cursor()
 
 
 def place_text(version: int, skip: int) -> str:
@@ -160,19 +160,20 @@ def read_place(cursor: str | None, version: int | None) -> tuple[int | None, int
     try:
         found = json.loads(base64.b64decode(cursor, altchars=b"-_", validate=True))
     except (binascii.Error, ValueError, RecursionError) as exc:
-        raise _wrong() from exc
+        raise wrong_cursor() from exc
     match found:
         case [int(read), int(skip)] if read in _PLACES and skip in _PLACES:
             if version in (None, read):
                 return read, skip
-    raise _wrong()
+    raise wrong_cursor()
 
 
 #: Versions and places are numbers of a database.
 _PLACES = range(2**63)
 
 
-def _wrong() -> InvalidInput:
+def wrong_cursor() -> InvalidInput:
+    """Return the error of a cursor that is none of the list asked for."""
     return InvalidInput(
         [
             Problem(

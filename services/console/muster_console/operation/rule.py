@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from muster_console.operation.definition import (
     Definitions,
+    TextFile,
     catalog_for,
     known_definitions,
     known_with,
     measure_problems,
     read_definitions,
+    read_texts,
     refuse,
+    sent_files,
 )
+from muster_console.operation.remote import over
 from muster_console.operation.warning import rule_warnings
-from muster_console.operation.workspace import Workspace
+from muster_console.operation.workspace import RemoteWorkspace, Workspace
 from muster_core.errors import InvalidInput, Problem
 from muster_core.rules.check import check_folder
 from muster_core.rules.document import Rule, SegmentDocument
@@ -34,6 +39,15 @@ class Spelling(StrEnum):
     EXPRESSION = "expression"
     DOCUMENT = "document"
     SENTENCE = "sentence"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckedRules:
+    """Segments and measures that fit the catalog in use, by name, and what deserves a look."""
+
+    segments: list[str]
+    measures: list[str]
+    warnings: list[Problem]
 
 
 def read_rule_files(paths: Iterable[Path], limits: Limits = DEFAULT_LIMITS) -> Definitions:
@@ -57,19 +71,26 @@ def _read(paths: Iterable[Path], limits: Limits) -> Definitions:
     return found
 
 
-def check_rule_files(
-    workspace: Workspace, paths: Iterable[Path]
-) -> tuple[Definitions, list[Problem]]:
+def check_rule_files(workspace: Workspace, paths: Sequence[Path]) -> CheckedRules:
     """Hold segments and measures against the catalog in use and what is saved; nothing is changed.
-
-    Returns what was read, and warnings.
 
     Raises:
         InvalidInput: with every problem.
         Conflict: there is no catalog yet.
     """
+    if isinstance(workspace, RemoteWorkspace):
+        return check_sent_files(workspace, [file for path in paths for file in sent_files(path)])
+    return _checked(workspace, _read(paths, workspace.settings.limits))
+
+
+@over("POST", "/rules/check")
+def check_sent_files(workspace: Workspace, files: Sequence[TextFile]) -> CheckedRules:
+    """Do with files that were sent what `check_rule_files` does, which says what is raised."""
+    return _checked(workspace, read_texts(files, workspace.settings.limits))
+
+
+def _checked(workspace: Workspace, found: Definitions) -> CheckedRules:
     limits = workspace.settings.limits
-    found = _read(paths, limits)
     problems = list(found.problems)
     with transaction(workspace.database) as connection:
         catalog = catalog_for(connection, found)
@@ -81,7 +102,11 @@ def check_rule_files(
         refuse(problems)
         warned = rule_warnings(workspace, connection, found, catalog, known)
     lists = (*warned.measures.values(), *warned.segments.values())
-    return found, [warning for warnings in lists for warning in warnings]
+    return CheckedRules(
+        segments=[document.name for document in found.documents],
+        measures=list(found.named_measures),
+        warnings=[warning for warnings in lists for warning in warnings],
+    )
 
 
 def convert_segment(document: SegmentDocument, to: Spelling) -> dict[str, Any]:

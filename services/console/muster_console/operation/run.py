@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from pydantic import TypeAdapter
 
 from muster_console.operation.remote import over
+from muster_console.operation.sorting import next_cursor, read_sorting, sortable
 from muster_console.operation.workspace import Workspace
 from muster_core.errors import InvalidInput, Problem
 from muster_core.queue.app import Hint
@@ -28,6 +29,8 @@ from muster_core.storage.run import (
 
 #: What `active` stands for in a filter: everything that has not ended.
 ACTIVE = [state for state in RunState if state not in SETTLED]
+#: What runs can be sorted by.
+COLUMNS = sortable(RunRecord, members="member_count")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +41,7 @@ class RunView:
     events: list[RunEvent]
 
 
-@over("GET", "/runs", pages="before", read=lambda answer: [run_of(run) for run in answer])
+@over("GET", "/runs", pages="cursor", read=lambda answer: [run_of(run) for run in answer])
 def look_at_runs(
     workspace: Workspace,
     *,
@@ -46,16 +49,36 @@ def look_at_runs(
     state: str | None,
     limit: int,
     before: int | None = None,
+    trigger: str | None = None,
+    sort: str = "-run_id",
+    cursor: str | None = None,
 ) -> list[RunRecord]:
-    """Return runs, the newest first, older than number `before`; `state` is one of the states, or ``active``.
+    """Return runs older than number `before`, by default the newest first.
+
+    `state` is one of the states, or ``active``; `sort` is one of `COLUMNS`, with - the largest first;
+    `cursor` is that of the page before.
 
     Raises:
         NotFound: there is no such segment.
-        InvalidInput: there is no such state.
+        InvalidInput: there is no such state or column, or the cursor is none of this list.
     """
+    sorting = read_sorting(sort, cursor, COLUMNS)
     states = None if state is None else ACTIVE if state == "active" else [_state(state)]
     with transaction(workspace.database) as connection:
-        return list_runs(connection, name=segment, states=states, limit=limit, before=before)
+        return list_runs(
+            connection,
+            name=segment,
+            states=states,
+            limit=limit,
+            before=before,
+            trigger=trigger,
+            sorting=sorting,
+        )
+
+
+def runs_behind(runs: Sequence[RunRecord], limit: int, sort: str) -> str | None:
+    """Return the cursor of the page behind these runs, None at the end."""
+    return next_cursor(runs, limit, sort, COLUMNS, number="run_id")
 
 
 @over("GET", "/runs/slowest", read=lambda answer: [run_of(run) for run in answer["items"]])

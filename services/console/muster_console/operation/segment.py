@@ -21,8 +21,8 @@ from muster_console.operation.definition import (
     read_definitions,
     read_texts,
     refuse,
+    sent_files,
 )
-from muster_console.operation.file import document_files, read_file
 from muster_console.operation.remote import over
 from muster_console.operation.run import run_json, run_of
 from muster_console.operation.warning import rule_warnings
@@ -138,8 +138,7 @@ def apply_segments(workspace: Workspace, path: Path) -> list[AppliedSegment]:
         Conflict: there is no catalog yet.
     """
     if isinstance(workspace, RemoteWorkspace):
-        files = [TextFile(name=str(f), text=read_file(f)) for f in document_files(path)]
-        return apply_texts(workspace, files)
+        return apply_texts(workspace, sent_files(path))
     found = read_definitions(path, workspace.settings.limits, drafts=True)
     return apply_definitions(workspace, found)
 

@@ -79,6 +79,7 @@ def list_settings(workspace: Workspace) -> list[SettingLine]:
         return list_service_settings(connection, workspace.settings)
 
 
+@over("PUT", "/settings/{name}", send=lambda given: {"value": given["value"]})
 def change_setting(workspace: Workspace, name: str, value: object) -> SettingLine:
     """Put a setting in force from now on; None goes back to the default.
 
@@ -95,6 +96,7 @@ def change_setting(workspace: Workspace, name: str, value: object) -> SettingLin
     return line
 
 
+@over("POST", "/cleanup")
 def run_cleanup(workspace: Workspace, *, dry_run: bool) -> Cleaned:
     """Make inactive what nothing uses, whatever the time of day; with `dry_run` only say what that is.
 

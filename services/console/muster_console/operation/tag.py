@@ -31,6 +31,7 @@ def list_tags(workspace: Workspace) -> list[TagLine]:
     return [TagLine(name=name, segments=found[name]) for name in sorted(found, key=str.casefold)]
 
 
+@over("POST", "/tags/rename", at="results")
 def rename_tag(workspace: Workspace, name: str, new_name: str) -> list[SegmentResult]:
     """Give a tag another name on every segment that has it; return a result for each of these.
 
@@ -41,6 +42,7 @@ def rename_tag(workspace: Workspace, name: str, new_name: str) -> list[SegmentRe
     return _change(workspace, name, edit.rename_tag(name, new_name))
 
 
+@over("POST", "/tags/delete", at="results")
 def delete_tag(workspace: Workspace, name: str) -> list[SegmentResult]:
     """Take a tag off every segment that has it; return a result for each of these.
 

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from muster_console.api.idempotency import SHOWN_ONCE, IdempotentRoute
-from muster_console.api.page import Cursor, Limit, Page, page_of, read_order
+from muster_console.api.page import Cursor, Limit, Page, Sort, page_of, read_order
 from muster_console.api.policy import Administering, Anybody, Viewing
 from muster_console.api.problem import NotAllowed, NotSignedIn
 from muster_console.operation import access as operation
@@ -96,10 +96,10 @@ class Entry(BaseModel):
 
 
 class Entries(BaseModel):
-    """What was done, the newest first; `next` is the `before` of the page behind."""
+    """Some of what was done; `next` is the cursor of the page behind."""
 
     items: list[Entry]
-    next: int | None
+    next: str | None
 
 
 class Verified(BaseModel):
@@ -225,14 +225,26 @@ def revoke_token(workspace: Viewing, token_id: TokenId) -> None:
 def list_entries(
     workspace: Administering,
     *,
-    before: Annotated[int | None, Query(ge=1, lt=2**63)] = None,
+    before: Annotated[
+        int | None, Query(ge=1, lt=2**63, description="Only entries older than this one.")
+    ] = None,
     actor: Annotated[str | None, Query(max_length=256)] = None,
     object: Annotated[str | None, Query(max_length=256)] = None,
+    action: Annotated[str | None, Query(max_length=256)] = None,
+    sort: Sort = "-seq",
     limit: Annotated[int, Query(ge=1, le=200)] = 100,
+    cursor: Cursor = None,
 ) -> Entries:
-    """List what was done, the newest first."""
+    """List what was done, by default the newest first."""
     found = operation.list_entries(
-        workspace, before=before, actor=actor, object=object, limit=limit
+        workspace,
+        before=before,
+        actor=actor,
+        object=object,
+        action=action,
+        limit=limit,
+        sort=sort,
+        cursor=cursor,
     )
     items = [
         Entry(
@@ -247,7 +259,7 @@ def list_entries(
         )
         for entry in found
     ]
-    return Entries(items=items, next=items[-1].seq if len(items) == limit else None)
+    return Entries(items=items, next=operation.entries_behind(found, limit, sort))
 
 
 @router.get("/audit/verify")

@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
+from muster_console.api.body import PlainText
 from muster_console.api.idempotency import IdempotentRoute
 from muster_console.api.policy import Editing
 from muster_console.api.route.segment import Saved, saved
@@ -21,8 +22,14 @@ class FileGiven(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: str = Field(min_length=1, max_length=1_024)
-    text: str
+    name: PlainText = Field(min_length=1, max_length=1_024)
+    text: PlainText
+    #: The absolute path of its folder, which relative paths of exports start from.
+    folder: Annotated[PlainText, Field(max_length=4_096, pattern="^/")] | None = None
+
+    def sent(self) -> TextFile:
+        """Return it as it is read."""
+        return TextFile(name=self.name, text=self.text, folder=self.folder)
 
 
 class FilesGiven(BaseModel):
@@ -36,5 +43,5 @@ class FilesGiven(BaseModel):
 @router.post("")
 def apply_files(workspace: Editing, given: FilesGiven) -> list[Saved]:
     """Create or change the segments and measures of some files: all of them or none."""
-    files = [TextFile(name=file.name, text=file.text) for file in given.files]
+    files = [file.sent() for file in given.files]
     return [saved(applied) for applied in apply_texts(workspace, files)]

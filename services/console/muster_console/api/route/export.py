@@ -11,11 +11,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from muster_console.api.body import DOCUMENT_BODY, document_text, one_document
 from muster_console.api.idempotency import IdempotentRoute
-from muster_console.api.page import Cursor, Limit, Page, page_of, read_order
+from muster_console.api.page import Cursor, Limit, Page, Sort, page_of, read_order
 from muster_console.api.policy import Editing, SeeingMembers, Viewing
 from muster_console.api.revision import IfMatch, IfNoneMatch, etag, expected_revision
+from muster_console.operation import delivery, refused
 from muster_console.operation import export as operation
-from muster_console.operation import refused
 from muster_console.operation.export import CheckedExport
 from muster_console.operation.revision import revision_of
 from muster_console.operation.workspace import Workspace
@@ -72,6 +72,13 @@ class Removed(BaseModel):
     deliveries: int
 
 
+class DeliveryOf(BaseModel):
+    """What came of asking for one segment of an export."""
+
+    export: str
+    delivery: RequestedDelivery
+
+
 class Containing(BaseModel):
     """An export, and whether it delivers a segment."""
 
@@ -80,10 +87,10 @@ class Containing(BaseModel):
 
 
 class DeliveryList(BaseModel):
-    """Deliveries, the newest first; `next` is the `before` of the page behind."""
+    """Some deliveries; `next` is the cursor of the page behind."""
 
     items: list[StoredDelivery]
-    next: int | None
+    next: str | None
 
 
 class Controlled(BaseModel):
@@ -139,12 +146,19 @@ def check_exports(workspace: Editing, given: ExportsGiven) -> list[CheckedExport
     return operation.check_export_documents(workspace, _documents(given))
 
 
+@router.post("/exports/deliver", status_code=202)
+def deliver_all(workspace: Editing) -> list[DeliveryOf]:
+    """Deliver the latest versions of every export, inactive ones too."""
+    found = operation.deliver_all(workspace)
+    return [DeliveryOf(export=name, delivery=one) for name, one in found]
+
+
 @router.get("/exports/{name}")
 def show_export(workspace: Viewing, name: str, response: Response) -> ExportDetail:
     """Return one export; its ETag is what a change is based on."""
     stored = operation.get_export(workspace, name)
     response.headers["ETag"] = etag(revision_of(stored.updated_at))
-    deliveries = operation.list_deliveries(workspace, export_name=name, limit=_LATEST)
+    deliveries = delivery.list_deliveries(workspace, export_name=name, limit=_LATEST)
     return ExportDetail(export=stored, deliveries=deliveries)
 
 
@@ -210,19 +224,26 @@ def list_deliveries(
     export: Annotated[str | None, Query(max_length=256)] = None,
     segment: Annotated[str | None, Query(max_length=256)] = None,
     state: DeliveryState | None = None,
-    before: Annotated[int | None, Query(ge=1, lt=2**63)] = None,
+    before: Annotated[
+        int | None, Query(ge=1, lt=2**63, description="Only deliveries older than this one.")
+    ] = None,
+    sort: Sort = "-id",
     limit: Annotated[int, Query(ge=1, le=1_000)] = 50,
+    cursor: Cursor = None,
 ) -> DeliveryList:
-    """List deliveries, the newest first."""
-    found = operation.list_deliveries(
+    """List deliveries, by default the newest first."""
+    found = delivery.list_deliveries(
         workspace,
         export_name=export,
         segment_name=segment,
         state=state,
         before=before,
         limit=limit,
+        sort=sort,
+        cursor=cursor,
     )
-    return DeliveryList(items=found, next=found[-1].id if len(found) == limit else None)
+    following = delivery.deliveries_behind(found, limit, sort)
+    return DeliveryList(items=found, next=following)
 
 
 _DONE: dict[str, operation.Control] = {

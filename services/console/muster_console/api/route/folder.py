@@ -7,8 +7,19 @@ from fastapi.concurrency import run_in_threadpool
 
 from muster_console.api.body import DOCUMENT_BODY, document_text
 from muster_console.api.idempotency import IdempotentRoute
-from muster_console.api.policy import Editing
-from muster_console.operation.folder import Plan, apply_folder, plan_folder, read_folder_text
+from muster_console.api.policy import Editing, Viewing
+from muster_console.api.route.definition import FilesGiven
+from muster_console.operation.definition import TextFile
+from muster_console.operation.folder import (
+    DefinedDocument,
+    Plan,
+    apply_folder,
+    list_documents,
+    plan_folder,
+    read_folder_files,
+    read_folder_text,
+)
+from muster_console.operation.rule import CheckedRules, check_sent_files
 from muster_console.operation.workspace import Workspace
 
 router = APIRouter(tags=["as code"], route_class=IdempotentRoute)
@@ -27,6 +38,34 @@ async def plan(workspace: Editing, request: Request) -> Plan:
 async def apply(workspace: Editing, request: Request) -> Plan:
     """Create or change everything the documents speak of, all or nothing."""
     return await run_in_threadpool(_apply, workspace, await document_text(request))
+
+
+@router.post("/plan/files")
+def plan_files(workspace: Editing, given: FilesGiven) -> Plan:
+    """Return what applying these files would do; the name of a file stands in the problems it has."""
+    return plan_folder(workspace, read_folder_files(_texts(given), workspace))
+
+
+@router.post("/apply/files")
+def apply_files(workspace: Editing, given: FilesGiven) -> Plan:
+    """Create or change everything that these files speak of, all or nothing."""
+    return apply_folder(workspace, read_folder_files(_texts(given), workspace))
+
+
+@router.post("/rules/check")
+def check_rules(workspace: Viewing, given: FilesGiven) -> CheckedRules:
+    """Hold segments and measures against the catalog in use and what is saved; nothing is changed."""
+    return check_sent_files(workspace, _texts(given))
+
+
+@router.get("/documents")
+def documents(workspace: Viewing) -> list[DefinedDocument]:
+    """Return the document of every export, measure and segment, as files hold them."""
+    return list_documents(workspace)
+
+
+def _texts(given: FilesGiven) -> list[TextFile]:
+    return [file.sent() for file in given.files]
 
 
 def _plan(workspace: Workspace, text: str) -> Plan:

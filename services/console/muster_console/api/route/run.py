@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from muster_console.api.event import EVENTS, LastEventId, Look, stream
 from muster_console.api.idempotency import IdempotentRoute
+from muster_console.api.page import Cursor, Sort
 from muster_console.api.policy import Editing, Viewing
 from muster_console.operation import run as operation
 from muster_console.operation.refresh import look_at_delivery_progress, look_at_progress
@@ -87,10 +88,10 @@ class RunShown(BaseModel):
 
 
 class RunList(BaseModel):
-    """Runs, the newest first; `next` is the `before` of the page behind."""
+    """Some runs; `next` is the cursor of the page behind."""
 
     items: list[RunShown]
-    next: int | None = None
+    next: str | None = None
 
 
 class RunDetail(BaseModel):
@@ -121,12 +122,26 @@ def list_runs(
     *,
     segment: Annotated[str | None, Query(max_length=256)] = None,
     state: Annotated[str | None, Query(max_length=32)] = None,
-    before: Annotated[int | None, Query(ge=1, lt=2**63)] = None,
+    trigger: Annotated[str | None, Query(max_length=32)] = None,
+    before: Annotated[
+        int | None, Query(ge=1, lt=2**63, description="Only runs older than this one.")
+    ] = None,
+    sort: Sort = "-run_id",
     limit: Annotated[int, Query(ge=1, le=1_000)] = 50,
+    cursor: Cursor = None,
 ) -> RunList:
-    """List runs, the newest first; `state` may be `active`: everything that has not ended."""
-    runs = look_at_runs(workspace, segment=segment, state=state, limit=limit, before=before)
-    following = runs[-1].run_id if len(runs) == limit else None
+    """List runs, by default the newest first; `state` may be `active`: everything that has not ended."""
+    runs = look_at_runs(
+        workspace,
+        segment=segment,
+        state=state,
+        limit=limit,
+        before=before,
+        trigger=trigger,
+        sort=sort,
+        cursor=cursor,
+    )
+    following = operation.runs_behind(runs, limit, sort)
     return RunList(items=[shown(run) for run in runs], next=following)
 
 

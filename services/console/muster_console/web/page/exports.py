@@ -8,11 +8,11 @@ from typing import Any
 
 from nicegui import ui
 
+from muster_console.operation.delivery import list_deliveries
 from muster_console.operation.export import (
     Control,
     control_delivery,
     deliver,
-    list_deliveries,
     list_exports,
 )
 from muster_console.operation.workspace import Workspace
