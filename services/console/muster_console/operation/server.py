@@ -52,7 +52,8 @@ class Server:
         found = urlsplit(url)
         if found.scheme not in ("http", "https") or not found.hostname:
             raise _wrong(
-                "MUSTER_SERVER is no address of a server", "Write https://host or http://host:port."
+                "--server or MUSTER_SERVER is no address of a server",
+                "Write https://host or http://host:port.",
             )
         self.url = url.rstrip("/").removesuffix(_PREFIX)
         self._token = token
@@ -144,7 +145,7 @@ class Server:
     def _silent(self) -> PartUnavailable:
         return PartUnavailable(
             f"The server {self.url} does not answer.",
-            hint="Look at the address in MUSTER_SERVER, and at `muster status` there.",
+            hint="Look at the address in --server or MUSTER_SERVER, and at `muster status` there.",
         )
 
 

@@ -19,7 +19,7 @@ _KINDS = (bool, int, float, str, datetime)
 _NUMBERS = range(-(2**63), 2**63)
 
 
-def sortable(record: type, **names: str) -> dict[str, tuple[str, type]]:
+def sortable(record: Any, **names: str) -> dict[str, tuple[str, type]]:
     """Return the columns a list of `record` can be sorted by, each with its field and what that holds.
 
     Args:
