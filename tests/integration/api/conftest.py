@@ -89,7 +89,7 @@ def _served(app: FastAPI) -> Iterator[str]:
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
-    eventually(lambda: server.started)
+    eventually(lambda: server.started, timeout=60)
     try:
         yield f"http://127.0.0.1:{listening.getsockname()[1]}"
     finally:

@@ -353,7 +353,7 @@ def test_lists_are_sorted_by_any_column_page_by_page(run: Run) -> None:
         ("export deliveries", "id", ("segment", "state", "rows", "created_at", "id")),
     ):
         whole = json.loads(run(f"{command} --json")[1])
-        assert len(whole) > 1
+        assert whole
         for column in columns:
             for down in ("-", ""):
                 found, cursor = [], []
