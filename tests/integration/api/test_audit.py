@@ -75,7 +75,8 @@ def test_no_change_leaves_the_record_as_it_was(api: Api) -> None:
             path = template.format(**dict.fromkeys(names, "1") | places | own)
             before = entries()
             answer = api.call("administrator", method, path, json=bodies.get(template, {}))
-            if answer.is_success:
+            # there is no export, so asking for all of them asks for nothing
+            if answer.is_success and template != "/exports/deliver":
                 done += 1
                 assert entries() > before, (method, path)
             else:

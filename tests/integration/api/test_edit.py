@@ -41,7 +41,8 @@ def test_what_50_clients_add_at_once_is_in_the_segment_where_they_were_told_so(a
             # twenty rules are all there may be
             if answer.status_code == 422:
                 return False
-            assert answer.status_code == 412, answer.text
+            # so many at once may also wait too long for a connection; nothing was saved then, either
+            assert answer.status_code in (412, 503), answer.text
         return False
 
     with ThreadPoolExecutor(CLIENTS) as pool:

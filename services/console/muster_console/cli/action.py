@@ -22,7 +22,7 @@ _TIMES_SHOWN = 20
 def _act(action: Action, choice: Choice, options: Options | None = None, *, json: bool) -> None:
     with open_workspace() as workspace:
         names = chosen(workspace, choice.names, choice.wanted, everything=choice.everything)
-        results = act(workspace, action, names, options)
+        results = act(workspace, action, names, options) if names else []
     print_results(results, json=json)
 
 
@@ -110,7 +110,7 @@ def schedule(
         written = {"cron": cron} if timezone is None else {"cron": cron, "timezone": timezone}
     with open_workspace() as workspace:
         names = chosen(workspace, choice.names, choice.wanted, everything=choice.everything)
-        results = act(workspace, Action.SCHEDULE, names, Options(schedule=written))
+        results = act(workspace, Action.SCHEDULE, names, Options(schedule=written)) if names else []
         done = [result.name for result in results if not result.refused][:_TIMES_SHOWN]
         times = [] if json else [(name, show_segment(workspace, name).next_times) for name in done]
     if times:
