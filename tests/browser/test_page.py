@@ -9,11 +9,13 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from nicegui import ui
 from playwright.sync_api import Browser, Page, expect
-from tests.browser.world import PASSWORD, Console, signed_in
+from tests.browser.world import HOSTILE, PASSWORD, Console, signed_in
+from tests.waiting import eventually
 
 from muster_console.api.policy import RouteWithoutPolicy
 from muster_console.operation.access import change_person, list_tokens
-from muster_console.operation.segment import list_segments
+from muster_console.operation.definition import read_definitions_text
+from muster_console.operation.segment import apply_definitions, list_segments
 from muster_console.web.page import ALL
 from muster_console.web.policy import PAGES, check_pages
 from muster_core.security.role import Permission
@@ -48,6 +50,13 @@ def settled(page: Page, path: str) -> None:
     expect(page.get_by_role("heading", level=1).or_(page.locator(".m-empty")).first).to_be_visible()
 
 
+def unbroken(page: Page) -> None:
+    """Fail where the page at hand could not be built, or a script of a name ran in it."""
+    expect(page.locator(".m-page")).not_to_contain_text("cannot be shown")
+    expect(page.locator(".m-page")).not_to_contain_text("Something broke")
+    assert page.evaluate("window.broken") is None, f"a script in a name ran on {page.url}"
+
+
 def serious(page: Page) -> list[str]:
     found = Axe().run(page).response["violations"]
     return [
@@ -65,7 +74,7 @@ def test_every_page_opens_and_is_accessible_for_an_administrator(
         wrong = {}
         for path in PAGES:
             settled(page, path_of(path))
-            expect(page.locator(".m-page")).not_to_contain_text("cannot be shown")
+            unbroken(page)
             wrong[path] = serious(page)
         assert not any(wrong.values()), {path: found for path, found in wrong.items() if found}
 
@@ -89,6 +98,89 @@ def test_every_page_is_accessible_in_both_themes_wide_and_narrow(
             found = serious(page)
             wrong[path] = found if wide <= width else [*found, f"it is {wide} px wide"]
         assert not any(wrong.values()), {path: found for path, found in wrong.items() if found}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("who", ["viewer", "contributor"])
+def test_every_page_a_role_may_open_stands_and_offers_nothing_else(
+    browser: Browser, console: Console, who: str
+) -> None:
+    with signed_in(browser, console, who) as page:
+        for path, declared in PAGES.items():
+            if declared.permission not in _ALLOWED[who]:
+                continue
+            settled(page, path_of(path))
+            unbroken(page)
+            links = page.locator(".m-page a[href^='/'], .m-nav a[href^='/']")
+            for target in {link.get_attribute("href") for link in links.all()}:
+                assert may_open(who, str(target)), f"{who} is led from {path} to {target}"
+        settled(page, "/catalog")
+        expect(page.get_by_role("button", name="Change it")).to_have_count(0)
+        settled(page, "/segments")
+        shown = 1 if who == "contributor" else 0
+        expect(page.get_by_role("button", name="New segment")).to_have_count(shown)
+        expect(page.get_by_role("button", name="Quick segment")).to_have_count(shown)
+
+
+def may_open(who: str, target: str) -> bool:
+    """Tell whether the page a link leads to lets this role in."""
+    path = target.partition("?")[0]
+    fitting = [
+        page
+        for page in PAGES.values()
+        if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", page.path), path)
+    ]
+    # a path that is fixed comes before one that names something
+    fitting.sort(key=lambda page: len(page.parameters))
+    return not fitting or fitting[0].permission in _ALLOWED[who]
+
+
+@pytest.mark.long
+def test_no_name_of_anything_runs_or_breaks_a_page(browser: Browser, console: Console) -> None:
+    with signed_in(browser, console, "administrator") as page:
+        for place in range(len(HOSTILE)):
+            for part in ("", "/edit", "/rules", "/members", "/versions", "/exports"):
+                settled(page, f"/segments/segment_{place:03}{part}")
+                unbroken(page)
+        for path in ("/exports/new?segment=segment_001", "/quick-segment?table=x&column=y"):
+            settled(page, path)
+            unbroken(page)
+
+
+@pytest.mark.long
+def test_a_draft_of_a_wrong_form_is_mended_as_text(browser: Browser, console: Console) -> None:
+    text = "{name: half_done, state: draft, rules: [{where: {kind: everyone, typo: 1}}]}"
+    found = read_definitions_text(text, console.workspace.settings.limits, drafts=True)
+    apply_definitions(console.workspace, found)
+    with signed_in(browser, console, "contributor") as page:
+        for part in ("", "/rules", "/versions"):
+            settled(page, f"/segments/half_done{part}")
+            unbroken(page)
+        settled(page, "/segments/half_done/edit")
+        expect(page.get_by_text("typo").first).to_be_visible()
+        field = page.get_by_label("YAML", exact=True)
+        field.fill(text.replace(", typo: 1", ""))
+        page.get_by_role("button", name="Save as draft").click()
+        expect(page.get_by_role("heading", name="Edit segment")).to_be_visible()
+        unbroken(page)
+
+
+@pytest.mark.long
+def test_a_clean_up_exemption_is_given_and_taken_back(browser: Browser, console: Console) -> None:
+    console.desk.apply("exempted")
+    with signed_in(browser, console, "administrator") as page:
+        for action, allowed in (("Never clean up", False), ("Clean up when unused", True)):
+            settled(page, "/segments")
+            page.get_by_label("Search by name").fill("exempted")
+            page.get_by_role("row").filter(has_text="exempted").get_by_role("checkbox").check()
+            page.locator("summary").filter(has_text="More").click()
+            page.get_by_text(action, exact=True).click()
+            eventually(lambda allowed=allowed: _cleaned(console, "exempted") is allowed, 60)
+
+
+def _cleaned(console: Console, name: str) -> bool:
+    (line,) = [line for line in list_segments(console.workspace) if line.name == name]
+    return line.auto_cleanup
 
 
 def test_every_page_lets_in_whom_its_permission_names(console: Console) -> None:

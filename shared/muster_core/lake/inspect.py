@@ -28,7 +28,7 @@ from muster_core.errors import (
 from muster_core.extract.address import resolve_address
 from muster_core.extract.description import describe
 from muster_core.extract.session import reading
-from muster_core.lake.address import is_remote
+from muster_core.lake.address import is_remote, scheme_of
 from muster_core.lake.coverage import KeyReport, ReferenceReport, Survey
 from muster_core.lake.fit import check_relationships, check_table, check_zone
 from muster_core.lake.history import check_histories, check_ways, written_histories
@@ -189,6 +189,20 @@ def _absolute(source: Source, base: Path) -> Source:
     if source.parquet is None:
         return source
     return Source(parquet=whole_address(source.parquet, base))
+
+
+def look_at_source(source: Source) -> Layout:
+    """Return what a source holds before anything names it: columns, rows, columns that cannot be used.
+
+    Raises:
+        InvalidInput: its path is relative, and there is no file it could start from.
+        SourceMissing, SourceUnreadable, SourceDenied, SourceUnavailable: there is nothing to be read.
+        TerminalError: its address cannot be read, or its connection is not known.
+    """
+    place = source.parquet
+    if place is not None and scheme_of(place) is None and not Path(place).is_absolute():
+        raise InvalidInput([Problem(message="the path is relative: write it from / on")])
+    return _look("the source", _absolute(source, Path("/")))[1]
 
 
 def _look(name: str, source: Source) -> tuple[list[SourceFile], Layout]:

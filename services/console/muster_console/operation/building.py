@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from muster_console.operation.definition import known_definitions, read_definitions_text
 from muster_console.operation.segment import AppliedSegment, apply_definitions
@@ -10,7 +11,7 @@ from muster_console.operation.workspace import Workspace, required_catalog
 from muster_core.catalog.document import Catalog
 from muster_core.errors import ChangedMeanwhile, InvalidInput, Problem, UnreadableSegment
 from muster_core.rules.check import Known
-from muster_core.rules.document import SegmentDocument
+from muster_core.rules.document import SegmentDocument, parse_segment
 from muster_core.rules.measure import MeasureDocument
 from muster_core.storage.database import transaction
 from muster_core.storage.measure import get_measure, list_measures
@@ -53,6 +54,47 @@ def open_building(workspace: Workspace, name: str | None = None) -> Building:
     if record.document is None:
         raise UnreadableSegment
     return Building(catalog=catalog, known=known, document=record.document, rev=record.rev)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrokenDraft:
+    """A draft whose form is wrong, as it was written, with everything that is wrong with it."""
+
+    data: dict[str, Any]
+    problems: list[Problem]
+    rev: int
+
+
+def open_broken_draft(workspace: Workspace, name: str) -> BrokenDraft:
+    """Return a draft that no builder can show, to be mended as text.
+
+    Raises:
+        NotFound: there is no such segment.
+        UnreadableSegment: it is no draft, so nobody wrote it like this: another release did.
+    """
+    with transaction(workspace.database) as connection:
+        record = get_segment(connection, name)
+    if record.state != "draft":
+        raise UnreadableSegment
+    problems: list[Problem] = []
+    try:
+        parse_segment(record.stored, limits=workspace.settings.limits)
+    except InvalidInput as exc:
+        problems = list(exc.problems)
+    return BrokenDraft(data=dict(record.stored), problems=problems, rev=record.rev)
+
+
+def save_draft_text(workspace: Workspace, text: str, name: str, *, rev: int) -> AppliedSegment:
+    """Save the text of the draft called `name`, though its form may be wrong; its warnings say what is.
+
+    Raises:
+        InvalidInput: it cannot be read at all, or is not that draft.
+        ChangedMeanwhile: it is not at the revision `rev` any more.
+    """
+    found = read_definitions_text(text, workspace.settings.limits, name="", drafts=True)
+    if not found.problems and found.segment_names != [name]:
+        raise InvalidInput([Problem(message=f"this is not the one segment {name}")])
+    return apply_definitions(workspace, found, expected={name: rev})[0]
 
 
 def open_measure_building(workspace: Workspace, name: str | None = None) -> MeasureBuilding:

@@ -16,7 +16,7 @@ from muster_console.operation.remote import over
 from muster_console.operation.workspace import RemoteWorkspace, Workspace, required_catalog
 from muster_core.catalog.document import Catalog, TableDocument
 from muster_core.catalog.text import read_catalog
-from muster_core.errors import InvalidInput, Problem
+from muster_core.errors import ChangedMeanwhile, InvalidInput, Problem
 from muster_core.lake.address import scheme_of
 from muster_core.lake.inspect import Inspection, Progress, resolve_catalog
 from muster_core.rules.check import check_measures
@@ -100,9 +100,20 @@ def apply_catalog_text(workspace: Workspace, text: str) -> Applied:
     return _apply(workspace, check_catalog_text(text))
 
 
-def _apply(workspace: Workspace, inspection: Inspection) -> Applied:
+def edit_catalog(workspace: Workspace, text: str, expected: int) -> Applied:
+    """Put a catalog in use that was made from the one with the id `expected`, 0 where there was none.
+
+    Raises:
+        InvalidInput: with every problem, or with what it would break.
+        ChangedMeanwhile: another catalog is in use by now.
+    """
+    return _apply(workspace, check_catalog_text(text), expected)
+
+
+def _apply(workspace: Workspace, inspection: Inspection, expected: int | None = None) -> Applied:
     with transaction(workspace.database) as connection:
         lock_saving(connection)
+        _keep_expected(connection, expected)
         _keep_definitions_valid(connection, inspection.catalog, workspace.settings.limits)
         found, changed = storage.apply_catalog(connection, inspection.catalog)
         if changed:
@@ -113,6 +124,15 @@ def _apply(workspace: Workspace, inspection: Inspection) -> Applied:
 def _applied_of(answer: Mapping[str, Any]) -> Applied:
     inspection: Inspection = TypeAdapter(Inspection).validate_python(answer)
     return Applied(id=answer["id"], changed=answer["changed"], inspection=inspection)
+
+
+def _keep_expected(connection: Connection, expected: int | None) -> None:
+    found = storage.current_catalog(connection)
+    if expected is not None and expected != (found[0] if found else 0):
+        raise ChangedMeanwhile(
+            "Somebody else changed the catalog meanwhile.",
+            hint="Nothing was saved and what you wrote stays here: copy it, and load the page again.",
+        )
 
 
 @over("GET", "/catalog")

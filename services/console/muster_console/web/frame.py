@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from nicegui import ui
 
 from muster_console.web.component.markup import button, icon, link, text
+from muster_console.web.notice import put_notice
 from muster_console.web.visit import Visit
 
 #: The entries of the navigation: section, path, name, icon.
@@ -54,6 +55,7 @@ def frame(visit: Visit, *, section: str, title: str) -> Iterator[None]:
                     entry.props["aria-current"] = "page"
     toggle.on("click", drawer.toggle)
     with ui.element("div").classes("m-page"):
+        put_notice(visit)
         yield
 
 

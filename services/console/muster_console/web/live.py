@@ -30,6 +30,7 @@ class Live(Generic[T]):
         *,
         seconds: float = 2.0,
     ) -> None:
+        visit.live = True
         self._visit = visit
         self._load = load
         self._show = show

@@ -53,6 +53,8 @@ class Visit:
     path: str
     query: Mapping[str, str] = field(default_factory=dict)
     cookies: Mapping[str, str] = field(default_factory=dict)
+    #: Whether a part of the page says by itself when it cannot be read.
+    live: bool = False
 
     def every(self, name: str) -> list[str]:
         """Return every value the address gives `name`."""

@@ -25,10 +25,12 @@ from muster_console.web.editor.state import Editor
 from muster_console.web.editor.tree import Tree
 from muster_console.web.frame import heading
 from muster_console.web.live import redraw
+from muster_console.web.page.catalog import no_catalog
+from muster_console.web.page.draft import mend_draft
 from muster_console.web.policy import page
 from muster_console.web.visit import Visit, tell
 from muster_console.web.words import problem_line
-from muster_core.errors import ChangedMeanwhile, InvalidInput
+from muster_core.errors import ChangedMeanwhile, Conflict, InvalidInput, UnreadableSegment
 from muster_core.security.role import Permission
 
 _SCHEDULES = {
@@ -42,14 +44,24 @@ _EMPTY: dict[str, Any] = {"name": "new_segment"}
 @page("/new-segment", permission=Permission.EDIT, title="New segment", section="segments")
 async def new_segment(visit: Visit) -> None:
     """Build the builder of a segment that does not exist yet."""
-    ground = await visit.load(open_building)
+    try:
+        ground = await visit.load(open_building)
+    except Conflict as exc:
+        with heading("New segment", back=("/segments", "Segments")):
+            pass
+        no_catalog(visit, exc)
+        return
     await _Builder(visit, ground, _EMPTY).build()
 
 
 @page("/segments/{name}/edit", permission=Permission.EDIT, title="Edit segment", section="segments")
 async def edit_segment(visit: Visit, name: str) -> None:
     """Build the builder of a segment there is."""
-    ground = await visit.load(lambda workspace: open_building(workspace, name))
+    try:
+        ground = await visit.load(lambda workspace: open_building(workspace, name))
+    except UnreadableSegment:
+        await mend_draft(visit, name)
+        return
     assert ground.document is not None
     await _Builder(visit, ground, plain_of(ground.document)).build()
 

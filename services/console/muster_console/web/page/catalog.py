@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 from nicegui import ui
 from nicegui.element import Element
@@ -12,7 +13,7 @@ from muster_console.operation.portrait import Portrait, TablePortrait, portray_c
 from muster_console.operation.statistic import TableSummary, table_statistics
 from muster_console.operation.workspace import Workspace
 from muster_console.web.builder.word import type_words
-from muster_console.web.component.markup import card, empty, facts, note, stack, text
+from muster_console.web.component.markup import button, card, empty, facts, note, stack, text
 from muster_console.web.component.relation import relation_picture
 from muster_console.web.component.spread import spread
 from muster_console.web.component.table import Action, Column, DataTable, Figure, row_actions
@@ -54,11 +55,12 @@ async def catalog(visit: Visit) -> None:
     with heading(
         "Catalog", lead="What the data is: one profile of customers and the tables around it."
     ):
-        pass
+        if visit.allows(Permission.ADMINISTER):
+            button("Change it", lambda: ui.navigate.to("/edit-catalog"), icon_name="edit")
     try:
         found = await visit.load(portray_catalog)
     except Conflict as exc:
-        empty("No catalog yet", f"{exc.message} {exc.hint or ''}", icon_name="schema")
+        no_catalog(visit, exc)
         return
     _facts(found)
     with card("Tables"):
@@ -80,6 +82,24 @@ async def catalog(visit: Visit) -> None:
                     text(f" {relationship.from_} → {relationship.to} ({kind})")
         if not found.catalog.relationships:
             text("There is only the profile.", tag="p").classes("m-muted")
+
+
+def no_catalog(visit: Visit, exc: Conflict) -> None:
+    """Say that nothing is known of the data yet, and lead administrators to where that is told."""
+    may = visit.allows(Permission.ADMINISTER)
+    words = "Say where the data is: one table of customers, and what belongs to them."
+    with empty(
+        "No catalog yet",
+        words if may else f"{exc.message} An administrator names the data first.",
+        icon_name="schema",
+    ):
+        if may:
+            button(
+                "Add your data",
+                lambda: ui.navigate.to("/edit-catalog"),
+                icon_name="add",
+                kind="main",
+            )
 
 
 def _facts(found: Portrait) -> None:
@@ -154,7 +174,7 @@ async def table(visit: Visit, table: str) -> None:
 
             def show(_: str, name: str) -> None:
                 if name in columns:
-                    redraw(place, lambda: _column(columns[name]))
+                    redraw(place, lambda: _column(visit, table, columns[name]))
 
             DataTable(
                 _COLUMNS,
@@ -174,16 +194,23 @@ async def table(visit: Visit, table: str) -> None:
                 text("Choose a column to see what it holds.", tag="p").classes("m-muted")
     if columns:
         first = next((c for c in columns.values() if c.top), next(iter(columns.values())))
-        redraw(place, lambda: _column(first))
+        redraw(place, lambda: _column(visit, table, first))
 
 
 def _summaries(workspace: Workspace, table: str) -> list[TableSummary]:
     return table_statistics(workspace, table)
 
 
-def _column(column: ColumnSummary) -> None:
+def _column(visit: Visit, table: str, column: ColumnSummary) -> None:
     text(column.column, tag="h3").classes("m-rule-name")
     spread(column)
+    if visit.allows(Permission.EDIT):
+        place = urlencode({"table": table, "column": column.column})
+        button(
+            "Quick segment of it",
+            lambda: ui.navigate.to(f"/quick-segment?{place}"),
+            icon_name="bolt",
+        )
 
 
 def _column_row(

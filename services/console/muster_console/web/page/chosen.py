@@ -33,7 +33,10 @@ _EDITS = (
     Action(name="delete", label="Delete", icon="delete", bad=True, more=True),
 )
 _DOWNLOAD = Action(name="download", label="Download CSV", icon="download")
-_CLEANUP = Action(name="exempt", label="Never clean up", icon="shield", more=True)
+_CLEANUP = (
+    Action(name="exempt", label="Never clean up", icon="shield", more=True),
+    Action(name="clean", label="Clean up when unused", icon="cleaning_services", more=True),
+)
 #: Actions that need to know nothing more.
 _AT_ONCE = frozenset({Deed.REFRESH, Deed.ACTIVATE, Deed.DEACTIVATE, Deed.STATIC, Deed.DYNAMIC})
 Done = Callable[[], Awaitable[None]]
@@ -43,7 +46,7 @@ def offered(visit: Visit) -> list[Action]:
     """Return what this person may do with chosen segments."""
     found = list(_EDITS) if visit.allows(Permission.EDIT) else []
     if visit.allows(Permission.ADMINISTER):
-        found.insert(-1, _CLEANUP)
+        found[-1:-1] = _CLEANUP
     if visit.allows(Permission.MEMBERS):
         found.insert(min(1, len(found)), _DOWNLOAD)
     return found
@@ -62,8 +65,8 @@ async def act_on_rows(visit: Visit, name: str, keys: list[str], done: Done) -> N
         _schedule(visit, keys, done)
     elif name == "delete":
         await _delete(visit, keys, done)
-    elif name == "exempt":
-        exempt = Options(auto_cleanup=False)
+    elif name in ("exempt", "clean"):
+        exempt = Options(auto_cleanup=name == "clean")
         await act_on(visit, Deed.CLEANUP, keys, exempt, permission=Permission.ADMINISTER)
         await done()
     elif name == "export":

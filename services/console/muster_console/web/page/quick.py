@@ -19,10 +19,11 @@ from muster_console.web.component.spread import spread
 from muster_console.web.editor.field import choose, write
 from muster_console.web.frame import heading
 from muster_console.web.live import redraw
+from muster_console.web.page.catalog import no_catalog
 from muster_console.web.policy import page
 from muster_console.web.visit import Visit
 from muster_core.catalog.type import parse_type
-from muster_core.errors import MusterError
+from muster_core.errors import Conflict, MusterError
 from muster_core.security.role import Permission
 
 _ALONE = ("is_set", "is_not_set", "is_true", "is_false")
@@ -35,16 +36,23 @@ async def quick(visit: Visit) -> None:
     lead = "Pick a table, a column and a value; see at once how many customers that are."
     with heading("Quick segment", lead=lead, back=("/segments", "Segments")):
         pass
-    found = await visit.load(portray_catalog)
-    _Quick(visit, found).build()
+    try:
+        found = await visit.load(portray_catalog)
+    except Conflict as exc:
+        no_catalog(visit, exc)
+        return
+    picked = _Quick(visit, found, visit.query.get("table", ""))
+    picked.build()
+    await picked.begin(visit.query.get("column", ""))
 
 
 class _Quick:
     """What has been picked so far."""
 
-    def __init__(self, visit: Visit, found: Portrait) -> None:
+    def __init__(self, visit: Visit, found: Portrait, table: str) -> None:
         self._visit, self._found = visit, found
-        self._table = found.catalog.profile.name
+        known = found.catalog.table(table) or found.catalog.profile
+        self._table = known.name
         self._column = ""
         self._compare = ""
         self._values: list[Any] = []
@@ -71,6 +79,13 @@ class _Quick:
         self._draw_columns()
         self._draw_spread()
         self._draw_size(None)
+
+    async def begin(self, column: str) -> None:
+        """Take the column the page was called with, where there is one."""
+        known = self._found.catalog.table(self._table)
+        if known is not None and column in known.columns:
+            await self._took_column(column)
+            self._draw_columns()
 
     def _took_table(self, name: str | None) -> None:
         self._table, self._column, self._choices, self._values = name or "", "", None, []

@@ -9,12 +9,13 @@ from muster_console.operation.count import NodeCount, SegmentCounts, count_nodes
 from muster_console.operation.segment import SegmentView
 from muster_console.web.builder.spelling import plain_of, yaml_of
 from muster_console.web.builder.word import COMBINES
-from muster_console.web.component.markup import card, row, stack, text
+from muster_console.web.component.markup import card, note, row, stack, text
 from muster_console.web.component.table import Figure
 from muster_console.web.page.segment import segment_frame
 from muster_console.web.policy import page
 from muster_console.web.visit import Visit
-from muster_core.errors import Conflict
+from muster_console.web.words import problem_line
+from muster_core.errors import Conflict, InvalidInput
 from muster_core.rules.document import parse_segment
 from muster_core.rules.sentence import sentence
 from muster_core.security.role import Permission
@@ -30,7 +31,14 @@ _GROUPS = {
 async def segment_rules(visit: Visit, name: str) -> None:
     """Build the page."""
     found = await segment_frame(visit, name)
-    document = parse_segment(found.document)
+    try:
+        document = parse_segment(found.document)
+    except InvalidInput as exc:
+        # a draft may have any form
+        note("This draft is no segment yet; edit it to mend it.")
+        for problem in exc.problems[:20]:
+            note(f"{problem.pointer or ''} {problem_line(problem)}".strip(), bad=True)
+        return
     with card("In words"):
         text(sentence(document), tag="p").classes("m-sentence")
     counts: SegmentCounts | None = None
