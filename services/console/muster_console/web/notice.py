@@ -44,7 +44,7 @@ _WATCH = HealthWatch()
 
 def put_notice(visit: Visit) -> None:
     """Put the place where it is said; empty while everything works."""
-    place = Element("div").classes("m-stack")
+    place = Element("div").classes("m-stack m-notice")
     place.props["role"] = "status"
     shown: list[tuple[str, ...]] = [()]
 
