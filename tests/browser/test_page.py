@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 
 import httpx
 import pytest
@@ -175,12 +176,13 @@ def test_a_clean_up_exemption_is_given_and_taken_back(browser: Browser, console:
             page.get_by_role("row").filter(has_text="exempted").get_by_role("checkbox").check()
             page.locator("summary").filter(has_text="More").click()
             page.get_by_text(action, exact=True).click()
-            eventually(lambda allowed=allowed: _cleaned(console, "exempted") is allowed, 60)
+            eventually(partial(_cleaned, console, "exempted", allowed), 60)
 
 
-def _cleaned(console: Console, name: str) -> bool:
+def _cleaned(console: Console, name: str, allowed: bool) -> bool:
+    """Whether clean-up may deactivate the segment, as `allowed` says."""
     (line,) = [line for line in list_segments(console.workspace) if line.name == name]
-    return line.auto_cleanup
+    return line.auto_cleanup is allowed
 
 
 def test_every_page_lets_in_whom_its_permission_names(console: Console) -> None:

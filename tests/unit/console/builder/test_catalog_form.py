@@ -84,7 +84,7 @@ def test_marking_columns_keeps_what_else_is_said_of_them() -> None:
 
 def test_only_what_a_form_can_show_is_taken_from_text(tmp_path: Path) -> None:
     assert is_catalog(_catalog(tmp_path))
-    for wrong in (
+    broken: tuple[Any, ...] = (
         None,
         {"profile": []},
         {"profile": {"source": "x"}},
@@ -92,5 +92,6 @@ def test_only_what_a_form_can_show_is_taken_from_text(tmp_path: Path) -> None:
         {"profile": {"source": {}}, "relationships": [1]},
         {"profile": {"source": {}, "columns": {"a": 1}}},
         {"profile": {"source": {}}, "tables": []},
-    ):
+    )
+    for wrong in broken:
         assert not is_catalog(wrong)
