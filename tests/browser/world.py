@@ -175,7 +175,8 @@ def _segment(place: int) -> dict[str, Any]:
         "name": f"segment_{place:03}",
         "display_name": word,
         "description": word,
-        "tags": [word[:100], "vip"] if place % 3 else [],
+        # what cannot be seen is refused in a tag
+        "tags": [word[:100], "vip"] if place % 3 and word.isprintable() else [],
         "type": "static" if place % 7 == 3 else "dynamic",
         "state": ("active", "active", "active", "inactive", "draft")[place % 5],
         "rules": [{"where": {"kind": "everyone"}, "name": word}],

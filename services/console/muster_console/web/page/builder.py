@@ -39,6 +39,8 @@ _SCHEDULES = {
     "off": "never by itself",
 }
 _EMPTY: dict[str, Any] = {"name": "new_segment"}
+#: A browser on a busy machine answers late; one that does not within this time is gone.
+_BROWSER_SECONDS = 60.0
 
 
 @page("/new-segment", permission=Permission.EDIT, title="New segment", section="segments")
@@ -283,7 +285,8 @@ class _Builder:
             return
         if not outcome.ok or outcome.value is None:
             return
-        await ui.run_javascript(f"localStorage.removeItem({json.dumps(self._memory)})")
+        forget = f"localStorage.removeItem({json.dumps(self._memory)})"
+        await ui.run_javascript(forget, timeout=_BROWSER_SECONDS)
         name = document["name"]
         for warning in outcome.value.warnings[:3]:
             tell(f"Mind: {problem_line(warning)}")
@@ -340,7 +343,8 @@ class _Builder:
 
     async def _recall(self) -> None:
         await ui.context.client.connected()
-        kept = await ui.run_javascript(f"return localStorage.getItem({json.dumps(self._memory)})")
+        recall = f"return localStorage.getItem({json.dumps(self._memory)})"
+        kept = await ui.run_javascript(recall, timeout=_BROWSER_SECONDS)
         if not isinstance(kept, str):
             return
         try:
