@@ -100,7 +100,7 @@ def apply_catalog_text(workspace: Workspace, text: str) -> Applied:
     return _apply(workspace, check_catalog_text(text))
 
 
-def edit_catalog(workspace: Workspace, text: str, expected: int) -> Applied:
+def replace_catalog(workspace: Workspace, text: str, expected: int) -> Applied:
     """Put a catalog in use that was made from the one with the id `expected`, 0 where there was none.
 
     Raises:

@@ -11,7 +11,7 @@ import yaml
 from nicegui import ui
 from nicegui.element import Element
 
-from muster_console.operation.catalog import edit_catalog, check_catalog_text
+from muster_console.operation.catalog import check_catalog_text, replace_catalog
 from muster_console.operation.sourcing import CatalogDraft, find_source, open_catalog
 from muster_console.web.builder.catalog import (
     Columns,
@@ -339,7 +339,7 @@ class _Editor:
         written = str(self._text.value)
         outcome = await self._visit.do(
             Permission.ADMINISTER,
-            lambda w: edit_catalog(w, written, self._id),
+            lambda w: replace_catalog(w, written, self._id),
             said="The catalog is in use.",
         )
         if outcome.trouble is not None:
