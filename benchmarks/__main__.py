@@ -54,7 +54,7 @@ def main() -> int:
             part.add_argument("--segments", type=int, nargs="+", default=[12, 120, 1_200])
     delivering = parts.add_parser("export")
     delivering.add_argument("--members", type=int, default=1_000_000)
-    delivering.add_argument("--hang-members", type=int, default=200_000)
+    delivering.add_argument("--hang-members", type=int, default=exporting.HANG_MEMBERS)
     delivering.add_argument("--rounds", type=int, default=3, help="pairs, in turn")
     delivering.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
     part = parts.add_parser("listing")

@@ -52,6 +52,8 @@ TARGET_BYTES = 400 * 10**6
 TARGET_SHARE = 0.95
 _COLUMNS = ["email", "age", "seen"]
 _OTHERS = 4
+#: Members of a delivery beside the sink that hangs: so many that writing takes the time, not claiming.
+HANG_MEMBERS = 200_000
 #: The longest a benchmark waits for its deliveries, in seconds.
 _PATIENCE = 3 * 3600.0
 
@@ -235,13 +237,12 @@ def _four(place: Place, names: list[str], members: int, *, hangs: bool) -> float
         exports.append(f"f{run}-{number}")
         where = {"kind": "folder", "path": str(target)}
         _export(place, exports[-1], names, where, format="csv")
-    began = time.perf_counter()
     with _exporter(place):
         for name in exports:
             _wait(place, name, len(names))
-        seconds = time.perf_counter() - began
-        if hangs and not _states(place, f"h{run}") & {"running", "pending"}:
+        if hangs and not _hung(place, f"h{run}"):
             raise RuntimeError("the sink did not hang")
+    seconds = _span(place, exports)
     with transaction(place.database) as connection:
         # what the killed exporter still held is nobody's any more
         connection.execute(
@@ -351,8 +352,24 @@ def _wait(place: Place, export: str, deliveries: int) -> None:
     raise RuntimeError(f"the deliveries of {export} do not end")
 
 
-def _states(place: Place, export: str) -> set[str]:
-    return set(_all_states(place, export))
+def _hung(place: Place, name: str) -> bool:
+    """Whether deliveries of an export were begun and none of them arrived."""
+    query = sa.text(
+        "SELECT coalesce(bool_or(d.started_at IS NOT NULL), false) AND NOT bool_or(d.state = 'delivered')"
+        "  FROM delivery d JOIN export e ON e.id = d.export_id WHERE e.name = :name"
+    )
+    with transaction(place.database) as connection:
+        return bool(connection.scalar(query, {"name": name}))
+
+
+def _span(place: Place, exports: list[str]) -> float:
+    """Return the seconds from the first begin to the last end, without the exporter's own start."""
+    query = sa.text(
+        "SELECT max(d.finished_at) - min(d.started_at)"
+        "  FROM delivery d JOIN export e ON e.id = d.export_id WHERE e.name = ANY(:names)"
+    )
+    with transaction(place.database) as connection:
+        return float(connection.execute(query, {"names": exports}).scalar_one().total_seconds())
 
 
 def _all_states(place: Place, name: str) -> list[str]:
