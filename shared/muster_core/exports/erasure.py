@@ -63,6 +63,8 @@ class Receipt:
     #: Rows that a destination had refused and that were kept aside.
     refused_rows: int
     parts: tuple[ErasurePart, ...]
+    #: Segments whose documents name the key still, now; nobody but their owners changes those.
+    listed_in: tuple[str, ...] = ()
 
     @property
     def state(self) -> str:

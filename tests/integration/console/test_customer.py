@@ -16,9 +16,11 @@ from muster_console.operation import erasure as operation
 from muster_console.operation.member import look_at_members
 from muster_console.operation.workspace import open_workspace, required_catalog
 from muster_core.errors import InvalidInput
+from muster_core.rules.document import parse_segment
 from muster_core.settings import Settings
 from muster_core.storage.audit import list_entries
 from muster_core.storage.database import transaction
+from muster_core.storage.segment import apply_segments
 
 pytestmark = pytest.mark.integration
 
@@ -91,6 +93,32 @@ def test_the_commands_of_the_guide_erase_a_customer_and_show_the_receipt(
     assert gone not in {row["id"] for row in page.members}
     assert len(page.members) == world.members("vip", 1, ["id"]).num_rows - 1
     assert [e.object for e in entries] == ["erasure 1"]
+
+
+def test_the_receipt_names_the_segments_that_list_the_key_until_it_is_taken_out(world, capsys):
+    gone, stays = (str(key) for key in world.members("vip", 1, ["id"]).column("id")[7:9])
+    compared = {"kind": "attribute", "column": "id", "compare": "in", "value": [gone, stays]}
+    documents: list[dict[str, object]] = [
+        {"name": "by_hand", "manual": {"add": [stays], "remove": [gone]}},
+        {"name": "by_rule", "rules": [{"where": compared}]},
+        {"name": "neither", "manual": {"add": [stays]}},
+    ]
+    _save(world, documents)
+    found = run(capsys, "customer", "erase", gone)
+    assert isinstance(found, dict)
+    assert found["listed_in"] == ["by_hand", "by_rule"]
+    app(["customer", "receipt", "1"], standalone_mode=False)
+    table = capsys.readouterr().out
+    assert "by_hand, by_rule" in table
+    assert gone not in f"{found} {table}"
+
+    _save(world, [documents[0] | {"manual": {"add": [stays]}}])
+    assert [r["listed_in"] for r in run(capsys, "customer", "receipts")] == [["by_rule"]]  # type: ignore[attr-defined]
+
+
+def _save(world: World, documents: list[dict[str, object]]) -> None:
+    with transaction(world.database) as connection:
+        apply_segments(connection, [parse_segment(document) for document in documents])
 
 
 def test_a_key_that_is_none_is_refused_without_a_word_of_it(world):

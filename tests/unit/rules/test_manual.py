@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from muster_core.catalog.type import parse_type
+from muster_core.rules.listed import listed_keys
 from muster_core.rules.manual import manual_key
 
 
@@ -51,3 +52,22 @@ def test_what_no_customer_can_have_as_key_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         manual_key(written, parse_type(kind))
+
+
+def test_the_keys_that_a_document_names_are_found_in_its_lists_and_beside_the_keys_column():
+    compared = {
+        "kind": "attribute",
+        "column": "id",
+        "compare": "in",
+        "value": [7, "008", True, 1.5],
+    }
+    other = {"kind": "attribute", "column": "age", "compare": "eq", "value": 40}
+    inner = {"kind": "attribute", "column": "id", "compare": "eq", "value": "9"}
+    rows = {"kind": "rows", "table": "orders", "where": inner, "value": 41}
+    document = {
+        "name": "vip",
+        "manual": {"add": [1, "02"], "remove": [3, "no number"]},
+        "rules": [{"where": {"kind": "all", "of": [compared, other, {"kind": "not", "of": rows}]}}],
+    }
+    assert listed_keys(document, "id", parse_type("integer")) == {*"123789"}
+    assert listed_keys({"name": "vip"}, "id", parse_type("integer")) == set()

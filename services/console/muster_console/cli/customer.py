@@ -70,6 +70,8 @@ def _print(receipt: Receipt, *, json: bool) -> None:
         ("by", receipt.requested_by),
         ("refused rows removed", receipt.refused_rows),
     ]
+    if receipt.listed_in:
+        facts.append(("take the key out of", ", ".join(receipt.listed_in)))
     print_facts(f"erasure {receipt.id}", facts)
     columns = ("export", "to", "how", "held", "state", "sent", "acknowledged", "rows", "where")
     rows = [

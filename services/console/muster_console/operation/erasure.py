@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from datetime import timedelta
 from typing import Any
 
 import pyarrow as pa
+from sqlalchemy import Connection
 
 from muster_console.operation.remote import over
 from muster_console.operation.workspace import Workspace, required_catalog
@@ -18,10 +20,12 @@ from muster_core.lake.conversion import arrow_type
 from muster_core.lake.key import key_text
 from muster_core.queue.app import Hint
 from muster_core.queue.hint import send_hint
-from muster_core.security.erasure import ErasedCustomer, open_erased
+from muster_core.rules.listed import listed_keys
+from muster_core.security.erasure import ErasedCustomer, keyed_digest, open_erased
 from muster_core.storage import audit, erasure
 from muster_core.storage.database import transaction
 from muster_core.storage.holder import erase
+from muster_core.storage.segment import list_segments
 
 
 @over("POST", "/erasures", at="receipt")
@@ -46,6 +50,7 @@ def erase_customer(workspace: Workspace, key: str) -> Receipt:
         )
         audit.record(connection, workspace.actor, "customer.erased", f"erasure {found}")
         receipt = erasure.get_receipt(connection, found)
+        [receipt] = _with_listing(workspace, connection, [receipt])
     send_hint(workspace.settings, Hint.DELIVER)
     return receipt
 
@@ -56,16 +61,23 @@ def get_receipt(workspace: Workspace, number: int) -> Receipt:
 
     Raises:
         NotFound: there is none of that number.
+        SecretUnreadable: the keys that it is sealed with are not at hand.
     """
     with transaction(workspace.database) as connection:
-        return erasure.get_receipt(connection, number)
+        receipt = erasure.get_receipt(connection, number)
+        return _with_listing(workspace, connection, [receipt])[0]
 
 
 @over("GET", "/erasures", at="items")
 def list_receipts(workspace: Workspace, *, limit: int = 50) -> list[Receipt]:
-    """Return what came of erasures, the newest first."""
+    """Return what came of erasures, the newest first.
+
+    Raises:
+        SecretUnreadable: the keys that they are sealed with are not at hand.
+    """
     with transaction(workspace.database) as connection:
-        return erasure.list_receipts(connection, limit=limit)
+        receipts = erasure.list_receipts(connection, limit=limit)
+        return _with_listing(workspace, connection, receipts)
 
 
 def erased_customers(workspace: Workspace) -> list[ErasedCustomer]:
@@ -77,6 +89,32 @@ def erased_customers(workspace: Workspace) -> list[ErasedCustomer]:
     with transaction(workspace.database) as connection:
         sealed = erasure.sealed_erasures(connection)
     return open_erased(sealed, workspace.settings.keys)
+
+
+def _with_listing(
+    workspace: Workspace, connection: Connection, receipts: Sequence[Receipt]
+) -> list[Receipt]:
+    """Add which segments name the customers of these receipts, as their documents stand now."""
+    wanted = {receipt.id for receipt in receipts}
+    erased = [
+        customer
+        for customer in open_erased(erasure.sealed_erasures(connection), workspace.settings.keys)
+        if customer.id in wanted
+    ]
+    if not erased:
+        return list(receipts)
+    catalog = required_catalog(connection)
+    kind = parse_type(catalog.profile.columns[catalog.key])
+    # one secret for all of them: there is one row of it
+    pepper = erased[0].pepper
+    listing: dict[int, list[str]] = {number: [] for number in wanted}
+    for segment in list_segments(connection):
+        written = listed_keys(segment.stored, catalog.key, kind)
+        digests = {keyed_digest(pepper, key) for key in written}
+        for customer in erased:
+            if customer.digest in digests:
+                listing[customer.id].append(segment.name)
+    return [replace(receipt, listed_in=tuple(listing[receipt.id])) for receipt in receipts]
 
 
 def receipt_json(receipt: Receipt) -> dict[str, Any]:
