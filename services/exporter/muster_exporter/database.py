@@ -100,7 +100,7 @@ class Database:
         said = f"{where} answers {state or type(exc).__name__}"
         if isinstance(exc, psycopg.errors.DiskFull):
             return NoSpace(f"{where} has no space left.", hint="Free space; it is tried again.")
-        if state is not None and state[:2] in ("28", "3D"):
+        if state is not None and state[:2] == "28":
             return TargetRefused(
                 f"{where} refuses the user or the password.",
                 hint="Look at its rights, and use `muster connection rotate`.",
@@ -112,13 +112,37 @@ class Database:
             )
         if state is not None and state[:2] in ("22", "23", "42", "0A") and state != "23505":
             return TargetRefused(f"{said}.", hint="Look at the table it is sent to.")
-        # a refused password has no state while the connection is made
-        if state is None and "password authentication failed" in str(exc):
+        if state is None and not hasattr(self, "connection"):
+            return self._unconnected(str(exc))
+        return TargetUnavailable(f"{said}.", hint="It is tried again.")
+
+    def _unconnected(self, text: str) -> MusterError:
+        """Return why there is no connection: such errors have no state, so their text tells them apart."""
+        target = self.target
+        where = f"The database {target.database} on {target.host}"
+        if "authentication failed" in text or ("role " in text and "does not exist" in text):
             return TargetRefused(
                 f"{where} refuses the user or the password.",
                 hint="Look at its rights, and use `muster connection rotate`.",
             )
-        return TargetUnavailable(f"{said}.", hint="It is tried again.")
+        if "database " in text and "does not exist" in text:
+            return TargetRefused(
+                f"There is no database {target.database} on {target.host}.",
+                hint="Look at `database` of the connection.",
+            )
+        if "SSL" in text and "not support" in text:
+            return TargetRefused(
+                f"{where} offers no TLS.",
+                hint="Let it offer TLS, or set `sslmode: disable` in the connection.",
+            )
+        if "pg_hba" in text:
+            return TargetRefused(
+                f"{where} lets nobody in from here.", hint="Look at the server's pg_hba.conf."
+            )
+        return TargetUnavailable(
+            f"Nothing answers at {target.host} port {target.port}, or it lets nobody in now.",
+            hint="It is tried again.",
+        )
 
 
 class _Copied:

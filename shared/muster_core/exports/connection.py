@@ -26,6 +26,7 @@ from pydantic.fields import FieldInfo
 from muster_core.catalog.document import Frozen
 from muster_core.errors import InvalidInput, Problem
 from muster_core.exports.document import FolderConnection, path_fault
+from muster_core.exports.shape import invalid
 from muster_core.security.address import host_fault, url_fault
 
 _PREFIX_PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._=-]{0,63}", re.ASCII)
@@ -278,7 +279,7 @@ def parse_target(data: object, *, file: str | None = None) -> Target:
     try:
         return _TARGETS.validate_python(data)
     except ValidationError as error:
-        raise _invalid(error, "connection document", file) from None
+        raise invalid(error, file=file) from None
 
 
 def parse_secret(kind: str, data: object) -> Secret:
@@ -290,7 +291,7 @@ def parse_secret(kind: str, data: object) -> Secret:
     try:
         secret: Secret = _SECRETS[kind].model_validate(data)
     except ValidationError as error:
-        raise _invalid(error, "credentials", None) from None
+        raise invalid(error, file="the credentials") from None
     given = [name for name, value in secret if value is not None]
     if kind in ("azure", "sftp") and not given:
         names = " or ".join(type(secret).model_fields)
@@ -311,15 +312,3 @@ def target_json(target: Target) -> dict[str, Any]:
 def folder_of(connection: FolderConnection) -> FolderTarget:
     """Return the target of an export that names its folder itself."""
     return FolderTarget(name="folder", kind="folder", path=connection.path)
-
-
-def _invalid(error: ValidationError, what: str, file: str | None) -> InvalidInput:
-    problems = [
-        Problem(
-            message=str(fault["msg"]).removeprefix("Value error, "),
-            pointer="".join(f"/{part}" for part in fault["loc"]),
-            file=file,
-        )
-        for fault in error.errors(include_url=False, include_input=False, include_context=False)
-    ]
-    return InvalidInput(problems, f"The {what} has {error.error_count()} problem(s)")

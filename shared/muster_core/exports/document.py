@@ -22,7 +22,7 @@ from pydantic import (
 )
 
 from muster_core.catalog.document import Frozen
-from muster_core.errors import InvalidInput, Problem
+from muster_core.exports.shape import invalid
 from muster_core.exports.transform import Hash, Normal
 from muster_core.schedules.cron import next_times, parse_cron
 from muster_core.schedules.zone import read_zone
@@ -308,20 +308,4 @@ def parse_export(data: object, *, file: str | None = None) -> ExportDocument:
     try:
         return ExportDocument.model_validate(data)
     except ValidationError as error:
-        raise InvalidInput(
-            [
-                Problem(
-                    message=str(fault["msg"]).removeprefix("Value error, "),
-                    pointer="".join(
-                        f"/{_escape(part)}" for part in fault["loc"] if part not in _CHOICES
-                    ),
-                    file=file,
-                )
-                for fault in error.errors(include_url=False, include_input=False)
-            ],
-            f"The export document has {error.error_count()} problem(s)",
-        ) from error
-
-
-def _escape(part: int | str) -> str:
-    return str(part).replace("~", "~0").replace("/", "~1")
+        raise invalid(error, file=file, leave_out=_CHOICES) from error

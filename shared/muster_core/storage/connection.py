@@ -263,7 +263,8 @@ def answer_test(connection: Connection, connection_id: int, error: MusterError |
         .values(
             tested_at=NOW,
             test_error_class=None if error is None else error.code,
-            test_error=None if error is None else str(error),
+            # a delivery is tried again by itself, a test is not
+            test_error=None if error is None else str(error).removesuffix(" It is tried again."),
         )
     )
 

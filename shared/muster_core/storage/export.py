@@ -73,7 +73,7 @@ def apply_export(connection: Connection, document: ExportDocument) -> Change:
     """
     segments = _segment_ids(connection, document.segments)
     if problems := find_problems(connection, document):
-        raise InvalidInput(problems, f"The export `{document.name}` has {len(problems)} problem(s)")
+        raise InvalidInput(problems)
     target = _named_connection(connection, document)
     stored = connection.execute(
         sa.select(export.c.id, export.c.document, export.c.active, export.c.connection_id)

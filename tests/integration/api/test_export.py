@@ -68,6 +68,11 @@ def test_segments_that_many_add_at_once_are_all_in_it(api: Api) -> None:
     assert set(document["segments"]) == {"vip", *(f"s{n}" for n in range(50))}
     found = api.call("viewer", "GET", "/segments/s7/exports").json()
     assert found == [{"export": "crm", "contains": True}]
+    # what is in it already keeps its place
+    again = api.call("contributor", "PUT", "/exports/crm/segments/vip")
+    assert again.json()["change"] == "unchanged"
+    unknown = api.call("contributor", "DELETE", "/exports/crm/segments/nobody")
+    assert unknown.status_code == 404
 
 
 def test_a_delivery_is_asked_for_held_released_and_cancelled(api: Api) -> None:

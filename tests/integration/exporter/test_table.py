@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
@@ -219,6 +221,36 @@ def test_a_wrong_password_is_refused_and_quoted_nowhere(world, rows, database_ur
         try_it()
     assert caught.value.code == "target_refused"
     assert "canary" not in f"{caught.value!r} {caught.value}"
+
+
+def test_a_test_says_what_does_not_answer_and_promises_no_other_try(world, database_url):
+    written = document(database_url, "postgresql", database="nowhere")
+    password = {"password": str(sa.make_url(database_url).password)}
+    with closed_port() as port:
+        for changed, code, said in (
+            (written, "target_refused", "There is no database nowhere on "),
+            (
+                written | {"port": port},
+                "target_unavailable",
+                f"Nothing answers at 127.0.0.1 port {port}",
+            ),
+        ):
+            connect(world, changed, password)
+            with transaction(world.database) as connection:
+                ask_test(connection, "there")
+            exporter(world).work()
+            found = connection_of(world, "there")
+            assert found.test_error_class == code
+            assert str(found.test_error).startswith(said)
+            assert "tried again" not in str(found.test_error)
+
+
+@contextmanager
+def closed_port() -> Iterator[int]:
+    """Keep a port that nobody else gets, and that nobody listens on."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield int(taken.getsockname()[1])
 
 
 def test_what_a_table_takes_without_effect_is_refused(world, rows):

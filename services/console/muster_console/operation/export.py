@@ -243,8 +243,12 @@ def _change_segments(workspace: Workspace, name: str, segment: str, *, add: bool
         # two that add at once would each write the list they read
         lock_saving(connection)
         stored = export.get_export(connection, name)
-        others = [known for known in stored.document.segments if known != segment]
-        segments = [*others, segment] if add else others
+        segments = list(stored.document.segments)
+        if segment not in segments:
+            require_segments(connection, [segment])
+            segments += [segment] if add else []
+        elif not add:
+            segments.remove(segment)
         if not segments:
             raise Conflict(
                 f"`{segment}` is the only segment of the export `{name}`.",

@@ -1,0 +1,51 @@
+"""What pydantic finds wrong with an export, a connection or credentials, in the words of this project."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from pydantic import ValidationError
+
+from muster_core.errors import InvalidInput, Problem
+
+
+def invalid(
+    error: ValidationError, *, file: str | None, leave_out: Collection[int | str] = ()
+) -> InvalidInput:
+    """Return every problem at its JSON pointer, without what stands there: it may be a credential.
+
+    Args:
+        error: what pydantic found.
+        file: where the document stands.
+        leave_out: parts of places that are no fields, but names of alternatives.
+    """
+    problems = [
+        Problem(
+            message=_message(fault),
+            pointer="".join(f"/{_escape(part)}" for part in fault["loc"] if part not in leave_out),
+            file=file,
+        )
+        for fault in error.errors(include_url=False, include_input=False)
+    ]
+    return InvalidInput(problems)
+
+
+def _message(fault: Any) -> str:
+    match fault["type"]:
+        case "missing":
+            return "this field is required"
+        case "extra_forbidden":
+            return "this field does not exist here"
+        case "literal_error" | "enum":
+            return f"unknown word; known are {fault['ctx']['expected']}"
+        case "union_tag_invalid":
+            return f"unknown kind; known are {fault['ctx']['expected_tags']}"
+        case "union_tag_not_found":
+            return "this needs a kind"
+        case _:
+            return str(fault["msg"]).removeprefix("Value error, ")
+
+
+def _escape(part: int | str) -> str:
+    return str(part).replace("~", "~0").replace("/", "~1")
