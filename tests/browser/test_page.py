@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from functools import partial
 
@@ -10,7 +11,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from nicegui import ui
 from playwright.sync_api import Browser, Page, expect
-from tests.browser.world import HOSTILE, PASSWORD, Console, signed_in
+from tests.browser.world import HOSTILE, PASSWORD, Console, apply, signed_in
 from tests.waiting import eventually
 
 from muster_console.api.policy import RouteWithoutPolicy
@@ -35,6 +36,8 @@ _GIVEN = {
     "table": "customers",
     "measure": "orders_of",
 }
+#: More than twice as many as are shown at once.
+_MORE = 140
 _ALLOWED = {
     "viewer": {Permission.VIEW},
     "contributor": {Permission.VIEW, Permission.EDIT, Permission.MEMBERS},
@@ -338,3 +341,71 @@ def test_an_open_page_recovers_when_the_console_was_restarted(
         expect(page.get_by_text("Connection lost")).to_be_hidden()
         page.get_by_label("Search by name").fill("segment_002")
         expect(page.get_by_role("link", name="segment_002")).to_be_visible()
+
+
+@pytest.fixture(scope="module")
+def listed(console: Console) -> Console:
+    """A console with segments whose names sort before all others of its database."""
+    documents = [
+        {
+            "name": f"many_{place:03}",
+            "tags": ["even" if place % 2 == 0 else "odd"],
+            "state": "draft" if place == _MORE - 1 else "active",
+            "rules": [{"where": {"kind": "everyone"}}],
+        }
+        for place in range(_MORE)
+    ]
+    apply(console.workspace, documents)
+    return console
+
+
+def first_link(page: Page) -> str:
+    return page.locator(".m-table tbody a").first.inner_text()
+
+
+def test_the_page_brings_only_what_is_seen_first(listed: Console) -> None:
+    cookie = {"Cookie": f"muster_session={listed.token('viewer')}"}
+    answer = httpx.get(f"{listed.address}/segments?tags=odd", headers=cookie, timeout=60)
+    brought = set(re.findall(r"many_\d{3}", answer.text))
+    assert brought == {f"many_{place:03}" for place in range(1, 101, 2)}
+
+
+def test_search_filters_order_and_pages_are_over_all_segments(
+    browser: Browser, listed: Console
+) -> None:
+    with signed_in(browser, listed, "viewer") as page:
+        page.goto("/segments")
+        expect(page.get_by_role("status").filter(has_text=f"{_MORE + 40} segments")).to_be_visible()
+        assert first_link(page) == "many_000"
+        tags = page.locator(".m-filter", has_text="Tags").get_by_role("combobox")
+        # until every row is there it cannot say how many each tag has
+        expect(tags).to_be_enabled()
+        tags.select_option("odd")
+        of_all = f"{_MORE // 2} of {_MORE + 40} segments"
+        expect(page.get_by_role("status").filter(has_text=of_all)).to_be_visible()
+        page.get_by_role("button", name="Next", exact=True).click()
+        expect(page.get_by_role("link", name="many_101", exact=True)).to_be_visible()
+        page.get_by_role("button", name="Clear").click()
+        page.get_by_label("Search by name").fill(f"many_{_MORE - 1}")
+        expect(page.get_by_role("link", name=f"many_{_MORE - 1}", exact=True)).to_be_visible()
+
+
+def test_an_order_the_browser_remembers_is_kept_from_the_first_row_on(
+    browser: Browser, listed: Console
+) -> None:
+    kept = json.dumps({"sort": {"name": "name", "down": True}})
+    with signed_in(browser, listed, "viewer") as page:
+        page.goto("/segments")
+        page.evaluate("(kept) => localStorage.setItem('muster.segments', kept)", kept)
+        page.goto("/segments")
+        page.locator(".m-table tbody a").first.wait_for()
+        assert first_link(page) == "segment_039"
+
+
+def test_what_changes_reaches_a_long_list(browser: Browser, listed: Console) -> None:
+    with signed_in(browser, listed, "viewer") as page:
+        page.goto("/segments")
+        page.get_by_label("Search by name").fill("many_comes_late")
+        expect(page.get_by_text("Nothing fits the search")).to_be_visible()
+        listed.desk.apply("many_comes_late")
+        expect(page.get_by_role("link", name="many_comes_late")).to_be_visible()

@@ -154,8 +154,8 @@ def fill(console: Console, folder: Path) -> None:
     (folder / "catalog.yaml").write_text(CATALOG)
     apply_catalog(workspace, folder / "catalog.yaml")
     measure = {"table": "orders", "aggregate": {"function": "count"}}
-    _apply(workspace, [{"name": "orders_of", "by": measure, "description": HOSTILE[0]}])
-    _apply(workspace, [_segment(place) for place in range(40)])
+    apply(workspace, [{"name": "orders_of", "by": measure, "description": HOSTILE[0]}])
+    apply(workspace, [_segment(place) for place in range(40)])
     _run_everything(desk)
     (folder / "out").mkdir()
     (folder / "exports.yaml").write_text(
@@ -183,7 +183,8 @@ def _segment(place: int) -> dict[str, Any]:
     }
 
 
-def _apply(workspace: Workspace, documents: list[dict[str, Any]]) -> None:
+def apply(workspace: Workspace, documents: list[dict[str, Any]]) -> None:
+    """Save definitions as they would be read from a file."""
     # JSON is YAML, and holds every character
     text = "\n---\n".join(json.dumps(document, ensure_ascii=False) for document in documents)
     apply_definitions(workspace, read_definitions_text(text, workspace.settings.limits))

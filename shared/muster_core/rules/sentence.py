@@ -229,7 +229,10 @@ def _aggregate(node: Measurable) -> str:
         case "exists":
             return f"existence of {rows}"
         case function:
-            return f"{_VALUES[function]} {column or 'value'} of {rows}"
+            word = _VALUES[function]
+            # the total of a column that is called so itself is not the total total
+            word = f"{word} of the" if column.split(" ")[0] == word else word
+            return f"{word} {column or 'value'} of {rows}"
 
 
 def _rows(node: Rows) -> str:

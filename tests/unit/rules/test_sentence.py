@@ -54,6 +54,7 @@ _CONDITION: TypeAdapter[Condition] = TypeAdapter(Condition)
         ("count(o) != 3", "whose number of o is not 3"),
         ("count(o) in (1, 2)", "whose number of o is one of 1 or 2"),
         ("min(a of o via x/y) > 1", "whose smallest a of o (via x, y) is over 1"),
+        ("sum(total of o) > 5", "whose total of the total of o is over 5"),
         ("sum(a of o) not between 1 and 2", "whose total a of o is not between 1 and 2"),
         ("exists(o where not (a = 1))", "who have any o (other than those whose a is 1)"),
         ("exists(o where a != 1)", "who have any o whose a is not 1 (or is missing)"),

@@ -33,6 +33,7 @@ class SegmentWatch:
         self._lock = threading.Lock()
         self._read_at = float("-inf")
         self._lines: dict[str, SegmentLine] = {}
+        self._seen: dict[str, tuple[SegmentPulse, SegmentLine, LiveSegment]] = {}
         self._found: list[LiveSegment] = []
 
     def look(self, workspace: Workspace) -> list[LiveSegment]:
@@ -54,9 +55,21 @@ class SegmentWatch:
         if any(self._stale(pulse) for pulse in pulses) or len(pulses) != len(self._lines):
             self._lines = {line.name: line for line in list_segments(workspace)}
         # one made or removed between the two queries comes with the next look
-        return [
-            _live(self._lines[pulse.name], pulse) for pulse in pulses if pulse.name in self._lines
-        ]
+        self._seen = {
+            pulse.name: self._put(self._lines[pulse.name], pulse)
+            for pulse in pulses
+            if pulse.name in self._lines
+        }
+        return [live for _, _, live in self._seen.values()]
+
+    def _put(
+        self, line: SegmentLine, pulse: SegmentPulse
+    ) -> tuple[SegmentPulse, SegmentLine, LiveSegment]:
+        # of a thousand segments a few have changed since; the others stay the same objects
+        known = self._seen.get(pulse.name)
+        if known is not None and known[1] is line and known[0] == pulse:
+            return known
+        return pulse, line, _live(line, pulse)
 
     def _stale(self, pulse: SegmentPulse) -> bool:
         known = self._lines.get(pulse.name)

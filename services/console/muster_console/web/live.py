@@ -43,9 +43,19 @@ class Live(Generic[T]):
             self._text = ui.label()
         self._place = ui.element("div").classes("m-live")
 
-    async def start(self) -> None:
-        """Load once now, and then again and again for as long as the page is open."""
-        await self.refresh()
+    async def start(self, first: T | None = None, *, later: bool = False) -> None:
+        """Load once now, and then again and again for as long as the page is open.
+
+        Args:
+            first: what to show without loading, where the page has it already; the first look follows at once.
+            later: whether the page opens without it, and it is loaded as soon as the page is there.
+        """
+        if first is not None:
+            self._put(first)
+        if first is not None or later:
+            ui.timer(0.05, self.refresh, once=True)
+        else:
+            await self.refresh()
         if self._seconds:
             ui.timer(self._seconds, self.refresh, immediate=False)
 
@@ -66,9 +76,12 @@ class Live(Generic[T]):
             return
         self._banner.set_visibility(False)
         if self._shown is _NOTHING or value != self._shown:
-            self._shown = value
-            with self._place:
-                self._show(value)
+            self._put(value)
+
+    def _put(self, value: T) -> None:
+        self._shown = value
+        with self._place:
+            self._show(value)
 
     def _trouble(self, trouble: Trouble) -> None:
         if self._banner.is_deleted:

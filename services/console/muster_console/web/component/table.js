@@ -1,6 +1,13 @@
 // A table people can sort, search, filter, page through and arrange; it remembers how, in this browser.
 // Rows are plain objects; the server sends only those that changed. Words are only ever set as text.
+// Of a long table the page brings the first rows only, `partial`; the rest follows once it is open.
+import { markRaw, toRaw } from "vue";
+
 const PAGE = 50;
+const COLLATOR = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" });
+
+// Rows are replaced, never changed: Vue need not watch every value of a thousand of them.
+const still = (rows) => markRaw(toRaw(rows).slice());
 
 function plain(value) {
   if (value === null || value === undefined) return "";
@@ -17,9 +24,21 @@ export default {
       </div>
       <label class="m-filter" v-for="column in filterable" :key="column.name">
         <span>{{ column.label }}</span>
-        <select :value="filters[column.name] || ''" @change="filter(column.name, $event.target.value)">
+        <select :value="filters[column.name] || ''" :disabled="lacking" @change="filter(column.name, $event.target.value)">
           <option value="">All</option>
-          <option v-for="choice in choices(column)" :key="choice.word" :value="choice.word">{{ choice.word }} ({{ choice.count }})</option>
+          <option v-for="choice in choices[column.name]" :key="choice.word" :value="choice.word">{{ choice.word }}{{ lacking ? '' : ' (' + choice.count + ')' }}</option>
+        </select>
+      </label>
+      <label class="m-filter m-sort">
+        <span>Sort by</span>
+        <select :value="sort.name" @change="orderBy($event.target.value, false)">
+          <option v-for="column in sortable" :key="column.name" :value="column.name">{{ column.label }}</option>
+        </select>
+      </label>
+      <label class="m-filter m-sort">
+        <span>Order</span>
+        <select :value="sort.down ? 'down' : 'up'" @change="orderBy(sort.name, $event.target.value === 'down')">
+          <option value="up">Ascending</option><option value="down">Descending</option>
         </select>
       </label>
       <button type="button" class="m-plain" v-if="narrowed" @click="widen">Clear</button>
@@ -87,12 +106,12 @@ export default {
               <bdi v-else>{{ text(row[column.name]) }}</bdi>
             </td>
           </tr>
-          <tr v-if="!visible.length" role="row"><td role="cell" class="m-none" :colspan="shown.length + (selectable ? 1 : 0)">{{ narrowed ? 'Nothing fits the search and the filters.' : emptyText }}</td></tr>
+          <tr v-if="!visible.length" role="row"><td role="cell" class="m-none" :colspan="shown.length + (selectable ? 1 : 0)">{{ lacking ? 'Loading…' : narrowed ? 'Nothing fits the search and the filters.' : emptyText }}</td></tr>
         </tbody>
       </table>
     </div>
     <div class="m-pager" v-if="found.length > pageSize || tools">
-      <span role="status">{{ narrowed ? number(found.length) + ' of ' + number(all.length) : number(all.length) }} {{ all.length === 1 ? noun[0] : noun[1] }}</span>
+      <span role="status">{{ narrowed && !lacking ? number(found.length) + ' of ' + number(count) : number(count) }} {{ count === 1 ? noun[0] : noun[1] }}</span>
       <span class="m-grow"></span>
       <template v-if="found.length > pageSize">
         <button type="button" class="m-plain" :disabled="page === 0" @click="page--">Previous</button>
@@ -106,13 +125,14 @@ export default {
     searchable: Boolean, searchLabel: String, selectable: Boolean, arrangeable: Boolean,
     bulk: { type: Array, default: () => [] }, sortBy: String, sortDown: Boolean,
     emptyText: String, pageSize: { type: Number, default: PAGE }, busy: Boolean,
+    partial: Boolean, total: Number,
     start: { type: Object, default: () => ({}) },
   },
   emits: ["bulk", "action", "picked"],
   data() {
     const kept = this.recall();
     return {
-      all: this.rows.slice(), search: "", filters: { ...this.start }, page: 0, selected: new Set(),
+      all: still(this.rows), lacking: this.partial, search: "", filters: { ...this.start }, page: 0, selected: new Set(),
       sort: kept.sort || { name: this.sortBy, down: !!this.sortDown },
       ranking: kept.ranking || this.columns.map((c) => c.name),
       hidden: kept.hidden || this.columns.filter((c) => c.hidden).map((c) => c.name),
@@ -122,12 +142,13 @@ export default {
   mounted() { this.clock = setInterval(() => this.now++, 10000); },
   unmounted() { clearInterval(this.clock); },
   watch: {
-    rows(rows) { this.all = rows.slice(); },
+    rows(rows) { this.all = still(rows); this.lacking = this.partial; },
     pages() { if (this.page >= this.pages) this.page = Math.max(0, this.pages - 1); },
     selected(keys) { this.$emit("picked", [...keys]); },
   },
   computed: {
     tools() { return this.searchable || this.filterable.length || this.arrangeable; },
+    sortable() { return this.arranged.filter((c) => c.sortable); },
     filterable() { return this.columns.filter((c) => c.filter); },
     arranged() {
       const place = (c) => { const at = this.ranking.indexOf(c.name); return at < 0 ? 999 : at; };
@@ -136,6 +157,8 @@ export default {
     shown() {
       return [...this.arranged.filter((c) => !this.hidden.includes(c.name)), ...this.columns.filter((c) => c.kind === "actions")];
     },
+    count() { return this.lacking ? this.total : this.all.length; },
+    choices() { return Object.fromEntries(this.filterable.map((c) => [c.name, this.choicesOf(c)])); },
     narrowed() { return !!(this.search.trim() || Object.values(this.filters).some(Boolean)); },
     found() {
       const wanted = this.search.trim().toLocaleLowerCase();
@@ -152,11 +175,15 @@ export default {
         const [x, y] = [a[name], b[name]];
         if (missing(x) || missing(y)) return missing(x) - missing(y);
         if (typeof x === "number" && typeof y === "number") return sign * (x - y);
-        return sign * plain(x).localeCompare(plain(y), undefined, { numeric: true, sensitivity: "base" });
+        return sign * COLLATOR.compare(plain(x), plain(y));
       });
     },
     pages() { return Math.ceil(this.found.length / this.pageSize); },
-    visible() { return this.found.slice(this.page * this.pageSize, (this.page + 1) * this.pageSize); },
+    visible() {
+      // the first rows as the server sorts them are not the first ones of another order
+      if (this.lacking && (this.sort.name !== this.sortBy || this.sort.down !== !!this.sortDown)) return [];
+      return this.found.slice(this.page * this.pageSize, (this.page + 1) * this.pageSize);
+    },
     allPicked() { return this.visible.length > 0 && this.visible.every((row) => this.selected.has(row[this.rowKey])); },
   },
   methods: {
@@ -168,7 +195,7 @@ export default {
         if (changed) fresh.delete(row[this.rowKey]);
         return changed || row;
       });
-      this.all = [...kept, ...fresh.values()];
+      this.all = markRaw([...kept, ...fresh.values()]);
       if (gone.some((key) => this.selected.has(key))) this.selected = new Set([...this.selected].filter((key) => !left.has(key)));
     },
     clear_selection() { this.selected = new Set(); },
@@ -183,19 +210,22 @@ export default {
     href(column, row) {
       return column.href.replace(/\{(\w+)\}/g, (_, name) => encodeURIComponent(row[name] ?? ""));
     },
-    choices(column) {
+    choicesOf(column) {
       const counts = new Map();
       for (const row of this.all) for (const word of [row[column.name]].flat()) if (word !== null && word !== undefined && word !== "") counts.set(String(word), (counts.get(String(word)) || 0) + 1);
       const chosen = this.filters[column.name];
       if (chosen && !counts.has(chosen)) counts.set(chosen, 0);
-      return [...counts].map(([word, count]) => ({ word, count })).sort((a, b) => a.word.localeCompare(b.word));
+      return [...counts].map(([word, count]) => ({ word, count })).sort((a, b) => COLLATOR.compare(a.word, b.word));
     },
     first() { this.page = 0; },
     filter(name, word) { this.filters = { ...this.filters, [name]: word }; this.page = 0; },
     widen() { this.search = ""; this.filters = {}; this.page = 0; },
     order(name) {
       const same = this.sort.name === name;
-      this.sort = { name, down: same ? !this.sort.down : false };
+      this.orderBy(name, same ? !this.sort.down : false);
+    },
+    orderBy(name, down) {
+      this.sort = { name, down };
       this.remember();
     },
     show(name, on) {

@@ -1,7 +1,11 @@
-"""The table of lists: sorted, searched, filtered, arranged and paged in the browser; only changed rows are sent."""
+"""The table of lists: sorted, searched, filtered, arranged and paged in the browser; only changed rows are sent.
+
+Of a long table the page itself brings what is seen first; the rest follows over the socket once the page is open.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -63,6 +67,8 @@ class Action:
 
 
 Row = Mapping[str, Any]
+#: What JSON holds as it is; asked first, for thousands of values are looked at.
+_AS_IT_IS = frozenset((str, int, float, bool))
 
 
 class DataTable(Element, component="table.js"):
@@ -111,6 +117,8 @@ class DataTable(Element, component="table.js"):
         super().__init__()
         self._key = row_key
         self._rows: dict[Any, dict[str, Any]] = {}
+        #: Whether everything goes at once: a table put into an open page has nothing to wait for.
+        self._whole = self.client.has_socket_connection
         given: dict[str, Any] = {
             "columns": [_column(column) for column in columns],
             "rowKey": row_key,
@@ -146,6 +154,9 @@ class DataTable(Element, component="table.js"):
         if not changed and not gone:
             return
         self._fill(given)
+        if self._props["partial"]:
+            # nobody sees it yet; the rest is sent as it is then
+            return
         if len(changed) > max(20, len(given) // 2):
             self.update()
         else:
@@ -157,8 +168,33 @@ class DataTable(Element, component="table.js"):
 
     def _fill(self, rows: list[dict[str, Any]]) -> None:
         self._rows = {row[self._key]: row for row in rows}
+        page_size = self._props["pageSize"]
+        partial = not self._whole and len(rows) > 2 * page_size
+        if partial and not self._props.get("partial"):
+            self.client.on_connect(self._send_rest)
         # past NiceGUI's watching of every value: the browser is told what changed, a page loaded anew gets the whole
-        dict.__setitem__(self._props, "rows", rows)
+        dict.__setitem__(self._props, "rows", self._first(rows, page_size) if partial else rows)
+        dict.__setitem__(self._props, "partial", partial)
+        dict.__setitem__(self._props, "total", len(rows))
+
+    def _send_rest(self) -> None:
+        self._whole = True
+        if self._props["partial"] and not self.is_deleted:
+            self._fill(list(self._rows.values()))
+            self.update()
+
+    def _first(self, rows: list[dict[str, Any]], count: int) -> list[dict[str, Any]]:
+        """Return the rows seen first, near enough to the order of the browser's language, which sorts them again."""
+        wanted = self._props["start"]
+        fitting = [
+            row for row in rows if all(_fits(row.get(n), word) for n, word in wanted.items())
+        ]
+        name, down = self._props["sortBy"], self._props["sortDown"]
+        if not name:
+            return fitting[:count]
+        known = [row for row in fitting if row.get(name) not in (None, "")]
+        known.sort(key=lambda row: _rank(row[name]), reverse=down)
+        return [*known, *(row for row in fitting if row.get(name) in (None, ""))][:count]
 
 
 def row_actions(*actions: Action) -> list[dict[str, Any]]:
@@ -227,11 +263,27 @@ def _action(action: Action) -> dict[str, Any]:
     }
 
 
+def _fits(value: Any, word: str) -> bool:
+    return word in map(str, value) if isinstance(value, list | tuple) else str(value) == word
+
+
+def _rank(value: Any) -> tuple[float, list[Any]]:
+    """Return what sorts as the browser does: numbers by size, words whatever their case, numerals in them by size."""
+    if isinstance(value, int | float):
+        return value, []
+    words = " ".join(map(str, value)) if isinstance(value, list) else str(value)
+    # text and numerals take turns, so that like is compared with like
+    parts = re.split(r"([0-9]+)", words.casefold())
+    return 0, [int(part) if place % 2 else part for place, part in enumerate(parts)]
+
+
 def _plain(row: Row) -> dict[str, Any]:
     return {name: _value(value) for name, value in row.items()}
 
 
 def _value(value: Any) -> Any:
+    if value is None or type(value) in _AS_IT_IS:
+        return value
     if isinstance(value, datetime | date):
         return value.isoformat()
     if isinstance(value, Enum):

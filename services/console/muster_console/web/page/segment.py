@@ -83,10 +83,10 @@ async def segment_frame(visit: Visit, name: str) -> SegmentView:
 @page("/segments/{name}", permission=Permission.VIEW, title="Segment")
 async def segment(visit: Visit, name: str) -> None:
     """Build the overview."""
-    await segment_frame(visit, name)
+    opened = await segment_frame(visit, name)
     parts: dict[str, Any] = {}
 
-    def show(found: tuple[SegmentView, Usage]) -> None:
+    def show(found: tuple[SegmentView, Usage | None]) -> None:
         if not parts:
             parts["head"] = Element("div")
             parts["trend"] = card("Members over time")
@@ -94,16 +94,16 @@ async def segment(visit: Visit, name: str) -> None:
         redraw(parts["head"], lambda: _facts(*found))
         _runs(parts, found[0].runs)
 
-    def read(workspace: Workspace) -> tuple[SegmentView, Usage]:
+    def read(workspace: Workspace) -> tuple[SegmentView, Usage | None]:
         return show_segment(workspace, name), show_usage(workspace, name)
 
-    await Live(visit, read, show).start()
-    if "trend" in parts:
-        with parts["trend"]:
-            await _trend(visit, name)
+    # what the frame was drawn with shows at once; who uses it and the trend come when the page is there
+    await Live(visit, read, show).start((opened, None))
+    with parts["trend"]:
+        _trend(visit, name)
 
 
-def _facts(found: SegmentView, usage: Usage) -> None:
+def _facts(found: SegmentView, usage: Usage | None) -> None:
     line = found.segment
     with card():
         with row():
@@ -127,8 +127,14 @@ def _facts(found: SegmentView, usage: Usage) -> None:
                 ("Owner", getattr(line, "owner", None)),
                 ("Revision", line.rev),
                 ("Used by", lambda: _used(usage)),
-                ("Refers to", lambda: _listed(usage.refers_to, "segments")),
-                ("Measures", lambda: _listed(usage.measures, "measures")),
+                (
+                    "Refers to",
+                    lambda: _listed(None if usage is None else usage.refers_to, "segments"),
+                ),
+                (
+                    "Measures",
+                    lambda: _listed(None if usage is None else usage.measures, "measures"),
+                ),
             ]
         )
         if found.next_times:
@@ -141,7 +147,10 @@ def _facts(found: SegmentView, usage: Usage) -> None:
                             Figure(at, "moment")
 
 
-def _used(usage: Usage) -> None:
+def _used(usage: Usage | None) -> None:
+    if usage is None:
+        text("…")
+        return
     used = usage.used_by
     if not used.used and not used.drafts:
         text("nothing")
@@ -150,9 +159,10 @@ def _used(usage: Usage) -> None:
     _names([*used.exports, *used.feeds], "exports")
 
 
-def _listed(names: list[str], section: str) -> None:
+def _listed(names: list[str] | None, section: str) -> None:
     if not names:
-        text("nothing")
+        text("…" if names is None else "nothing")
+        return
     _names(names, section)
 
 
@@ -197,7 +207,7 @@ def _run_row(run: RunRecord) -> dict[str, Any]:
     }
 
 
-async def _trend(visit: Visit, name: str) -> None:
+def _trend(visit: Visit, name: str) -> None:
     state = {"period": Period.MONTH}
     with row().classes("m-periods") as choices:
         choices.props["role"] = "group"
@@ -227,7 +237,10 @@ async def _trend(visit: Visit, name: str) -> None:
             made = button(words, partial(load, period), kind="plain")
             made.props["aria-pressed"] = "true" if period is state["period"] else "false"
 
-    await load(Period.MONTH)
+    redraw(choices, offer)
+    with place:
+        text("Loading…", tag="p").classes("m-muted m-loading")
+    ui.timer(0.05, partial(load, Period.MONTH), once=True)
 
 
 def _point(point: HistoryPoint) -> TrendPoint:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -70,12 +72,29 @@ async def segments(visit: Visit) -> None:
 
     live = Live(visit, _WATCH.look, fill, seconds=1.5)
     await live.start()
-    warn = Live(visit, _warning, lambda said: redraw(banner, lambda: _warn(said)), seconds=60)
-    await warn.start()
+    warn = Live(visit, _WARNING.look, lambda said: redraw(banner, lambda: _warn(said)), seconds=60)
+    await warn.start(later=True)
 
 
-def _warning(workspace: Workspace) -> str | None:
-    return look_at_limits(workspace).banner
+class _Warning:
+    """The banner on limits, for everybody the same; weighing every segment's use is too dear for each look."""
+
+    def __init__(self, *, seconds: float) -> None:
+        self._seconds = seconds
+        self._lock = threading.Lock()
+        self._read_at = float("-inf")
+        self._said: str | None = None
+
+    def look(self, workspace: Workspace) -> str | None:
+        """Return what is said, at most `seconds` old."""
+        with self._lock:
+            if time.monotonic() - self._read_at >= self._seconds:
+                self._said = look_at_limits(workspace).banner
+                self._read_at = time.monotonic()
+            return self._said
+
+
+_WARNING = _Warning(seconds=10)
 
 
 def _warn(said: str | None) -> None:
