@@ -409,3 +409,10 @@ def test_what_changes_reaches_a_long_list(browser: Browser, listed: Console) -> 
         expect(page.get_by_text("Nothing fits the search")).to_be_visible()
         listed.desk.apply("many_comes_late")
         expect(page.get_by_role("link", name="many_comes_late")).to_be_visible()
+
+
+def test_a_narrow_list_is_sorted_by_choosing(browser: Browser, listed: Console) -> None:
+    with signed_in(browser, listed, "viewer", viewport={"width": 390, "height": 800}) as page:
+        page.goto("/segments")
+        page.locator(".m-sort", has_text="Order").get_by_role("combobox").select_option("down")
+        expect(page.locator(".m-table tbody a").first).to_have_text("segment_039")
