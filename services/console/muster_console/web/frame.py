@@ -55,8 +55,9 @@ def frame(visit: Visit, *, section: str, title: str) -> Iterator[None]:
                     entry.props["aria-current"] = "page"
     toggle.on("click", drawer.toggle)
     with ui.element("div").classes("m-page"):
-        put_notice(visit)
+        begin_to_look = put_notice(visit)
         yield
+        begin_to_look()
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 
 from nicegui import ui
 from nicegui.element import Element
@@ -42,8 +43,11 @@ class HealthWatch:
 _WATCH = HealthWatch()
 
 
-def put_notice(visit: Visit) -> None:
-    """Put the place where it is said; empty while everything works."""
+def put_notice(visit: Visit) -> Callable[[], None]:
+    """Put the place where it is said, empty while everything works; return what begins to look.
+
+    Call that when the page is built: a timer waits for the browser, and NiceGUI answers with what is there by then.
+    """
     place = Element("div").classes("m-stack m-notice")
     place.props["role"] = "status"
     shown: list[tuple[str, ...]] = [()]
@@ -70,4 +74,7 @@ def put_notice(visit: Visit) -> None:
 
         redraw(place, draw)
 
-    ui.timer(_SECONDS, look)
+    def begin() -> None:
+        ui.timer(_SECONDS, look)
+
+    return begin
