@@ -383,7 +383,8 @@ def build_world(
         home=folder / "home",
         database_url=SecretStr(database_url),
         lake_url=lake.url,
-        lease_seconds=4,
+        # nobody in this process waits for it to end; on a busy machine a short one ends by itself
+        lease_seconds=30,
         heartbeat_seconds=0.5,
         trust_margin_seconds=1,
         sweep_seconds=0.2,

@@ -219,7 +219,7 @@ def test_over_a_year_members_add_up_at_every_step_and_exactly_the_unused_are_cle
     use(ready, "between", tmp_path)
     # used by the one that is exempt
     year.make(0, segment("british", in_country("GB")), forgotten=False)
-    both = {"kind": "all", "of": [{"kind": "segment", "name": "british"}, ordered_between(900, 30)]}
+    both = {"kind": "all", "of": [{"kind": "segment", "name": "british"}, ordered_between(90, 30)]}
     year.make(0, segment("exempt", both, auto_cleanup=False), forgotten=False)
     year.make(0, segment("forgotten", ordered_between(700, 600)), forgotten=True)
     schedule = {"cron": MONTHLY, "timezone": "Europe/Berlin"}
