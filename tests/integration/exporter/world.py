@@ -383,8 +383,7 @@ def build_world(
         home=folder / "home",
         database_url=SecretStr(database_url),
         lake_url=lake.url,
-        # nobody in this process waits for it to end; on a busy machine a short one ends by itself
-        lease_seconds=30,
+        lease_seconds=30,  # nobody here waits for its end; a short one ends while a machine is busy
         heartbeat_seconds=0.5,
         trust_margin_seconds=1,
         sweep_seconds=0.2,

@@ -218,6 +218,7 @@ def _trend(visit: Visit, name: str) -> None:
         state["period"] = period
         outcome = await visit.do(Permission.VIEW, lambda w: history(w, name, period))
         if outcome.value is None:
+            redraw(place, untold)
             return
         found = outcome.value
         points = [_point(point) for point in found.points]
@@ -231,6 +232,9 @@ def _trend(visit: Visit, name: str) -> None:
 
         redraw(place, draw)
         redraw(choices, offer)
+
+    def untold() -> None:
+        text("The trend could not be read. Choose how far back to try again.", tag="p")
 
     def offer() -> None:
         for period, words in PERIODS.items():
