@@ -38,6 +38,8 @@ _LOST_TEXT = re.compile(
     r"INVALID_HANDLE|NO_ACTIVE_SESSION|OPERATION_CANCELED|SESSION_CLOSED|SESSION_CHANGED|RETRIES_EXCEEDED"
     r"|stopped SparkContext|SparkContext was shut down|UNAUTHENTICATED|Connection re(set|fused)"
 )
+# a session that was closed before cannot be opened again under its name
+_CLOSED_TEXT = "SESSION_CLOSED"
 _NO_SPACE = re.compile(r"No space left on device|ENOSPC|Errno 28")
 _PYTHON_ERROR = re.compile(r"[\w.]+(Error|Exception|Interrupt)\b")
 _RAISED_IN_TASK = re.compile(r"muster_core\.errors\.(\w+): (.*)")
@@ -79,7 +81,12 @@ def interrupt_left_over(url: str, session_id: str, user_id: str) -> None:
     Raises:
         EngineUnavailable: the engine does not answer.
     """
-    session = connect(url, session_id=session_id, user_id=user_id)
+    try:
+        session = connect(url, session_id=session_id, user_id=user_id)
+    except EngineUnavailable as exc:
+        if _CLOSED_TEXT in exc.message:
+            return  # somebody has closed the session, which ends what it ran
+        raise
     try:
         with engine_errors():
             session.interruptAll()
