@@ -19,6 +19,8 @@ from muster_console.web.builder.choice import Choices
 from muster_console.web.builder.draft import Draft
 from muster_console.web.builder.spelling import condition_of, plain_of
 from muster_console.web.component.markup import Words
+from muster_console.web.editor.carried import Carried
+from muster_console.web.editor.listed import Listed
 from muster_console.web.editor.side import problem_card, text_card
 from muster_console.web.editor.state import Editor
 from muster_console.web.editor.tree import Tree
@@ -152,3 +154,93 @@ def test_a_measure_is_edited_by_the_same_fields(client: Client) -> None:
     labels = [e.props.get("label") for e in client.elements.values() if isinstance(e, Element)]
     assert {"table", "what counts", "column", "when"} <= set(labels)
     assert "status is paid" in words(client)
+
+
+def with_label(client: Client, label: str) -> list[Element]:
+    """Return the fields called so."""
+    elements = (e for e in client.elements.values() if isinstance(e, Element))
+    return [e for e in elements if e.props.get("label") == label]
+
+
+def test_a_column_is_carried_by_choosing_and_named_by_itself(client: Client) -> None:
+    editor = editor_of(add_rule({"name": "a"}, condition("everyone")))
+    Carried(editor)
+
+    editor.change("carry", {**editor.document, "project": [{"column": ""}]})
+    assert "choose a column" in words(client)
+    (of,) = with_label(client, "of")
+    of.set_value("orders")
+    (column,) = with_label(client, "carried column")
+    column.set_value("status")
+
+    carried = {"table": "orders", "column": "status", "as": "orders_status"}
+    assert editor.document["project"] == [carried]
+    assert editor.judgement.fine, editor.judgement.problems
+    (column,) = with_label(client, "carried column")
+    column.set_value("amount")
+    assert editor.document["project"][0]["as"] == "orders_amount"
+
+
+def test_conditions_on_what_is_carried_are_those_of_its_rows(client: Client) -> None:
+    where = condition_of("status = 'paid'", row=True)
+    carried = {"table": "orders", "column": "amount", "as": "paid", "where": where}
+    editor = editor_of({**add_rule({"name": "a"}, condition("everyone")), "project": [carried]})
+    Carried(editor)
+
+    editor.toggle("/project/0/where")
+
+    assert editor.judgement.fine, editor.judgement.problems
+    assert "status is paid" in words(client)
+    (column,) = with_label(client, "column")
+    assert "order_id" not in column.options
+    assert "shipped_at" in column.options
+
+
+def test_only_what_can_be_carried_is_offered() -> None:
+    choices = Choices(CATALOG)
+    outputs = choices.outputs()
+    assert "country" in outputs
+    assert "id" not in outputs, "the key is always put out"
+    assert "loyalty.points" not in outputs, "a related table names itself"
+    assert "points" in choices.outputs("loyalty")
+    assert choices.output_name("", "country") is None
+    assert choices.output_name("orders", "status") == "orders_status"
+    assert choices.output_name("lines", "products.category") == "products_category"
+    assert choices.output_name("9 & more", "x" * 80) == f"c_9___more_{'x' * 52}"
+
+
+def test_customers_by_hand_are_one_a_line_and_follow_every_step_back(client: Client) -> None:
+    editor = editor_of(add_rule({"name": "a"}, condition("everyone")))
+    listed = Listed(editor)
+    always, never = areas_of(listed)
+
+    always.set_value("C1\n C2 \n\nC1")
+    listed.take("add")
+    never.set_value("007")
+    listed.take("remove")
+
+    assert editor.document["manual"] == {"add": ["C1", "C2"], "remove": ["007"]}
+    never.set_value("008, being typed")
+    editor.counted({})
+    assert never.value == "008, being typed"
+    editor.take(editor.draft.undone())
+    editor.take(editor.draft.undone())
+    assert "manual" not in editor.document
+    assert (always.value, never.value) == ("", "")
+
+
+def areas_of(listed: Listed) -> tuple[ui.textarea, ui.textarea]:
+    """Return the fields of who is always and who is never a member."""
+    return listed.areas["add"], listed.areas["remove"]
+
+
+def test_long_lists_of_customers_stay_in_the_text(client: Client) -> None:
+    keys = [f"C{number}" for number in range(3_000)]
+    editor = editor_of({**add_rule({"name": "a"}, condition("everyone")), "manual": {"add": keys}})
+    listed = Listed(editor)
+
+    always, _ = areas_of(listed)
+    listed.take("add")
+
+    assert not always.enabled
+    assert editor.document["manual"]["add"] == keys

@@ -38,6 +38,7 @@ def frame(visit: Visit, *, section: str, title: str) -> Iterator[None]:
             ui.element("img").props('src=/asset/mark.svg alt="" width=24 height=24')
             text("Muster")
         ui.element("div").classes("m-grow")
+        button("", icon_name="keyboard", label="Keys", kind="quiet").classes("m-keys-open")
         _theme_switch(visit)
         _who(visit)
     with ui.left_drawer(value=False, fixed=True) as drawer:

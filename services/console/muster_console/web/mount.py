@@ -101,6 +101,7 @@ def _prepare() -> None:
     """Set what every page has: the style, the theme before anything is drawn, and how parts look."""
     ui.add_head_html(f'<link rel="stylesheet" href="{_asset("muster.css")}">', shared=True)
     ui.add_head_html(f'<script src="{_asset("muster.js")}"></script>', shared=True)
+    ui.add_head_html(f'<script src="{_asset("keys.js")}" defer></script>', shared=True)
     for kind in (ui.input, ui.number, ui.select, ui.textarea):
         kind.default_props("outlined dense")
     ui.dialog.default_props("transition-duration=120")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -27,6 +28,9 @@ WITHOUT_COLUMN = ("count", "exists")
 CHOOSING = ("first", "last")
 #: What two columns of one row can be asked.
 BETWEEN_COLUMNS = ("eq", "ne", "gt", "gte", "lt", "lte")
+
+#: Characters of the name of an output column.
+_LONGEST_OUTPUT = 63
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +96,26 @@ class Choices:
             self._columns[key] = {} if scope is None else columns_of(self.scopes, scope)
         return self._columns[key]
 
+    def outputs(self, table: str = "", via: Iterable[str] = ()) -> dict[str, ColumnType]:
+        """Return the columns that may be carried to the members: of customers, or of a table's rows."""
+        if table:
+            return self.columns(table, via)
+        key, scope = self.catalog.key, self.scopes.profile
+        return {n: kind for n, kind in self.columns().items() if n != key and _has(scope, n)}
+
+    def output_name(self, table: str, column: str) -> str | None:
+        """Return the name a carried column starts with, None where its own will do."""
+        if not table and "." not in column:
+            return None
+        words = f"{table}_{column}" if table and "." not in column else column
+        plain = re.sub(r"[^A-Za-z0-9_]", "_", words)[:_LONGEST_OUTPUT]
+        return plain if plain[:1].isalpha() else f"c_{plain}"[:_LONGEST_OUTPUT]
+
+    @property
+    def key_type(self) -> ColumnType:
+        """Return the type of the customers' key."""
+        return self.columns()[self.catalog.key]
+
     def columns_at(self, document: Plain, owner: str | None) -> dict[str, ColumnType]:
         """Return the columns that can be named in conditions of an owner, see `node.owner_of`."""
         if owner is None:
@@ -141,6 +165,14 @@ class Choices:
         single = [w for w in _ways(self.catalog, prefix) if all(s.kind == "one_to_one" for s in w)]
         names = tuple(tuple(step.name for step in way) for way in single)
         return names if len(_ways(self.catalog, prefix)) > 1 else ()
+
+
+def _has(scope: Scope, column: str) -> bool:
+    try:
+        scope.find(column)
+    except Misfit:
+        return False
+    return True
 
 
 def comparisons(kind: ColumnType | None) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from muster_console.web.builder.spelling import (
     expression_of,
     read_yaml,
 )
-from muster_console.web.builder.tree import Plain, put
+from muster_console.web.builder.tree import Plain, put, split
 from muster_console.web.component.markup import button, card, icon, text
 from muster_console.web.editor.count import Counter
 from muster_console.web.editor.state import Editor
@@ -94,7 +94,9 @@ def problem_card(editor: Editor) -> None:
             place = node_at(editor.document, problem.pointer)
             with Element("li"):
                 line = problem_line(problem)
-                if place.endswith(("/where", "/of", "/having")) or place[-1:].isdecimal():
+                # a carried column is always open
+                shut = place.endswith(("/where", "/of", "/having")) or place[-1:].isdecimal()
+                if shut and split(place)[0] != "/project":
                     button(line, _opener(editor, place), icon_name="error", kind="quiet")
                 else:
                     icon("error")

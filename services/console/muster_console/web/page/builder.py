@@ -17,9 +17,11 @@ from muster_console.web.builder.choice import Choices
 from muster_console.web.builder.draft import Draft
 from muster_console.web.builder.spelling import plain_of, read_yaml, yaml_of
 from muster_console.web.component.markup import button, card, icon, path_to, text
+from muster_console.web.editor.carried import Carried
 from muster_console.web.editor.count import Counter
 from muster_console.web.editor.field import choose, write
 from muster_console.web.editor.insight import count_with, values_with
+from muster_console.web.editor.listed import Listed
 from muster_console.web.editor.side import count_card, problem_card, text_card
 from muster_console.web.editor.state import Editor
 from muster_console.web.editor.tree import Tree
@@ -116,6 +118,10 @@ class _Builder:
                 self._names()
                 with card("Rules"):
                     Tree(editor)
+                with card("Columns carried along"):
+                    Carried(editor)
+                with card("Customers by hand"):
+                    Listed(editor)
             with Element("aside").classes("m-stack m-beside") as beside:
                 beside.props["aria-label"] = "Count, problems and text"
                 count_card(editor, self._counter)
@@ -137,7 +143,7 @@ class _Builder:
             quick = button("Quick segment", icon_name="bolt", kind="quiet")
             quick.on("click", lambda: ui.navigate.to("/quick-segment"))
         button("Save as draft", partial(self._save, state="draft"), icon_name="draw")
-        self._save_button = button("Save", self._save, icon_name="save")
+        self._save_button = button("Save", self._save, icon_name="save").classes("m-save")
         run = partial(self._save, run=True)
         self._run_button = button("Save and run", run, icon_name="play_arrow", kind="main")
 
@@ -165,7 +171,8 @@ class _Builder:
 
     def _named(self) -> dict[str, Any]:
         """Return what the fields above the rules show."""
-        return {name: value for name, value in self._editor.document.items() if name != "rules"}
+        others = ("rules", "project", "manual")
+        return {n: value for n, value in self._editor.document.items() if n not in others}
 
     def _name_fields(self) -> None:
         self._shown = self._named()

@@ -73,7 +73,7 @@ class _Editor:
         title = "Change the catalog" if self._id else "Your first data"
         with heading(title, lead=lead, back=("/catalog", "Catalog")):
             button("Check", self._check, icon_name="fact_check")
-            button("Save", self._save, icon_name="save", kind="main")
+            button("Save", self._save, icon_name="save", kind="main").classes("m-save")
         self._said = stack()
         self._said.props["role"] = "status"
         with Element("div").classes("m-builder"):

@@ -79,7 +79,7 @@ class _Editor:
     def build(self, title: str) -> None:
         """Put everything."""
         with heading(title, back=("/exports/connections", "Connections")):
-            button("Save", lambda: self._save(test=False), icon_name="save")
+            button("Save", lambda: self._save(test=False), icon_name="save").classes("m-save")
             button(
                 "Save and test",
                 lambda: self._save(test=True),

@@ -14,7 +14,7 @@ from muster_console.web.component.markup import button, card, note, path_to, sta
 from muster_console.web.frame import heading
 from muster_console.web.live import redraw
 from muster_console.web.visit import Visit
-from muster_console.web.words import problem_line
+from muster_console.web.words import Trouble, problem_line
 from muster_core.errors import Problem
 from muster_core.security.role import Permission
 
@@ -39,7 +39,7 @@ async def mend_draft(visit: Visit, name: str) -> None:
         )
         trouble = outcome.trouble
         if trouble is not None:
-            redraw(wrong, lambda: _tell(trouble.problems))
+            redraw(wrong, lambda: _refused(trouble))
         else:
             # the builder, where its form is right by now, else this page with what is left
             ui.navigate.to(path_to("segments", name, "edit"))
@@ -56,6 +56,13 @@ async def mend_draft(visit: Visit, name: str) -> None:
             wrong = stack()
             wrong.props["role"] = "status"
             redraw(wrong, lambda: _tell(found.problems))
+
+
+def _refused(trouble: Trouble) -> None:
+    """Say why nothing was saved: what was written stays."""
+    if not trouble.problems:
+        note(trouble.line, bad=True)
+    _tell(trouble.problems)
 
 
 def _tell(problems: Sequence[Problem]) -> None:

@@ -80,7 +80,7 @@ class _Editor:
         choices = await self._visit.load(_choices)
         with heading(title, back=back):
             button("Check", self._check, icon_name="fact_check")
-            button("Save", self._save, icon_name="save", kind="main")
+            button("Save", self._save, icon_name="save", kind="main").classes("m-save")
         self._said = stack()
         self._said.props["role"] = "status"
         with ui.element("div").classes("m-grid"):

@@ -214,7 +214,7 @@ def _builder(visit: Visit, ground: MeasureBuilding, document: dict[str, Any]) ->
             label="Redo",
             kind="quiet",
         )
-        keep = button("Save", save, icon_name="save", kind="main")
+        keep = button("Save", save, icon_name="save", kind="main").classes("m-save")
 
     def show() -> None:
         undo.set_enabled(bool(editor.draft.past))

@@ -226,7 +226,9 @@ class _Quick:
         name = write("name of the segment", self._name, self._named, most=100, wide=True)
         name.props["hint"] = "small letters, digits and _"
         with row():
-            button("Save", lambda: self._save(found), icon_name="save", kind="main")
+            button("Save", lambda: self._save(found), icon_name="save", kind="main").classes(
+                "m-save"
+            )
 
     def _named(self, name: str) -> None:
         self._name = name
