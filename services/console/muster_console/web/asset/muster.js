@@ -23,6 +23,10 @@
   const day = new Intl.DateTimeFormat(locale, { dateStyle: "medium" });
   const tickDay = new Intl.DateTimeFormat(locale, { day: "numeric", month: "short" });
   const tickTime = new Intl.DateTimeFormat(locale, { timeStyle: "short" });
+  // numbers inside sentences are written by the console, as this language groups them: numeral.py reads it
+  const parts = whole.formatToParts(1234567).concat(new Intl.NumberFormat(locale).formatToParts(0.5));
+  const sign = (type) => (parts.find((part) => part.type === type) || { value: "" }).value;
+  document.cookie = `muster_numerals=${encodeURIComponent(`${sign("group")}|${sign("decimal")}`)}; path=/; max-age=31536000; samesite=lax`;
   const relative = new Intl.RelativeTimeFormat(locale, { numeric: "auto", style: "short" });
   const STEPS = [["second", 60], ["minute", 60], ["hour", 24], ["day", 7]];
 

@@ -12,21 +12,25 @@ from nicegui.element import Element
 from muster_console.web.builder.word import type_words
 from muster_console.web.component.markup import facts, row, text
 from muster_console.web.component.table import Figure
+from muster_console.web.numeral import numerals
 from muster_core.catalog.summary import ColumnSummary
 from muster_core.catalog.type import parse_type
 
 
 def spread(column: ColumnSummary, *, choose: Callable[[Any], Any] | None = None) -> None:
     """Put what is known of a column; with `choose`, values are buttons that call it."""
+    said = numerals()
     share = column.nulls / column.rows if column.rows else 0.0
     facts(
         [
             ("Type", type_words(parse_type(column.type))),
             ("Rows", lambda: Figure(column.rows)),
-            ("Without a value", f"{column.nulls:,} ({share:.1%})"),
+            ("Without a value", f"{said.number(column.nulls)} ({said.percent(share)})"),
             (
                 "Different values",
-                "more than are counted" if column.distinct is None else f"{column.distinct:,}",
+                "more than are counted"
+                if column.distinct is None
+                else said.number(column.distinct),
             ),
             ("Smallest", value_words(column.minimum)),
             ("Largest", value_words(column.maximum)),
@@ -64,7 +68,7 @@ def _bar(words: str, rows: int, most: int, value: Any, choose: Callable[[Any], A
         with Element("span").classes("m-bar-track"):
             filled = Element("span").classes("m-bar-fill")
             filled.style(f"width: {100 * rows / max(1, most):.1f}%")
-        text(f"{rows:,}").classes("m-count")
+        text(numerals().number(rows)).classes("m-count")
 
 
 def _choice(words: str, value: Any, choose: Callable[[Any], Any]) -> Element:
@@ -82,12 +86,8 @@ def value_words(value: Any) -> str:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, int):
-        return f"{value:,}"
-    if isinstance(value, Decimal):
-        return f"{value:,f}"
-    if isinstance(value, float):
-        return f"{value:,.6g}"
+    if isinstance(value, int | Decimal | float):
+        return numerals().number(value)
     if isinstance(value, datetime):
         return value.strftime("%Y-%m-%d %H:%M")
     return value.isoformat() if isinstance(value, date) else str(value)

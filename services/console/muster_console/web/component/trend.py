@@ -11,6 +11,7 @@ from nicegui.element import Element
 
 from muster_console.web.component.markup import text
 from muster_console.web.component.table import Column, DataTable
+from muster_console.web.numeral import numerals
 
 #: Colours that stand out on light and dark alike; the words beside them say the same.
 _LINE, _JOINED, _LEFT, _AXIS, _GRID = "#3f83f8", "#2e9e62", "#d9604f", "#808d9b", "#80808033"
@@ -68,9 +69,9 @@ def trend_chart(points: Sequence[TrendPoint], *, before: TrendPoint | None = Non
 def _summary(points: Sequence[TrendPoint]) -> str:
     if not points:
         return "No version was published in this time."
-    first, last = points[0], points[-1]
+    first, last, said = points[0], points[-1], numerals()
     return (
-        f"Members over {len(points)} versions: from {first.members:,} to {last.members:,}; "
+        f"Members over {len(points)} versions: from {said.number(first.members)} to {said.number(last.members)}; "
         "the table below has every value."
     )
 

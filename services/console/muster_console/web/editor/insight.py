@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from muster_console.operation.preview import Preview, preview
@@ -10,6 +11,7 @@ from muster_console.operation.workspace import Workspace
 from muster_console.web.editor.count import Count, Counted
 from muster_console.web.editor.state import ListValues
 from muster_console.web.editor.value import OFFERED
+from muster_console.web.numeral import Numerals, numerals
 from muster_console.web.visit import Visit
 from muster_console.web.words import problem_line
 from muster_core.kernel.estimate import Estimate
@@ -35,32 +37,33 @@ def count_with(visit: Visit) -> Count:
         found = await visit.load(
             lambda workspace: preview(workspace, text, exact=True if exact else None)
         )
-        return _counted(found)
+        return _counted(found, numerals(visit.client))
 
     return counted
 
 
-def _counted(found: Preview) -> Counted:
+def _counted(found: Preview, said: Numerals) -> Counted:
+    words = partial(_words, said)
     nodes: dict[str, str] = {}
     for node in found.nodes:
-        nodes[node.pointer] = _words(node.members)
+        nodes[node.pointer] = words(node.members)
         if node.running is not None:
-            nodes[f"{node.pointer}:running"] = f"{_words(node.members)} → {_words(node.running)}"
-            nodes[f"{node.pointer}/where"] = _words(node.members)
+            nodes[f"{node.pointer}:running"] = f"{words(node.members)} → {words(node.running)}"
+            nodes[f"{node.pointer}/where"] = words(node.members)
     low, high = found.members.low, found.members.high
     return Counted(
-        members=_words(found.members),
-        interval="" if found.exact else f"{low:,} to {high:,} with 95 %",
+        members=words(found.members),
+        interval="" if found.exact else f"{said.number(low)} to {said.number(high)} with 95 %",
         percent=found.percent,
         exact=found.exact,
         seconds=found.seconds,
-        joined=None if found.joined is None else _words(found.joined),
-        left=None if found.left is None else _words(found.left),
+        joined=None if found.joined is None else words(found.joined),
+        left=None if found.left is None else words(found.left),
         nodes=nodes,
         warnings=[problem_line(warning) for warning in found.warnings],
     )
 
 
-def _words(members: Estimate) -> str:
+def _words(said: Numerals, members: Estimate) -> str:
     exact = members.low == members.high
-    return f"{members.count:,}" if exact else f"about {members.count:,}"
+    return said.number(members.count) if exact else f"about {said.number(members.count)}"

@@ -20,6 +20,7 @@ from muster_console.web.component.markup import button, card, icon, text
 from muster_console.web.editor.count import Counter
 from muster_console.web.editor.state import Editor
 from muster_console.web.live import redraw
+from muster_console.web.numeral import numerals
 from muster_console.web.words import problem_line
 from muster_core.errors import InvalidInput
 from muster_core.rules.sentence import sentence
@@ -41,7 +42,7 @@ def count_card(editor: Editor, counter: Counter) -> None:
             old = counter.busy or not editor.fresh
             with Element("div").classes("m-big m-count--old" if old else "m-big"):
                 text(counted.members)
-            share = f"{counted.percent:g} % of all customers"
+            share = f"{numerals().number(counted.percent)} % of all customers"
             text(share if counted.exact else f"{share}, {counted.interval}", tag="p").classes(
                 "m-muted"
             )

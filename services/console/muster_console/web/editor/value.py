@@ -16,6 +16,7 @@ from muster_console.web.editor.field import choose, duration, fields, write
 from muster_console.web.editor.state import Editor
 from muster_console.web.editor.window import window_fields
 from muster_console.web.live import redraw
+from muster_console.web.numeral import numerals
 from muster_core.catalog.type import ColumnType, Kind
 from muster_core.errors import MusterError
 
@@ -215,9 +216,10 @@ def _offer(editor: Editor, subject: Subject, made: ui.select) -> None:
             return
         if made.is_deleted:
             return
+        said = numerals(made.client)
         if not search:
             state["complete"] = len(found) < OFFERED
-        counted = {text_of(v): f"{text_of(v)} · {rows:,}" for v, rows in found}
+        counted = {text_of(v): f"{text_of(v)} · {said.number(rows)}" for v, rows in found}
         made.set_options({**_options(made), **counted}, value=made.value)
 
     async def typed(event: Any) -> None:

@@ -19,6 +19,7 @@ from muster_console.web.component.spread import spread
 from muster_console.web.component.table import Action, Column, DataTable, Figure, row_actions
 from muster_console.web.frame import heading
 from muster_console.web.live import redraw
+from muster_console.web.numeral import numerals
 from muster_console.web.policy import page
 from muster_console.web.visit import Visit
 from muster_core.catalog.document import Catalog
@@ -140,7 +141,7 @@ def _freshness(table: TablePortrait) -> tuple[str, str]:
     if contract.max_age:
         promised.append(f"at most {contract.max_age} old")
     if contract.min_rows:
-        promised.append(f"at least {contract.min_rows:,} rows")
+        promised.append(f"at least {numerals().number(contract.min_rows)} rows")
     broken = (
         contract.min_rows is not None and table.rows is not None and table.rows < contract.min_rows
     )

@@ -31,6 +31,7 @@ from muster_console.web.component.markup import button, card, note, row, stack, 
 from muster_console.web.editor.field import choose, choose_column, write
 from muster_console.web.frame import heading
 from muster_console.web.live import redraw
+from muster_console.web.numeral import numerals
 from muster_console.web.policy import page
 from muster_console.web.visit import Visit
 from muster_console.web.words import Trouble, explain_error, problem_line
@@ -287,7 +288,9 @@ class _Editor:
             return
         found = outcome.value
         self._known[json.dumps(source, sort_keys=True)] = typed(found.columns)
-        lines = [f"{found.rows:,} rows, {len(found.columns)} columns that can be used."]
+        lines = [
+            f"{numerals().number(found.rows)} rows, {len(found.columns)} columns that can be used."
+        ]
         lines += [
             f"The column {name} is left out: its type {kind} is not supported."
             for name, kind in found.left_out.items()
@@ -357,9 +360,12 @@ class _Editor:
 
 
 def _checked(found: Inspection) -> None:
+    said = numerals()
     for problem in found.warnings:
         note(f"{problem.pointer or ''} {problem_line(problem)}".strip())
     for table in found.tables:
-        met = "".join(f", {share:.1%} find {name}" for name, share in table.coverage.items())
-        note(f"{table.name}: {table.rows:,} rows{met}.")
+        met = "".join(
+            f", {said.percent(share)} find {name}" for name, share in table.coverage.items()
+        )
+        note(f"{table.name}: {said.number(table.rows)} rows{met}.")
     note("The catalog fits the data. Nothing was saved.")

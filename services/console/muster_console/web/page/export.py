@@ -26,7 +26,7 @@ from muster_console.web.component.markup import (
     stack,
     text,
 )
-from muster_console.web.component.table import Column, DataTable, chip
+from muster_console.web.component.table import Column, DataTable, Figure, chip
 from muster_console.web.frame import heading
 from muster_console.web.live import Live, redraw
 from muster_console.web.page.exports import delivery_table, schedule_words
@@ -121,7 +121,7 @@ def _facts(stored: StoredExport) -> None:
                 ("Format", document.format.value),
                 ("What is told", document.mode.value if document.mode else "what is usual there"),
                 ("Waiting versions", document.policy.value),
-                ("Rows per file", f"{document.rows_per_file:,}"),
+                ("Rows per file", lambda: Figure(document.rows_per_file)),
                 ("Columns", ", ".join(["the key", *(c.header for c in document.columns)])),
             ]
         )

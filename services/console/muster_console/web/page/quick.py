@@ -19,6 +19,7 @@ from muster_console.web.component.spread import spread
 from muster_console.web.editor.field import choose, write
 from muster_console.web.frame import heading
 from muster_console.web.live import redraw
+from muster_console.web.numeral import numerals
 from muster_console.web.page.catalog import no_catalog
 from muster_console.web.policy import page
 from muster_console.web.visit import Visit
@@ -216,13 +217,14 @@ class _Quick:
         redraw(self._size_place, draw)
 
     def _size(self, found: Quick) -> None:
-        members = found.preview.members
+        members, said = found.preview.members, numerals()
         about = "" if found.preview.exact else "about "
-        text(f"{about}{members.count:,}").classes("m-big")
-        share = f"{found.preview.percent:g} % of {found.preview.customers:,} customers"
+        text(f"{about}{said.number(members.count)}").classes("m-big")
+        share = f"{said.number(found.preview.percent)} % of {said.number(found.preview.customers)} customers"
         text(share, tag="p").classes("m-muted")
         if not found.preview.exact:
-            text(f"{members.low:,} to {members.high:,} with 95 %", tag="p").classes("m-muted")
+            low, high = said.number(members.low), said.number(members.high)
+            text(f"{low} to {high} with 95 %", tag="p").classes("m-muted")
         name = write("name of the segment", self._name, self._named, most=100, wide=True)
         name.props["hint"] = "small letters, digits and _"
         with row():

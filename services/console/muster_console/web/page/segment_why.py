@@ -12,6 +12,7 @@ from muster_console.web.builder.word import COMBINES
 from muster_console.web.component.markup import button, card, icon, row, stack, text
 from muster_console.web.component.table import Figure
 from muster_console.web.live import redraw
+from muster_console.web.numeral import numerals
 from muster_console.web.page.segment import segment_frame
 from muster_console.web.policy import page
 from muster_console.web.visit import Visit
@@ -91,14 +92,14 @@ def _node(node: ExplainedNode) -> None:
 
 
 def _reason(reason: Reason, depth: int) -> None:
-    part = Element("div").classes("m-reason")
+    part, said = Element("div").classes("m-reason"), numerals()
     part.style(f"margin-left: {min(depth, 12) * 18 + 18}px")
     with part:
         value = "no value" if reason.value is None else str(reason.value)
         if reason.table is None:
             text(f"the value is {value}")
             return
-        text(f"{value}, from {reason.total:,} rows of {reason.table}")
+        text(f"{value}, from {said.number(reason.total)} rows of {reason.table}")
         if not reason.rows:
             return
         with Element("div").classes("m-scroll"), Element("table").classes("m-small-table"):
@@ -112,6 +113,6 @@ def _reason(reason: Reason, depth: int) -> None:
                         for column in columns:
                             text("" if values[column] is None else values[column], tag="td")
         if reason.total > _ROWS_SHOWN:
-            text(f"and {reason.total - min(_ROWS_SHOWN, len(reason.rows)):,} more").classes(
-                "m-muted"
-            )
+            text(
+                f"and {said.number(reason.total - min(_ROWS_SHOWN, len(reason.rows)))} more"
+            ).classes("m-muted")
