@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pkgutil import resolve_name
 from typing import Any, cast
 
 from sqlalchemy import Engine
@@ -24,34 +25,31 @@ from muster_core.storage.database import transaction
 from muster_exporter.delivery import deliver_files
 from muster_exporter.message import Acknowledge, deliver_messages
 from muster_exporter.sink import FileSink, TableSink
-from muster_exporter.sinks.azure import azure_sink
-from muster_exporter.sinks.feed import FeedSink
-from muster_exporter.sinks.folder import folder_sink
-from muster_exporter.sinks.postgresql import PostgresSink
-from muster_exporter.sinks.s3 import s3_sink
-from muster_exporter.sinks.sftp import SftpSink
 from muster_exporter.sinks.webhook import WebhookSink
 from muster_exporter.version import Receipt, Version
 
+# Imported when a destination of their kind is first opened: the libraries of some take much memory.
 #: How a place for files is opened: with target, credentials, guard, the folders below the target, and the fence.
-FILE_SINKS: Mapping[str, Any] = {
-    "folder": folder_sink,
-    "s3": s3_sink,
-    "azure": azure_sink,
-    "sftp": SftpSink,
+FILE_SINKS: Mapping[str, str] = {
+    "folder": "muster_exporter.sinks.folder:folder_sink",
+    "s3": "muster_exporter.sinks.s3:s3_sink",
+    "azure": "muster_exporter.sinks.azure:azure_sink",
+    "sftp": "muster_exporter.sinks.sftp:SftpSink",
 }
 
 #: How a database that takes whole versions is opened: with target, credentials and guard.
-TABLE_SINKS: Mapping[str, Any] = {"postgresql": PostgresSink, "feed": FeedSink}
+TABLE_SINKS: Mapping[str, str] = {
+    "postgresql": "muster_exporter.sinks.postgresql:PostgresSink",
+    "feed": "muster_exporter.sinks.feed:FeedSink",
+}
 
 
 def file_sink(
     opened: OpenedConnection, settings: Settings, parts: tuple[str, ...], *, fence: int
 ) -> FileSink:
     """Return the place below the folders `parts`; nothing is connected to before it is entered."""
-    sink: FileSink = FILE_SINKS[opened.target.kind](
-        opened.target, opened.secret, settings.guard, parts, fence
-    )
+    open_sink: Any = resolve_name(FILE_SINKS[opened.target.kind])
+    sink: FileSink = open_sink(opened.target, opened.secret, settings.guard, parts, fence)
     return sink
 
 
@@ -88,7 +86,8 @@ def send(
 
 def table_sink(opened: OpenedConnection, settings: Settings) -> TableSink:
     """Return a database that takes whole versions."""
-    sink: TableSink = TABLE_SINKS[opened.target.kind](opened.target, opened.secret, settings.guard)
+    open_sink: Any = resolve_name(TABLE_SINKS[opened.target.kind])
+    sink: TableSink = open_sink(opened.target, opened.secret, settings.guard)
     return sink
 
 

@@ -6,7 +6,7 @@ One partition is in memory at a time, whatever the number of members, and no eng
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -54,6 +54,10 @@ class MemberList:
     projection: Projection | None = None
     #: Who is left out though they are members.
     exclusions: tuple[Exclusion, ...] = ()
+    #: Members by partition once they were read, eight to a byte: they are counted before they are told.
+    _read: dict[int, NDArray[np.uint8]] = field(
+        init=False, default_factory=dict, repr=False, compare=False
+    )
 
     @classmethod
     def open(
@@ -188,11 +192,16 @@ class MemberList:
 
     def _published(self, number: int) -> NDArray[np.bool_]:
         """Return who is a member and alive; a matrix older than the snapshot has no bit for the newest."""
-        alive = self.store.partition(number).alive()
+        partition = self.store.partition(number)
+        if number in self._read:
+            read = np.unpackbits(self._read[number], count=partition.size)
+            return read.astype(np.bool_)
+        alive = partition.alive()
         bits = self.matrix.bits(self.bit, number)[: len(alive)]
         alive_members = alive.copy()
         alive_members[: len(bits)] &= bits
         alive_members[len(bits) :] = False
+        self._read[number] = np.packbits(alive_members)
         return alive_members
 
     def _found(self, number: int, search: str) -> NDArray[np.bool_]:
