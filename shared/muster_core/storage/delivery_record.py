@@ -11,18 +11,30 @@ from sqlalchemy import Connection
 from muster_core.exports.state import DeliveryState
 from muster_core.runs.input import UsedSegment, stale_segments
 from muster_core.storage.definition_table import segment
+from muster_core.storage.export_table import connection as target
 from muster_core.storage.export_table import delivery, export
 from muster_core.storage.ordering import Sorting, sort_rows
 from muster_core.storage.run_table import membership_version, refresh_run
+from muster_core.storage.schema import NOW
 
 _AS_STORED = (
     *("id", "version", "reason", "attempt", "max_attempts", "rows", "bytes", "location"),
-    *("error_class", "error", "created_at", "started_at", "finished_at"),
+    *("error_class", "error", "waits_for", "created_at", "started_at", "finished_at"),
 )
 #: The version that a delivery brings.
 VERSION = sa.and_(
     membership_version.c.segment_id == delivery.c.segment_id,
     membership_version.c.version == delivery.c.version,
+)
+_WAITS_FOR = sa.case(
+    (delivery.c.state.not_in([DeliveryState.PENDING, DeliveryState.HELD]), None),
+    (target.c.paused, "its connection is paused"),
+    (
+        target.c.disabled.is_not(None),
+        sa.literal("its connection is disabled: ") + target.c.disabled,
+    ),
+    (target.c.closed_until > NOW, "its destination, which failed several times, is left alone"),
+    else_=None,
 )
 _NEWEST = Sorting(column="id", down=True)
 #: Fields of a delivery that its query calls otherwise.
@@ -46,6 +58,8 @@ class StoredDelivery:
     location: str | None
     error_class: str | None
     error: str | None
+    #: Why it is not taken though it waits; None where nothing is in its way.
+    waits_for: str | None
     exporter: str | None
     created_at: datetime
     started_at: datetime | None
@@ -74,11 +88,13 @@ def list_deliveries(
             export.c.name.label("export_name"),
             segment.c.name.label("segment_name"),
             refresh_run.c.inputs,
+            _WAITS_FOR.label("waits_for"),
         )
         .join_from(delivery, export, delivery.c.export_id == export.c.id)
         .join(segment, delivery.c.segment_id == segment.c.id)
         .join(membership_version, VERSION)
         .join(refresh_run, refresh_run.c.id == membership_version.c.run_id)
+        .outerjoin(target, target.c.id == export.c.connection_id)
         .limit(limit)
     )
     column = query.selected_columns[_COLUMNS.get(sorting.column, sorting.column)]

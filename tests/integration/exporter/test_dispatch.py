@@ -23,6 +23,7 @@ from muster_core.storage.delivery_control import (
     redeliver,
     resume_delivery,
 )
+from muster_core.storage.delivery_record import list_deliveries
 from muster_core.storage.export import queue_due_exports, request_delivery
 from muster_core.storage.export_table import connection as table
 from muster_core.storage.export_table import export
@@ -96,8 +97,15 @@ def test_of_one_segment_one_version_is_sent_at_a_time(world):
     assert second.segment == "loyal"
 
 
-@pytest.mark.parametrize("fault", ["paused", "disabled", "closed"])
-def test_a_connection_that_is_not_to_be_used_gets_nothing(world, fault):
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ("paused", "its connection is paused"),
+        ("disabled", "its connection is disabled: gone"),
+        ("closed", "its destination, which failed several times, is left alone"),
+    ],
+)
+def test_a_connection_that_is_not_to_be_used_gets_nothing(world, fault, said):
     queue(world)
     with transaction(world.database) as connection:
         number = connection.execute(sa.select(table.c.id)).scalar_one()
@@ -110,7 +118,9 @@ def test_a_connection_that_is_not_to_be_used_gets_nothing(world, fault):
                 note_outcome(connection, number, transient_failure=True)
     assert not take(world)
     with transaction(world.database) as connection:
+        assert {d.waits_for for d in list_deliveries(connection)} == {said}
         pause_connection(connection, "there", paused=False, actor="test")
+        assert {d.waits_for for d in list_deliveries(connection)} == {None}
 
     assert take(world)
 

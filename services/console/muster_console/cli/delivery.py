@@ -25,7 +25,7 @@ def print_deliveries(found: list[StoredDelivery]) -> None:
             d.rows,
             d.bytes,
             d.finished_at,
-            d.error or d.location,
+            d.waits_for or d.error or d.location,
             *(["; ".join(map(_stale, d.stale))] if marked else []),
         )
         for d in found

@@ -231,7 +231,7 @@ def _delivery(found: StoredDelivery, *, may: bool) -> dict[str, Any]:
         "export": found.export,
         "segment": found.segment,
         "state": found.state,
-        "state_note": found.error or found.reason,
+        "state_note": found.waits_for or found.error or found.reason,
         "version": found.version,
         "rows": found.rows,
         "bytes": found.bytes,
