@@ -7,7 +7,15 @@ from decimal import Decimal
 
 import pytest
 
-from muster_console.cli.output import data_text, print_json, print_table, reported
+from muster_console.cli.output import console as standard
+from muster_console.cli.output import (
+    data_text,
+    print_facts,
+    print_json,
+    print_marked,
+    print_table,
+    reported,
+)
 from muster_core.errors import (
     Conflict,
     EngineUnavailable,
@@ -93,3 +101,16 @@ def test_a_hostile_name_cannot_steer_the_terminal(capsys, monkeypatch):
 def test_json_keeps_every_letter(capsys):
     print_json({"name": "Käufer"})
     assert json.loads(capsys.readouterr().out) == {"name": "Käufer"}
+
+
+@pytest.mark.parametrize("name", ["[/red]", "[bold]loud[/bold]", ":pile_of_poo:", "a\\[b]"])
+def test_what_people_call_things_is_shown_as_it_is(name, capsys, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["muster", "segment", "show"])
+    print_facts(name, [(name, name)])
+    print_table(name, (name,), [(name,)])
+    print_marked(standard, "Warning", "yellow", name)
+    standard.print(f"{name} is changed.")
+    _ends_with(InvalidInput([Problem(message=name)], name))
+    out, err = capsys.readouterr()
+    assert out.count(name) == 8
+    assert err.count(name) == 2

@@ -31,7 +31,9 @@ def _end(monkeypatch, *arguments: str) -> object:
 def test_programs_get_an_error_of_usage_as_json(arguments, said, monkeypatch, capsys):
     assert _end(monkeypatch, *arguments) == 2
     out, err = capsys.readouterr()
-    assert said in json.loads(out)["error"]["message"]
+    error = json.loads(out)["error"]
+    assert said in error["message"]
+    assert "--help` says more" in error["hint"]
     assert err == ""
 
 
@@ -51,3 +53,9 @@ def test_what_went_well_ends_with_0_for_programs(tmp_path, monkeypatch, capsys):
 def test_the_version_is_that_of_the_installed_package(monkeypatch, capsys):
     assert _end(monkeypatch, "--version") == 0
     assert capsys.readouterr().out == f"muster {version('muster')}\n"
+
+
+def test_every_command_has_help_by_both_names(monkeypatch, capsys):
+    for arguments in (["-h"], ["segment", "-h"], ["segment", "list", "-h"], ["runs", "--help"]):
+        assert _end(monkeypatch, *arguments) == 0
+        assert "Usage: muster" in capsys.readouterr().out

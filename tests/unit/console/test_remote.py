@@ -87,6 +87,8 @@ def test_an_error_there_is_of_the_same_class_here(status, kind, raised):
     found = _error(status, json.dumps(document).encode())
     assert type(found) is raised
     assert (found.message, found.hint) == ("It is so.", "Do this.")
+    # a name that only the server knows is the name programs are told here, too
+    assert found.code == kind
 
 
 def test_problems_keep_their_places_and_a_page_of_something_else_is_no_answer():
@@ -101,6 +103,26 @@ def test_problems_keep_their_places_and_a_page_of_something_else_is_no_answer():
     assert found.message == "1 problem found; nothing was changed."
     assert isinstance(_error(502, b"<html>Bad gateway</html>"), errors.PartUnavailable)
     assert isinstance(_error(404, b"[]"), RefusedByServer)
+    moved = _error(301, b"<html>Moved</html>")
+    assert "`muster status` on its machine" in str(moved.hint)
+
+
+def test_a_token_that_is_not_taken_says_where_another_one_is_given():
+    document = {"type": "urn:muster:not_signed_in", "detail": "A valid token is needed."}
+    found = _error(401, json.dumps(document).encode())
+    assert (found.code, type(found)) == ("not_signed_in", RefusedByServer)
+    assert "MUSTER_TOKEN" in str(found.hint)
+
+
+def test_a_page_of_another_server_is_no_answer(monkeypatch):
+    server = Server("http://somewhere", SecretStr("t"))
+
+    class Page:
+        data = b"<html>Welcome</html>"
+
+    monkeypatch.setattr(server, "_send", lambda *_, **__: Page())
+    with pytest.raises(RefusedByServer, match=r"http://somewhere is not Muster's REST API"):
+        server.ask("GET", "/segments")
 
 
 def test_without_a_server_of_its_own_nothing_is_opened(tmp_path):

@@ -108,7 +108,7 @@ def print_results(results: Sequence[SegmentResult], *, json: bool) -> None:
         )
         for result in results:
             for problem in result.problems:
-                console.print(f"  {problem}", markup=False, soft_wrap=True)
+                console.print(f"  {problem}", soft_wrap=True)
             print_warnings(result.warnings)
     refused = [result for result in results if result.refused]
     if refused:

@@ -161,7 +161,7 @@ def _print(shown: Shown, clock: Clock, home: Path, *, keep: bool) -> None:
     ]
     print_table("", ("segment", "state", "members", "seconds", "files"), rows)
     for problem in {run.error for run in shown.runs if run.error}:
-        error_console.print(problem, style="red", markup=False, soft_wrap=True)
+        error_console.print(problem, style="red", soft_wrap=True)
     phases = ", ".join(f"{name} {seconds:g}" for name, seconds in clock.seconds.items())
     console.print(f"Seconds: {phases}.", soft_wrap=True)
     where = _relative(str(home))

@@ -203,7 +203,7 @@ def validate(name: Name, *, json: JsonOption = False) -> None:
         print_json([asdict(problem) for problem in found])
     else:
         for problem in found:
-            console.print(str(problem), markup=False, soft_wrap=True)
+            console.print(str(problem), soft_wrap=True)
         if not found:
             console.print(f"Nothing is wrong with {name}.")
     if found:

@@ -19,8 +19,8 @@ from typing import Annotated, Any
 import typer
 from rich import box
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from muster_core import errors
 from muster_core.errors import InvalidInput, MusterError, Problem
@@ -29,8 +29,9 @@ from muster_core.runs.state import RunState
 #: A pipe or file has no width of its own; names and paths must not be broken there.
 _PLAIN_WIDTH = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 200
 
-console = Console(highlight=False, width=_PLAIN_WIDTH)
-error_console = Console(stderr=True, highlight=False)
+#: What people call things is shown as it is: neither markup nor the name of a picture is read in it.
+console = Console(highlight=False, markup=False, emoji=False, width=_PLAIN_WIDTH)
+error_console = Console(stderr=True, highlight=False, markup=False, emoji=False)
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
@@ -77,7 +78,7 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[obje
             no_wrap=index == 0,
         )
     for row in rows:
-        table.add_row(*(escape(_shown(value)) for value in row))
+        table.add_row(*(_shown(value) for value in row))
     console.print(table)
 
 
@@ -95,13 +96,13 @@ def print_more(shown: int, following: str | None) -> None:
 def print_facts(title: str, facts: Iterable[tuple[str, object]]) -> None:
     """Print what is known of one thing, a line for each fact; facts that are None are left out."""
     table = Table(
-        title=title, title_justify="left", box=box.SIMPLE, show_header=False, pad_edge=False
+        title=_clean(title), title_justify="left", box=box.SIMPLE, show_header=False, pad_edge=False
     )
     table.add_column(no_wrap=True, style="bold")
     table.add_column(overflow="fold")
     for name, value in facts:
         if value is not None:
-            table.add_row(escape(name), escape(_shown(value)))
+            table.add_row(name, _shown(value))
     console.print(table)
 
 
@@ -123,8 +124,12 @@ def print_json(value: object) -> None:
 def print_warnings(warnings: Iterable[Problem]) -> None:
     """Print what was taken although it may not be meant; programs find it in the JSON."""
     for warning in warnings:
-        text = escape(_clean(str(warning)))
-        console.print(f"[yellow]Warning:[/yellow] {text}", soft_wrap=True)
+        print_marked(console, "Warning", "yellow", str(warning))
+
+
+def print_marked(where: Console, word: str, style: str, text: str) -> None:
+    """Print `text` behind a word that tells what it is, coloured on a terminal."""
+    where.print(Text.assemble((f"{word}:", style), f" {_clean(text)}"), soft_wrap=True)
 
 
 def times_text(times: Iterable[datetime]) -> str:
@@ -150,18 +155,24 @@ def reported() -> Iterator[None]:
         sys.exit(exit_code(error))
     except _USAGE_ERROR as error:
         # Only an app that is not standalone lets it through; Typer's own words are for people.
-        print_json({"error": {"code": "usage", "message": error.format_message(), "hint": None}})
+        said: dict[str, object] = {"code": "usage", "message": error.format_message()}
+        said["hint"] = f"`{error.ctx.command_path} --help` says more." if error.ctx else None
+        print_json({"error": said})
         sys.exit(2)
+    except typer.Abort:
+        message = "What was asked for was not answered: there is no more input."
+        print_json({"error": {"code": "aborted", "message": message, "hint": None}})
+        sys.exit(1)
 
 
 def _print_error(error: MusterError) -> None:
     # escape sequences of a hostile name must not reach the terminal
-    error_console.print(f"[red]Error:[/red] {escape(_clean(error.message))}", soft_wrap=True)
+    print_marked(error_console, "Error", "red", error.message)
     if isinstance(error, InvalidInput):
         for problem in error.problems:
-            error_console.print(f"  {escape(_clean(str(problem)))}", soft_wrap=True)
+            error_console.print(f"  {_clean(str(problem))}", soft_wrap=True)
     if error.hint:
-        error_console.print(escape(_clean(error.hint)), soft_wrap=True)
+        error_console.print(_clean(error.hint), soft_wrap=True)
 
 
 def _as_json(error: MusterError) -> dict[str, object]:

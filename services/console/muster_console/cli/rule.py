@@ -102,5 +102,5 @@ def _print_one(found: object, json: bool) -> None:
 
 
 def _print_plain(text: str) -> None:
-    # as it is: no markup, no wrapping, so that it can be read back
-    console.print(text.rstrip("\n"), markup=False, soft_wrap=True)
+    # without wrapping, so that it can be read back
+    console.print(text.rstrip("\n"), soft_wrap=True)

@@ -7,7 +7,13 @@ from typing import Annotated
 
 import typer
 
-from muster_console.cli.output import JsonOption, console, print_json, print_table
+from muster_console.cli.output import (
+    JsonOption,
+    console,
+    print_json,
+    print_marked,
+    print_table,
+)
 from muster_console.operation import service as operation
 from muster_console.operation.workspace import open_workspace
 from muster_core.errors import InvalidInput, Problem
@@ -31,7 +37,7 @@ def limits(*, json: JsonOption = False) -> None:
     )
     if found.banner is None:
         return
-    console.print(f"[yellow]Warning:[/yellow] {found.banner}", soft_wrap=True)
+    print_marked(console, "Warning", "yellow", found.banner)
     print_table(
         "slowest", ("segment", "seconds"), [(s.name, f"{s.seconds:.2f}") for s in found.slowest]
     )

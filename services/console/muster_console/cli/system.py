@@ -16,6 +16,7 @@ from muster_console.cli.output import (
     error_console,
     print_facts,
     print_json,
+    print_marked,
     print_table,
     times_text,
 )
@@ -262,7 +263,7 @@ def status(
         ]
         print_table("", ("kind", "process", "heard of", "last hint", "doing"), rows)
         for problem in health.problems:
-            error_console.print(f"[red]Problem:[/red] {problem}", soft_wrap=True)
+            print_marked(error_console, "Problem", "red", problem)
     if not health.healthy:
         raise typer.Exit(1)
 

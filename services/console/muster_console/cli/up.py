@@ -10,8 +10,8 @@ from typing import Annotated
 
 import typer
 from rich.live import Live
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from muster_console.cli.output import JsonOption, console, print_json
 from muster_console.parts.detached import living_record, start_detached, stop_running
@@ -122,7 +122,7 @@ def _show(settings: Settings, record: HomeRecord | None, *, json: bool) -> None:
         console.print(f"Nothing runs in {home}. Start everything with `muster up`.")
     else:
         console.print(_table(record, heartbeats))
-        console.print(f"Home: {home}; logs: {home}/log; lake: {settings.lake()}", markup=False)
+        console.print(f"Home: {home}; logs: {home}/log; lake: {settings.lake()}")
 
 
 def _heartbeats(settings: Settings) -> dict[int, Heartbeat]:
@@ -145,16 +145,16 @@ def _table(record: HomeRecord, heartbeats: dict[int, Heartbeat]) -> Table:
     for child in record.children:
         beat = heartbeat_of(child, heartbeats)
         color = _COLORS.get(child.state, "yellow")
-        cells = [
+        cells: list[str | Text] = [
             child.name,
-            f"[{color}]{child.state}[/{color}]",
+            Text(str(child.state), color),
             child.address,
             str(child.pid or ""),
             _duration(time.time() - child.since) if child.since and child.pid else "",
             str(child.restarts),
             f"{_duration(time.time() - beat.seen_at.timestamp())} ago" if beat else "",
         ]
-        table.add_row(*cells, *([escape(_note(child, heartbeats))] if noted else []))
+        table.add_row(*cells, *([_note(child, heartbeats)] if noted else []))
     return table
 
 

@@ -34,6 +34,8 @@ class RefusedByServer(TerminalError):
     code = "refused"
 
 
+_WHERE = "`muster status` on its machine shows the address beside `console`."
+_SIGN_IN = "Give --token-file, or set MUSTER_TOKEN, with a token that is valid there."
 #: What an answer means where its `type` is none of our own errors.
 _BY_STATUS: Mapping[int, type[MusterError]] = {
     404: errors.NotFound,
@@ -75,9 +77,15 @@ class Server:
         Raises:
             MusterError: what the server says, of the class it has there.
             PartUnavailable: it does not answer.
+            RefusedByServer: what answers is no Muster.
         """
         answer = self._send(method, path, query, body, headers)
-        return json.loads(answer.data) if answer.data else None
+        try:
+            return json.loads(answer.data) if answer.data else None
+        except ValueError as exc:
+            raise RefusedByServer(
+                f"What answers at {self.url} is not Muster's REST API.", hint=_WHERE
+            ) from exc
 
     def save(self, path: str, *, query: Mapping[str, Any], to: Path) -> Mapping[str, str]:
         """Write an answer to the file `to`, whole or not at all; return its headers.
@@ -195,8 +203,11 @@ def _error(status: int, data: bytes) -> MusterError:
         items = found.get("problems", [])
     except (ValueError, KeyError, TypeError, AttributeError):
         lost: type[MusterError] = PartUnavailable if status >= 500 else RefusedByServer
-        return lost(f"The server answers with status {status} and no reason.")
-    if hint:
+        return lost(f"The server answers with status {status} and no reason.", hint=_WHERE)
+    if status == 401:
+        # what the API says is for whoever writes headers
+        detail, hint = "The token is none that the server takes now.", _SIGN_IN
+    elif hint:
         detail = detail.removesuffix(hint).rstrip()
     if status in (400, 413, 415, 422) and items:
         known = Problem.__dataclass_fields__
@@ -205,6 +216,8 @@ def _error(status: int, data: bytes) -> MusterError:
     kind = _known().get(code) or _BY_STATUS.get(status) or RefusedByServer
     error = kind.__new__(kind)
     MusterError.__init__(error, detail, hint=hint)
+    # some errors are known to the API alone; programs are told them by the same name
+    error.code = code
     return error
 
 
