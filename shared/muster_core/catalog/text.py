@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from muster_core.catalog.document import CatalogDocument
+from muster_core.documents.field import field_hint
 from muster_core.documents.text import read_text
 from muster_core.errors import InvalidInput, Problem
 
@@ -36,4 +37,5 @@ def read_catalog(text: str, file: str) -> CatalogDocument:
 
 def _problem(error: Any) -> Problem:
     pointer = "".join(f"/{str(p).replace('~', '~0').replace('/', '~1')}" for p in error["loc"])
-    return Problem(message=_MESSAGES.get(error["type"], error["msg"]), pointer=pointer)
+    hint = field_hint(CatalogDocument, error["loc"]) if error["type"] == "extra_forbidden" else None
+    return Problem(message=_MESSAGES.get(error["type"], error["msg"]), pointer=pointer, hint=hint)

@@ -279,7 +279,7 @@ def parse_target(data: object, *, file: str | None = None) -> Target:
     try:
         return _TARGETS.validate_python(data)
     except ValidationError as error:
-        raise invalid(error, file=file) from None
+        raise invalid(error, _TARGETS, file=file) from None
 
 
 def parse_secret(kind: str, data: object) -> Secret:
@@ -291,7 +291,7 @@ def parse_secret(kind: str, data: object) -> Secret:
     try:
         secret: Secret = _SECRETS[kind].model_validate(data)
     except ValidationError as error:
-        raise invalid(error, file="the credentials") from None
+        raise invalid(error, _SECRETS[kind], file="the credentials") from None
     given = [name for name, value in secret if value is not None]
     if kind in ("azure", "sftp") and not given:
         names = " or ".join(type(secret).model_fields)

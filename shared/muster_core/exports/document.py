@@ -308,4 +308,4 @@ def parse_export(data: object, *, file: str | None = None) -> ExportDocument:
     try:
         return ExportDocument.model_validate(data)
     except ValidationError as error:
-        raise invalid(error, file=file, leave_out=_CHOICES) from error
+        raise invalid(error, ExportDocument, file=file, leave_out=_CHOICES) from error

@@ -5,18 +5,24 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from muster_core.documents.field import field_hint
 from muster_core.errors import InvalidInput, Problem
 
 
 def invalid(
-    error: ValidationError, *, file: str | None, leave_out: Collection[int | str] = ()
+    error: ValidationError,
+    model: type[BaseModel] | TypeAdapter[Any],
+    *,
+    file: str | None,
+    leave_out: Collection[int | str] = (),
 ) -> InvalidInput:
     """Return every problem at its JSON pointer, without what stands there: it may be a credential.
 
     Args:
         error: what pydantic found.
+        model: what was to be read.
         file: where the document stands.
         leave_out: parts of places that are no fields, but names of alternatives.
     """
@@ -25,6 +31,7 @@ def invalid(
             message=_message(fault),
             pointer="".join(f"/{_escape(part)}" for part in fault["loc"] if part not in leave_out),
             file=file,
+            hint=field_hint(model, fault["loc"]) if fault["type"] == "extra_forbidden" else None,
         )
         for fault in error.errors(include_url=False, include_input=False)
     ]

@@ -132,7 +132,9 @@ def parse_segment(
     try:
         document = SegmentDocument.model_validate(whole.data)
     except ValidationError as exc:
-        problems += [whole.place(problem) for problem in shape_problems(whole.data, exc)]
+        problems += [
+            whole.place(problem) for problem in shape_problems(whole.data, exc, SegmentDocument)
+        ]
     if problems:
         raise InvalidInput([replace(problem, file=file) for problem in problems])
     return document

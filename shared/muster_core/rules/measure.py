@@ -45,7 +45,9 @@ def parse_measure(
     try:
         document = MeasureDocument.model_validate(whole.data)
     except ValidationError as exc:
-        problems += [whole.place(problem) for problem in shape_problems(whole.data, exc)]
+        problems += [
+            whole.place(problem) for problem in shape_problems(whole.data, exc, MeasureDocument)
+        ]
     if problems:
         raise InvalidInput([replace(problem, file=file) for problem in problems])
     return document

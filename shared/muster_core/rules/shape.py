@@ -6,8 +6,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from muster_core.documents.field import field_hint
 from muster_core.errors import Problem
 from muster_core.spelling import nearest_names
 
@@ -16,17 +17,19 @@ _MAX_PROBLEMS = 200
 _QUOTED = re.compile(r"'([^']*)'")
 
 
-def shape_problems(data: object, exc: ValidationError, file: str | None = None) -> list[Problem]:
-    """Return what is wrong with `data`, which could not be read, at most 200 problems and a count."""
+def shape_problems(
+    data: object, exc: ValidationError, model: type[BaseModel] | TypeAdapter[Any]
+) -> list[Problem]:
+    """Return what is wrong with `data`, which could not be read as `model`, at most 200 problems and a count."""
     errors = exc.errors(include_url=False, include_input=False)
     problems = []
     for error in errors[:_MAX_PROBLEMS]:
         pointer = _pointer(data, error["loc"], error["type"])
-        hint = _hint(data, pointer, error)
-        problems.append(Problem(message=_message(error), pointer=pointer, file=file, hint=hint))
+        hint = _hint(data, pointer, error, model)
+        problems.append(Problem(message=_message(error), pointer=pointer, hint=hint))
     if len(errors) > _MAX_PROBLEMS:
         more = f"and {len(errors) - _MAX_PROBLEMS} more problems"
-        problems.append(Problem(message=more, file=file))
+        problems.append(Problem(message=more))
     return problems
 
 
@@ -73,9 +76,13 @@ def _message(error: Any) -> str:
             return str(error["msg"])
 
 
-def _hint(data: object, pointer: str, error: Any) -> str | None:
+def _hint(
+    data: object, pointer: str, error: Any, model: type[BaseModel] | TypeAdapter[Any]
+) -> str | None:
     """Return the nearest of the words known, where another stands."""
     kind, context = error["type"], error.get("ctx", {})
+    if kind == "extra_forbidden":
+        return field_hint(model, error["loc"])
     if kind == "union_tag_invalid":
         written, known = context["tag"], context["expected_tags"]
     elif kind == "literal_error":

@@ -59,7 +59,7 @@ def test_a_segment_and_an_expression_are_said_in_words(file: Path) -> None:
 
 
 def test_the_form_is_checked_with_nothing_running(file: Path) -> None:
-    assert "1 segments and 0 measures are well formed" in _said("check", file, "--form")
+    assert "1 segment and 0 measures checked: all well formed." in _said("check", file, "--form")
     assert json.loads(_said("check", file, "--form", "--json"))["segments"] == ["buyers"]
     file.write_text(_SEGMENT.replace(">= 3", ">= >= 3"), encoding="utf-8")
     with pytest.raises(InvalidInput) as caught:

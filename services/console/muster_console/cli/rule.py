@@ -50,7 +50,9 @@ def check(
         print_json(asdict(found))
         return
     what = "well formed" if form else "right"
-    console.print(f"{len(found.segments)} segments and {len(found.measures)} measures are {what}.")
+    parts = ((len(found.segments), "segment"), (len(found.measures), "measure"))
+    told = " and ".join(f"{n:,} {word}{'' if n == 1 else 's'}" for n, word in parts)
+    console.print(f"{told} checked: all {what}.")
     print_warnings(found.warnings)
 
 

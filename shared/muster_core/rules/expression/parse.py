@@ -139,7 +139,7 @@ def _validated(adapter: TypeAdapter[Any], written: Written) -> Any:
     try:
         return adapter.validate_python(written.data)
     except ValidationError as exc:
-        problems = shape_problems(written.data, exc)
+        problems = shape_problems(written.data, exc, adapter)
         raise InvalidInput([written.place(problem) for problem in problems]) from None
 
 
