@@ -110,7 +110,7 @@ def test_problems_keep_their_places_and_a_page_of_something_else_is_no_answer():
 def test_a_token_that_is_not_taken_says_where_another_one_is_given():
     document = {"type": "urn:muster:not_signed_in", "detail": "A valid token is needed."}
     found = _error(401, json.dumps(document).encode())
-    assert (found.code, type(found)) == ("not_signed_in", RefusedByServer)
+    assert found.code == "not_signed_in"
     assert "MUSTER_TOKEN" in str(found.hint)
 
 
