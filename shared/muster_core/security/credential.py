@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+import threading
 from functools import cache
 
 from argon2 import PasswordHasher
@@ -20,6 +21,8 @@ _TOKEN_BYTES = 32
 #: The shortest and the longest password: short ones are guessed, long ones only cost time.
 _PASSWORD_LENGTHS = (12, 256)
 _HASHER = PasswordHasher()
+#: Each one takes 64 MiB for a moment: whoever asks many at once waits, and memory stays what it is.
+_AT_ONCE = threading.BoundedSemaphore(4)
 
 
 def new_token() -> str:
@@ -43,7 +46,8 @@ def hash_password(password: str) -> str:
         raise InvalidInput(
             [Problem(message="the password cannot be used", hint=f"{least} to {most} characters")]
         )
-    return _HASHER.hash(password)
+    with _AT_ONCE:
+        return _HASHER.hash(_as_bytes(password))
 
 
 def password_fits(password: str, stored: str | None) -> bool:
@@ -53,10 +57,16 @@ def password_fits(password: str, stored: str | None) -> bool:
     names exist.
     """
     try:
-        found = _HASHER.verify(stored or _nobodys(), password)
+        with _AT_ONCE:
+            found = _HASHER.verify(stored or _nobodys(), _as_bytes(password))
     except (VerificationError, InvalidHashError):
         return False
     return found and stored is not None
+
+
+def _as_bytes(password: str) -> bytes:
+    # whatever somebody types has bytes, half a character as well
+    return password.encode(errors="surrogatepass")
 
 
 @cache

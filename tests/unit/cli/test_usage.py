@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from importlib.metadata import version
 
@@ -42,6 +43,29 @@ def test_people_get_an_error_of_usage_on_standard_error(monkeypatch, capsys):
     out, err = capsys.readouterr()
     assert out == ""
     assert "name segments" in err
+
+
+def test_who_names_a_server_behind_the_command_is_told_where_it_stands(monkeypatch, capsys):
+    for option in (["--server", "http://x"], ["--token-file", "x"]):
+        assert _end(monkeypatch, "segment", "list", *option) == 2
+        assert "before the command: `muster --server" in capsys.readouterr().err
+        assert _end(monkeypatch, "segment", "list", *option, "--json") == 2
+        hint = json.loads(capsys.readouterr().out)["error"]["hint"]
+        assert "before the command" in hint
+
+
+def test_nobody_to_answer_a_question_ends_a_command(monkeypatch, capsys):
+    def nobody(*_: object, **__: object) -> str:
+        raise EOFError
+
+    monkeypatch.setattr("getpass.getpass", nobody)
+    monkeypatch.setattr("builtins.input", nobody)
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+    for form in ([], ["--json"]):
+        code = _end(monkeypatch, "user", "create", "anna", "--password", *form)
+        out, err = capsys.readouterr()
+        assert code in (1, 2)
+        assert "Traceback" not in out + err
 
 
 def test_what_went_well_ends_with_0_for_programs(tmp_path, monkeypatch, capsys):

@@ -51,3 +51,11 @@ def test_a_token_is_capped_by_both_of_the_two():
     assert holder.capped(Role.ADMINISTRATOR, members=True, token_id=1).role is Role.CONTRIBUTOR
     assert holder.capped(Role.VIEWER, members=True, token_id=1).role is Role.VIEWER
     assert not holder.capped(Role.VIEWER, members=False, token_id=1).members
+
+
+def test_a_password_may_be_any_text_even_half_a_character():
+    password = "half a \ud800 character"  # noqa: S105
+    stored = hash_password(password)
+    assert password_fits(password, stored)
+    assert not password_fits("half a \ud801 character", stored)
+    assert not password_fits(password, None)

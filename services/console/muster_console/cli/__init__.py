@@ -17,7 +17,5 @@ def main() -> None:
     # Logs go to standard error; standard output stays what a command prints.
     configure_logging(role="console", style="console")
     with reported():
-        if "--json" not in sys.argv:
-            app(prog_name=_NAME)
         # not standalone, errors of usage come out here and become JSON, too
         sys.exit(app(standalone_mode=False, prog_name=_NAME))

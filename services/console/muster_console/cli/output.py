@@ -21,6 +21,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+from typer.rich_utils import rich_format_error
 
 from muster_core import errors
 from muster_core.errors import InvalidInput, MusterError, Problem
@@ -154,15 +155,30 @@ def reported() -> Iterator[None]:
             _print_error(error)
         sys.exit(exit_code(error))
     except _USAGE_ERROR as error:
-        # Only an app that is not standalone lets it through; Typer's own words are for people.
-        said: dict[str, object] = {"code": "usage", "message": error.format_message()}
-        said["hint"] = f"`{error.ctx.command_path} --help` says more." if error.ctx else None
-        print_json({"error": said})
+        hint = _usage_hint(error)
+        if "--json" in sys.argv:
+            said = {"code": "usage", "message": error.format_message(), "hint": hint}
+            print_json({"error": said})
+        else:
+            rich_format_error(error)
+            if error.ctx is None or "--help" not in hint:
+                error_console.print(hint, soft_wrap=True)
         sys.exit(2)
     except typer.Abort:
         message = "What was asked for was not answered: there is no more input."
-        print_json({"error": {"code": "aborted", "message": message, "hint": None}})
+        if "--json" in sys.argv:
+            print_json({"error": {"code": "aborted", "message": message, "hint": None}})
+        else:
+            print_marked(error_console, "Error", "red", message)
         sys.exit(1)
+
+
+def _usage_hint(error: Any) -> str:
+    """Return where to read on; people who name a server behind the command are told where it stands."""
+    if getattr(error, "option_name", None) in ("--server", "--token-file"):
+        return "It stands before the command: `muster --server URL --token-file FILE segment list`."
+    # what is missing at the very end of a line has no command of its own
+    return f"`{error.ctx.command_path if error.ctx else 'muster'} --help` says more."
 
 
 def _print_error(error: MusterError) -> None:
