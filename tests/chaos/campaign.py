@@ -6,7 +6,7 @@ import random
 import time
 from collections import Counter
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -50,10 +50,13 @@ class Report:
     lost_batches: int
     requests_refused: int
     due: int
-    #: How long it took after the last fault until nothing was left to do; None: it never was.
+    #: How long it took until everything answered again after the last fault.
+    restarted_seconds: float
+    #: How long from then on until nothing was left to do; None: it never was.
     drained_seconds: float | None
+    #: What was done last, and when.
+    last: str
     looks: int
-    notes: list[str] = field(default_factory=list)
 
     def lines(self) -> list[str]:
         """Return the report for people."""
@@ -66,7 +69,8 @@ class Report:
             f"  runs {self.runs}, versions {self.versions}, deliveries {self.deliveries}",
             f"  due instants {self.due}, batches lost {self.lost_batches}",
             f"  refused in outages {self.requests_refused}, looks at the sink {self.looks}",
-            f"  drained in {drained}",
+            f"  everything answered after {self.restarted_seconds:.1f} s, drained in {drained}",
+            f"  last of all {self.last}",
             f"  violations: {len(self.violations)}",
             *(f"    {violation}" for violation in self.violations[:20]),
         ]
@@ -99,8 +103,8 @@ def break_world(world: World, *, seed: int, seconds: float, control: str | None 
         nemesis.tend()
         latest.look()
         time.sleep(1 / _LOOKS)
-    drained = _calm_down(world, nemesis, latest, usual)
-    return _verdict(world, nemesis, traffic, latest, drained, seed, seconds, control)
+    calm = _calm_down(world, nemesis, latest, usual)
+    return _verdict(world, nemesis, traffic, latest, calm, seed, seconds, control)
 
 
 def _first_versions(world: World, traffic: Traffic) -> float:
@@ -114,13 +118,45 @@ def _first_versions(world: World, traffic: Traffic) -> float:
     return took or 0.0
 
 
-def _calm_down(world: World, nemesis: Nemesis, latest: Latest, usual: float) -> float | None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Calm:
+    """How the world became quiet: see `Report`."""
+
+    restarted_seconds: float
+    drained_seconds: float | None
+    last: str
+
+
+def _calm_down(world: World, nemesis: Nemesis, latest: Latest, usual: float) -> _Calm:
+    ended = time.monotonic()
     nemesis.tend(everything=True)
     for service in world.services:
         service.start()
     wait_for_parts(world.parts, 90)
+    restarted = time.monotonic() - ended
     limit = 2 * world.lease_seconds + BACKOFF_SECONDS + _JOB_SECONDS + 10 * usual
-    return _drain(world, latest, limit)
+    drained = _drain(world, latest, limit)
+    last = _last_work(world, since=time.monotonic() - ended)
+    return _Calm(restarted_seconds=restarted, drained_seconds=drained, last=last)
+
+
+def _last_work(world: World, *, since: float) -> str:
+    """Return what ended last, with its seconds after the last fault, which was `since` seconds ago."""
+    query = sa.text(
+        "SELECT what, id, attempt, state,"
+        "       extract(epoch FROM started_at - clock_timestamp()) + :since AS started,"
+        "       extract(epoch FROM finished_at - clock_timestamp()) + :since AS finished"
+        "  FROM (SELECT 'run' AS what, id, attempt, state, started_at, finished_at FROM refresh_run"
+        "        UNION ALL"
+        "        SELECT 'delivery', id, attempt, state, started_at, finished_at FROM delivery) AS work"
+        " WHERE finished_at IS NOT NULL ORDER BY finished_at DESC LIMIT 1"
+    )
+    with transaction(world.database) as connection:
+        row = connection.execute(query, {"since": since}).one()
+    began = "" if row.started is None else f" begun at {row.started:.1f} s,"
+    return (
+        f"{row.what} {row.id},{began} {row.state} at {row.finished:.1f} s in attempt {row.attempt}"
+    )
 
 
 def _drain(world: World, latest: Latest | None, limit: float) -> float | None:
@@ -152,7 +188,7 @@ def _verdict(
     nemesis: Nemesis,
     traffic: Traffic,
     latest: Latest,
-    drained: float | None,
+    calm: _Calm,
     seed: int,
     seconds: float,
     control: str | None,
@@ -166,7 +202,7 @@ def _verdict(
             *only_published_is_at_the_sink(connection, world.sink),
             *latest.violations,
         ]
-        if drained is None:
+        if calm.drained_seconds is None:
             found.append("I11: work was left long after the last fault")
 
         def counted(statement: str) -> dict[str, int]:
@@ -187,6 +223,8 @@ def _verdict(
             ),
             requests_refused=traffic.refused,
             due=len(traffic.due),
-            drained_seconds=drained,
+            restarted_seconds=calm.restarted_seconds,
+            drained_seconds=calm.drained_seconds,
+            last=calm.last,
             looks=latest.looks,
         )
