@@ -157,7 +157,6 @@ def server_environment(options: ServerOptions) -> dict[str, str]:
     cluster = options.cluster
     made = {
         "PYSPARK_PYTHON": cluster.python if cluster else sys.executable,
-        "SPARK_HOME": str(_package("pyspark")),
         "SPARK_CONNECT_AUTHENTICATE_TOKEN": options.token,
     }
     if cluster is None or cluster.host == LOOPBACK:

@@ -18,6 +18,7 @@ from muster_core.kernel.plan import Plan
 from muster_core.kernel.tally import Tally, length_of, tallies_of, unpack_counts
 from muster_core.lake.location import Lake
 from muster_core.lake.manifest import MatrixFile
+from muster_worker.engine.python_task import PythonTask
 from muster_worker.engine.session import engine_errors
 from muster_worker.evaluate.ranking import SCHEMA as RANK_SCHEMA
 from muster_worker.evaluate.ranking import RankTask, thresholds_from
@@ -126,7 +127,9 @@ def _run(
     try:
         with engine_errors():
             numbers = spark.range(0, partitions, 1, tasks)
-            rows: list[dict[str, Any]] = numbers.mapInArrow(task, schema).toArrow().to_pylist()
+            rows: list[dict[str, Any]] = (
+                numbers.mapInArrow(PythonTask(task), schema).toArrow().to_pylist()
+            )
     except TerminalError as exc:
         if _CRASHED in str(exc.__cause__):
             raise TaskCrashed() from exc

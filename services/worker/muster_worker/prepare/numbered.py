@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import pyarrow as pa
 from pyspark.sql import SparkSession
 
+from muster_worker.engine.python_task import PythonTask, Work
 from muster_worker.engine.session import engine_errors
 
-Task = Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 
-
-def run_numbered(spark: SparkSession, task: Task, count: int, *, here: bool) -> list[Any]:
+def run_numbered(spark: SparkSession, task: Work, count: int, *, here: bool) -> list[Any]:
     """Return what `task` answers, from JSON, for the numbers below `count`; in no order.
 
     Raises:
@@ -24,5 +22,5 @@ def run_numbered(spark: SparkSession, task: Task, count: int, *, here: bool) -> 
         numbers = pa.RecordBatch.from_pydict({"id": pa.array(range(count), pa.int64())})
         return [json.loads(answer.column("result")[0].as_py()) for answer in task([numbers])]
     with engine_errors():
-        told = spark.range(0, count, 1, count).mapInArrow(task, "result string")
+        told = spark.range(0, count, 1, count).mapInArrow(PythonTask(task), "result string")
         return [json.loads(row["result"]) for row in told.collect()]

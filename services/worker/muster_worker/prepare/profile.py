@@ -18,6 +18,7 @@ from muster_core.lake.key import partition_hashes
 from muster_core.lake.location import Lake
 from muster_core.lake.manifest import KeyRange, SourceFile, StoreFile
 from muster_core.lake.source import Layout
+from muster_worker.engine.python_task import PythonTask
 from muster_worker.engine.session import engine_errors
 from muster_worker.prepare.budget import Budget, BudgetSpent
 from muster_worker.prepare.interchange import FILE, HASH, KEY, PARTITION, ROW, travelling
@@ -78,7 +79,10 @@ def prepare_profile(
         with engine_errors():
             rows = read_frame(spark, table, files, layout, keys=[key], start=0, tasks=partitions)
             numbered = rows.transform(lambda frame: _partitioned(spark, frame, partitions))
-            told = [r["result"] for r in numbered.mapInArrow(task, "result string").collect()]
+            told = [
+                r["result"]
+                for r in numbered.mapInArrow(PythonTask(task), "result string").collect()
+            ]
     found = _gather([json.loads(answer) for answer in told], key, table.name)
     return replace(found, without_engine=without_engine)
 

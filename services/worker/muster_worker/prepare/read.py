@@ -17,6 +17,7 @@ from muster_core.lake.conversion import wider_type
 from muster_core.lake.location import Lake
 from muster_core.lake.manifest import SourceFile
 from muster_core.lake.source import Layout, SourceReader, read_layout, too_large_hint
+from muster_worker.engine.python_task import PythonTask
 from muster_worker.prepare.interchange import FILE, PARCELS, ROW, ddl_columns
 from muster_worker.prepare.task.reading import ReadUnits, ReadWaiting, Waiting
 from muster_worker.prepare.task.sending import SendRows
@@ -147,8 +148,8 @@ def _mapped(
     frame: DataFrame, read: Reading, schema: Sequence[str], send: SendRows | None
 ) -> DataFrame:
     if send is not None:
-        return frame.mapInArrow(replace(send, read=read), PARCELS)
-    return frame.mapInArrow(read, ", ".join(schema))
+        return frame.mapInArrow(PythonTask(replace(send, read=read)), PARCELS)
+    return frame.mapInArrow(PythonTask(read), ", ".join(schema))
 
 
 def cut_units(files: Sequence[SourceFile], layout: Layout) -> list[Unit]:

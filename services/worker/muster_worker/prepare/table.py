@@ -25,6 +25,7 @@ from muster_core.errors import TerminalError
 from muster_core.lake.location import Lake
 from muster_core.lake.manifest import LeftOut, SourceFile, StoreFile
 from muster_core.lake.source import Layout
+from muster_worker.engine.python_task import PythonTask
 from muster_worker.engine.session import engine_errors
 from muster_worker.prepare.few import FewRows
 from muster_worker.prepare.interchange import (
@@ -205,12 +206,12 @@ def _by_engine(
                     partitions,
                     unique,
                     few=broadcast,
-                ).mapInArrow(send, PARCELS)
+                ).mapInArrow(PythonTask(send), PARCELS)
             if not expected:  # but the keys on the way were looked at
                 return []
             sent = first.repartitionById(partitions, F.col(PARTITION))
             write = WriteParcels(rows=task, order=order)
-            answers = sent.mapInArrow(write, "result string").collect()
+            answers = sent.mapInArrow(PythonTask(write), "result string").collect()
             return [json.loads(row["result"]) for row in answers]
     finally:
         # what a task that was given up still writes here is collected as any file that nothing names
