@@ -9,6 +9,12 @@ from difflib import get_close_matches
 _LONGEST = 100
 
 
+def name_hint(name: str, known: Iterable[str], otherwise: str) -> str:
+    """Return the names that `name` may have been meant for, as a question; `otherwise` where none is near."""
+    near = nearest_names(name, sorted(known))
+    return f"Did you mean {' or '.join(f'`{one}`' for one in near)}?" if near else otherwise
+
+
 def nearest_names(name: str, known: Iterable[str], *, count: int = 3) -> list[str]:
     """Return at most `count` of the `known` names most like `name`, the nearest first; case is ignored."""
     by_fold = {k.casefold(): k for k in known}

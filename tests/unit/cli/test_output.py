@@ -114,3 +114,10 @@ def test_what_people_call_things_is_shown_as_it_is(name, capsys, monkeypatch):
     out, err = capsys.readouterr()
     assert out.count(name) == 8
     assert err.count(name) == 2
+
+
+def test_a_defect_is_one_document_for_programs_and_tells_where_it_is(capsys, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["muster", "segment", "list", "--json"])
+    with pytest.raises(ZeroDivisionError), reported():
+        raise ZeroDivisionError
+    assert "ZeroDivisionError" in json.loads(capsys.readouterr().out)["error"]["message"]

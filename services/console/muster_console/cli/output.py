@@ -171,6 +171,14 @@ def reported() -> Iterator[None]:
         else:
             print_marked(error_console, "Error", "red", message)
         sys.exit(1)
+    except Exception as error:
+        # a defect: where it happened stands on standard error, and a program still reads one document
+        if "--json" in sys.argv:
+            message = (
+                f"Something in Muster broke ({type(error).__name__}); standard error says where."
+            )
+            print_json({"error": {"code": "error", "message": message, "hint": None}})
+        raise
 
 
 def _usage_hint(error: Any) -> str:
