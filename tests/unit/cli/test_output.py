@@ -121,3 +121,12 @@ def test_a_defect_is_one_document_for_programs_and_tells_where_it_is(capsys, mon
     with pytest.raises(ZeroDivisionError), reported():
         raise ZeroDivisionError
     assert "ZeroDivisionError" in json.loads(capsys.readouterr().out)["error"]["message"]
+
+
+def test_json_holds_nothing_that_a_terminal_obeys_and_says_the_same(capsys):
+    told = {"a": "\x9b2J \u202eabc \x1b[2J Caf\u00e9 \U0001f600"}
+    print_json(told)
+    out = capsys.readouterr().out
+    assert json.loads(out) == told
+    assert out.replace("\n", "").isprintable()
+    assert "Caf\u00e9 \U0001f600" in out

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -49,6 +50,9 @@ CursorOption = Annotated[
 PageOption = Annotated[
     bool, typer.Option("--page", help="With --json: `items`, and `next`, the cursor to go on with.")
 ]
+
+#: What JSON may hold as it is, and terminals take for commands or let run the other way.
+_OBEYED = re.compile("[\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 
 #: Typer gives the parent of all errors of usage no public name.
 _USAGE_ERROR: Any = typer.BadParameter.__mro__[1]
@@ -118,8 +122,9 @@ def data_text(value: object) -> str:
 
 
 def print_json(value: object) -> None:
-    """Print `value` as one JSON document."""
-    sys.stdout.write(json.dumps(value, default=_plain, ensure_ascii=False, indent=2) + "\n")
+    """Print `value` as one JSON document; what a terminal would obey or not show is escaped."""
+    text = json.dumps(value, default=_plain, ensure_ascii=False, indent=2)
+    sys.stdout.write(_OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n")
 
 
 def print_warnings(warnings: Iterable[Problem]) -> None:
