@@ -22,7 +22,11 @@ from muster_core.telemetry import get_logger
 from muster_worker.batch import Batch
 from muster_worker.client import EngineClient
 from muster_worker.engine.session import interrupt_left_over
+from muster_worker.evaluate.job import run_nothing
 from muster_worker.lease import Interruption
+
+#: Seconds an engine gets to answer while nothing is due: meanwhile nothing is claimed.
+_WARM_UP_PATIENCE = 1.0
 
 
 class Worker:
@@ -37,6 +41,7 @@ class Worker:
         self._stopping = threading.Event()
         self._grace_over = threading.Event()
         self._doing = "waiting"
+        self._warming = False
         self._batch: Batch | None = None
         self._interrupted: set[int] = set()
         self._answer_lost = False
@@ -62,6 +67,7 @@ class Worker:
         began = boottime()
         claim = self._claim()
         if claim is None:
+            self._warm_up()
             return False
         with structlog.contextvars.bound_contextvars(batch=claim.batch_id, fence=claim.fence):
             self._doing = f"batch {claim.batch_id} of {len(claim.runs)} runs"
@@ -103,10 +109,27 @@ class Worker:
         timer = threading.Timer(self._settings.stop_grace_seconds, self._give_up)
         timer.daemon = True
         timer.start()
+        if self._warming:
+            threading.Thread(target=self._client.interrupt, daemon=True).start()
 
     def close(self) -> None:
         """Release the engine session."""
         self._client.discard()
+
+    def _warm_up(self) -> None:
+        """Use the time in which nothing is due: the first batch finds an engine that has worked before."""
+        if self._stopping.is_set() or self._client.lives():
+            return
+        self._warming = True
+        try:
+            run_nothing(self._client.session(timeout_seconds=_WARM_UP_PATIENCE))
+        except MusterError as exc:
+            # nothing is lost: it is tried at the next look, and a batch says for itself what is wrong
+            get_logger().info("engine not warmed up", why=exc.code)
+        else:
+            get_logger().info("engine warmed up")
+        finally:
+            self._warming = False
 
     def _evaluate(self, claim: Claim, began: float) -> None:
         get_logger().info("batch claimed", runs=len(claim.runs), as_of=claim.as_of.isoformat())

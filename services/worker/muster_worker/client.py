@@ -32,21 +32,38 @@ class EngineClient:
         """Return the engine's host and port."""
         return engine_address(self._url())
 
-    def session(self) -> SparkSession:
-        """Return the living session.
+    def session(self, *, timeout_seconds: float = 30.0) -> SparkSession:
+        """Return the living session; an engine that just starts gets `timeout_seconds` to answer.
 
         Raises:
             EngineUnavailable: the engine does not answer.
         """
-        if self._session is not None and not self._lives(self._session):
+        if not self.lives():
             self.discard()
         if self._session is None:
-            self._session = self._open()
+            self._session = self._open(timeout_seconds)
         return self._session
 
-    def _open(self) -> SparkSession:
+    def lives(self) -> bool:
+        """Whether there is a session that the engine still knows."""
+        if self._session is None:
+            return False
+        # the engine closes a session after an hour without work, and knows none after a restart
+        try:
+            with engine_errors():
+                self._session.conf.get("spark.sql.session.timeZone")
+        except EngineUnavailable:
+            return False
+        return True
+
+    def _open(self, timeout_seconds: float) -> SparkSession:
         self.session_id = str(uuid.uuid4())
-        session = connect(self._url(), session_id=self.session_id, user_id=USER)
+        session = connect(
+            self._url(),
+            session_id=self.session_id,
+            user_id=USER,
+            timeout_seconds=timeout_seconds,
+        )
         try:
             with engine_errors():
                 self.version = session.version
@@ -80,12 +97,3 @@ class EngineClient:
         if session is not None:
             connected: Any = session
             connected.client.close()
-
-    def _lives(self, session: SparkSession) -> bool:
-        # the engine closes a session after an hour without work, and knows none after a restart
-        try:
-            with engine_errors():
-                session.conf.get("spark.sql.session.timeZone")
-        except EngineUnavailable:
-            return False
-        return True

@@ -22,11 +22,12 @@ from muster_worker.engine.python_task import PythonTask
 from muster_worker.engine.session import engine_errors
 from muster_worker.evaluate.ranking import SCHEMA as RANK_SCHEMA
 from muster_worker.evaluate.ranking import RankTask, thresholds_from
-from muster_worker.evaluate.task import SCHEMA, EvaluateTask, TaskInput
+from muster_worker.evaluate.task import SCHEMA, EvaluateTask, TaskInput, do_nothing
 
 #: Told as (tasks, tasks done) while a job runs.
 Progress = Callable[[int, int], None]
 
+_NUMBERS = 1 << 10
 _CRASHED = "Python worker exited unexpectedly"
 
 
@@ -110,6 +111,17 @@ def run_rank_job(
     task = RankTask(given)
     rows = _run(spark, task, RANK_SCHEMA, partitions=partitions, tasks=tasks, progress=progress)
     return thresholds_from(lake, plan, rows, partitions)
+
+
+def run_nothing(spark: SparkSession) -> None:
+    """Let the engine load its code and start its Python processes: what it does first takes seconds longer.
+
+    Raises:
+        EngineUnavailable: the engine is gone, or the job was interrupted.
+    """
+    with engine_errors():
+        # spread over as many tasks as the engine has cores
+        spark.range(_NUMBERS).mapInArrow(PythonTask(do_nothing), "id long").toArrow()
 
 
 def _run(
