@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from nicegui import Client, ui
 from nicegui.element import Element
+from nicegui.elements.select import Select
 from nicegui.page import page
 from tests.unit.rules.expression.shop import CATALOG, KNOWN, MEASURE
 
@@ -156,10 +157,10 @@ def test_a_measure_is_edited_by_the_same_fields(client: Client) -> None:
     assert "status is paid" in words(client)
 
 
-def with_label(client: Client, label: str) -> list[Element]:
-    """Return the fields called so."""
-    elements = (e for e in client.elements.values() if isinstance(e, Element))
-    return [e for e in elements if e.props.get("label") == label]
+def with_label(client: Client, label: str) -> list[Select]:
+    """Return the choices called so."""
+    choices = (e for e in client.elements.values() if isinstance(e, Select))
+    return [e for e in choices if e.props.get("label") == label]
 
 
 def test_a_column_is_carried_by_choosing_and_named_by_itself(client: Client) -> None:

@@ -40,6 +40,7 @@ DELIVERY = StoredDelivery(
     version=2,
     state=DeliveryState.DELIVERED,
     reason=None,
+    waits_for=None,
     attempt=1,
     max_attempts=5,
     rows=3,

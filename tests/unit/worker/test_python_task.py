@@ -7,6 +7,7 @@ import sys
 import zipfile
 import zipimport
 from itertools import chain
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -54,7 +55,7 @@ def test_they_are_forgotten_when_the_task_fails_or_is_given_up(archive):
         yield next(iter(batches))
         raise ValueError("on purpose")
 
-    given_up = PythonTask(work)([numbers(1), numbers(2)])
+    given_up: Any = PythonTask(work)([numbers(1), numbers(2)])
     next(given_up)
     assert archives_known() != []
     given_up.close()
