@@ -21,7 +21,7 @@ def browser() -> Iterator[Browser]:
     thread of the tests, and nothing else in the same process can run one of its own.
     """
     path = find_chromium()
-    expect.set_options(timeout=30_000)
+    expect.set_options(timeout=60_000)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
         yield browser

@@ -17,6 +17,8 @@ from muster_core.security.role import Role
 from muster_core.storage.database import transaction
 
 PASSWORD = "a long enough password"  # noqa: S105 - of people who exist for pictures
+#: The administrator.
+ANNA = "Anna Berg"
 DAYS = 62
 MORE = """
 name: orders_this_year
@@ -83,7 +85,7 @@ SELECT segment_id, version, id, id, due_at, as_of, rule_rev, rule_hash, snapshot
 
 def furnish(workspace: Workspace) -> None:
     """Give an installation of the demo people, more segments and two months of history; once."""
-    if any(person.name == "Anna Berg" for person in list_people(workspace)):
+    if any(person.name == ANNA for person in list_people(workspace)):
         return
     found = read_definitions_text(MORE, workspace.settings.limits)
     apply_definitions(workspace, found)
@@ -97,10 +99,10 @@ def furnish(workspace: Workspace) -> None:
     for name, role in (
         ("Carl Dahl", Role.CONTRIBUTOR),
         ("Eva Fors", Role.VIEWER),
-        ("Anna Berg", Role.ADMINISTRATOR),
+        (ANNA, Role.ADMINISTRATOR),
     ):
         create_person(workspace, name, role, members=role != Role.VIEWER, password=PASSWORD)
-    create_token(workspace, "Anna Berg", "airflow", role=Role.CONTRIBUTOR, members=False)
+    create_token(workspace, ANNA, "airflow", role=Role.CONTRIBUTOR, members=False)
 
 
 def _published(connection: sa.Connection) -> list[tuple[int, int]]:

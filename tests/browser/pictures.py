@@ -2,103 +2,42 @@
 
     python -m tests.browser.pictures [--home FOLDER] [--out FOLDER] [--only WORD] [--themes light,dark] [--widths 1280,390]
 
-The demo is started in `home` unless it runs there already, and furnished with two months of history.
+The demo is started in `home` unless it runs there already, and furnished with two months of history; the pages of an
+installation that has nothing yet are those of a console of its own.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
+import shutil
+import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Browser, Error, Page, sync_playwright
+from playwright.sync_api import Browser, Error, sync_playwright
 from tests.browser.chromium import ARGUMENTS, find_chromium
-from tests.browser.past import PASSWORD, furnish
+from tests.browser.past import ANNA, PASSWORD, furnish
+from tests.browser.scene import EMPTY, NOBODY, SCENES, SILENT, Scene
+from tests.browser.world import Console, running_console
 
-from muster_console.operation.access import sign_in
+from muster_console.operation.access import create_person, sign_in
 from muster_console.operation.workspace import open_workspace
 from muster_console.parts.detached import living_record, stop_running
+from muster_console.parts.home import Home
+from muster_console.parts.port import choose_port
+from muster_console.parts.postgres import Postgres
+from muster_console.parts.running import running
+from muster_console.parts.valkey import Valkey
+from muster_core.security.role import Role
 from muster_core.settings import Settings
+from muster_core.storage.migrate import migrate
 
-_SEGMENT = "/segments/lapsed_vips"
-Act = Callable[[Page], None]
-
-
-def _click(name: str, role: str = "button") -> Act:
-    return lambda page: page.get_by_role(role, name=name).first.click()  # type: ignore[arg-type]
-
-
-def _choose_two(page: Page) -> None:
-    for box in page.locator("td.m-pick input").all()[:2]:
-        box.check()
-
-
-def _hover_trend(page: Page) -> None:
-    page.locator(".m-trend").scroll_into_view_if_needed()
-    page.locator(".m-trend").hover(position={"x": 200, "y": 100})
-
-
-def _delete_two(page: Page) -> None:
-    _choose_two(page)
-    page.locator(".m-bulk summary").click()
-    page.locator(".m-bulk").get_by_role("button", name="Delete").click()
-
-
-def _wrong_password(page: Page) -> None:
-    page.get_by_label("Name").fill("Anna Berg")
-    page.get_by_label("Password").fill("not this one")
-    page.get_by_role("button", name="Sign in").click()
-
-
-#: What is photographed: a name, a path, and what is done there first.
-SCENES: tuple[tuple[str, str, Act | None], ...] = (
-    ("segments", "/segments", None),
-    ("segments-active", "/segments?state=active&tags=value", None),
-    ("segments-nothing", "/segments?state=draft&tags=value", None),
-    ("segments-chosen", "/segments", _choose_two),
-    ("segments-delete", "/segments", _delete_two),
-    ("segment", _SEGMENT, None),
-    ("segment-hover", _SEGMENT, _hover_trend),
-    ("segment-never", "/segments/berlin_openings", None),
-    ("segment-members", f"{_SEGMENT}/members", None),
-    ("segment-rules", f"{_SEGMENT}/rules", None),
-    ("segment-exports", f"{_SEGMENT}/exports", None),
-    ("segment-versions", f"{_SEGMENT}/versions", None),
-    ("segment-why", f"{_SEGMENT}/why", None),
-    ("segment-unknown", "/segments/lapsed_vip", None),
-    ("new-segment", "/new-segment", None),
-    ("new-segment-kinds", "/new-segment", _click("Add the first condition")),
-    ("builder", f"{_SEGMENT}/edit", None),
-    ("quick-segment", "/quick-segment", None),
-    ("runs", "/runs", None),
-    ("runs-queue", "/runs/queue", None),
-    ("runs-held", "/runs/held", None),
-    ("runs-history", "/runs/history", None),
-    ("run", "/runs/1", None),
-    ("run-system", "/runs/system/1", None),
-    ("exports", "/exports", None),
-    ("export", "/exports/newsletter", None),
-    ("export-edit", "/exports/newsletter/edit", None),
-    ("export-new", "/exports/new", None),
-    ("deliveries", "/exports/deliveries", None),
-    ("connections", "/exports/connections", None),
-    ("connection-new", "/exports/connections/new", None),
-    ("catalog", "/catalog", None),
-    ("catalog-table", "/catalog/orders", None),
-    ("measures", "/measures", None),
-    ("measure", "/measures/lifetime_value", None),
-    ("measure-new", "/new-measure", None),
-    ("settings", "/settings", None),
-    ("settings-users", "/settings/users", None),
-    ("settings-audit", "/settings/audit", None),
-    ("settings-service", "/settings/service", None),
-    ("settings-services", "/settings/services", None),
-    ("sign-in", "/sign-in", None),
-    ("sign-in-wrong", "/sign-in", _wrong_password),
-)
+#: Services count as silent after a lease, on a busy machine somewhat later.
+_SILENT_MILLISECONDS = 240_000
 
 
 def main() -> int:
@@ -111,15 +50,27 @@ def main() -> int:
     parser.add_argument("--widths", default="1280,390")
     chosen = parser.parse_args()
     chosen.out.mkdir(parents=True, exist_ok=True)
-    scenes = [scene for scene in SCENES if chosen.only in scene[0]]
-    with (
-        _installation(chosen.home.absolute()) as (address, session),
-        sync_playwright() as playwright,
-    ):
-        browser = playwright.chromium.launch(executable_path=find_chromium(), args=ARGUMENTS)
+    home = chosen.home.absolute()
+
+    def take(scenes: Iterable[Scene], address: str, session: str) -> None:
+        wanted = [scene for scene in scenes if chosen.only in scene[0]]
         for theme in chosen.themes.split(","):
             for width in map(int, chosen.widths.split(",")):
-                _take(browser, address, session, scenes, theme, width, chosen.out)
+                _take(browser, address, session, wanted, theme, width, chosen.out)
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=find_chromium(), args=ARGUMENTS)
+        with _installation(home) as (address, session):
+            take(SCENES, address, session)
+            if any(chosen.only in scene[0] for scene in SILENT):
+                with _silence(home, browser, address, session):
+                    take(SILENT, address, session)
+        if any(chosen.only in scene[0] for scene in EMPTY):
+            with _empty(home / "empty") as console:
+                take(NOBODY, console.address, "")
+                work = console.workspace
+                create_person(work, ANNA, Role.ADMINISTRATOR, members=True, password=PASSWORD)
+                take(EMPTY, console.address, sign_in(work, ANNA, PASSWORD, "pictures")[1])
         browser.close()
     sys.stdout.write(f"The pictures are in {chosen.out}.\n")
     return 0
@@ -140,17 +91,57 @@ def _installation(home: Path) -> Iterator[tuple[str, str]]:
     try:
         with open_workspace(settings) as workspace:
             furnish(workspace)
-            yield address, sign_in(workspace, "Anna Berg", PASSWORD, "pictures")[1]
+            yield address, sign_in(workspace, ANNA, PASSWORD, "pictures")[1]
     finally:
         if not ran:
             stop_running(settings)
+
+
+@contextmanager
+def _silence(home: Path, browser: Browser, address: str, session: str) -> Iterator[None]:
+    """Hold everything that has to be heard of until the block ends; it begins once pages say so."""
+    record = living_record(home)
+    assert record is not None
+    held = [record.pid]
+    names = ("scheduler", "worker", "exporter")
+    held += [child.pid for child in record.children if child.name in names and child.pid]
+    for pid in held:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        context = browser.new_context(base_url=address)
+        context.add_cookies([{"name": "muster_session", "value": session, "url": address}])
+        page = context.new_page()
+        page.goto("/segments")
+        page.locator(".m-notice .m-banner").first.wait_for(timeout=_SILENT_MILLISECONDS)
+        context.close()
+        yield
+    finally:
+        for pid in reversed(held):
+            os.kill(pid, signal.SIGCONT)
+
+
+@contextmanager
+def _empty(folder: Path) -> Iterator[Console]:
+    """A console with nothing in its database."""
+    shutil.rmtree(folder, ignore_errors=True)
+    home = Home(folder)
+    home.create()
+    database, hints = Postgres(home, _port()), Valkey(home, _port())
+    with running(database, home), running(hints, home):
+        migrate(database.url)
+        with running_console(folder, database.url, hints.admin_url) as console:
+            yield console
+
+
+def _port() -> int:
+    return choose_port("a server for pictures", "nothing", fixed=None, last=None)
 
 
 def _take(
     browser: Browser,
     address: str,
     session: str,
-    scenes: list[tuple[str, str, Act | None]],
+    scenes: list[Scene],
     theme: str,
     width: int,
     out: Path,
@@ -167,7 +158,7 @@ def _take(
     for name, path, act in scenes:
         context.clear_cookies()
         given = {"muster_theme": theme}
-        if not name.startswith("sign-in"):
+        if session and not name.startswith("sign-in"):
             given["muster_session"] = session
         context.add_cookies(
             [{"name": key, "value": value, "url": address} for key, value in given.items()]

@@ -7,19 +7,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, TimeoutError, expect
-from tests.browser.test_page import serious
-from tests.browser.world import HOSTILE, PASSWORD, Console, running_console, signed_in
+from playwright.sync_api import Browser, expect
+from tests.browser.hand import begin, choose
+from tests.browser.look import serious
+from tests.browser.world import HOSTILE, Console, invite, running_console, signed_in
 from tests.integration.insight.shop import AS_OF, build_shop, country, document, ordered
 
-from muster_console.operation.access import create_person
 from muster_console.operation.building import open_building
 from muster_console.web.builder.spelling import plain_of
-from muster_core.security.role import Role
 
 pytestmark = [pytest.mark.integration]
-
-_ATTEMPTS = 4
 
 
 @pytest.fixture(scope="module")
@@ -29,36 +26,15 @@ def shop(
     """A console over a prepared shop with a published segment."""
     folder: Path = tmp_path_factory.mktemp("builder")
     with running_console(folder, own_database, redis_url) as running:
-        for role in Role:
-            create_person(
-                running.workspace, role, role, members=role != Role.VIEWER, password=PASSWORD
-            )
+        invite(running.workspace)
         built = build_shop(running.workspace)
         built.publish(document("british", country("GB"), ("except", ordered(2))), as_of=AS_OF)
         built.publish(document("edited_twice", country("GB")), as_of=AS_OF)
+        built.save(document("built_twice", country("GB")))
+        for place in ("GB", "DE"):
+            built.publish(document("twice", country(place)), as_of=AS_OF)
         built.save(document("hostile", country("GB"), display_name=HOSTILE[1], tags=[HOSTILE[0]]))
         yield running
-
-
-def choose(page: Page, label: str, option: str) -> None:
-    """Choose an option of a field, searching for it where that is possible.
-
-    The answer to the choice before may redraw the form just now and shut the list; a person opens it again.
-    """
-    field = page.get_by_label(label, exact=True).last
-    found = page.get_by_role("option", name=re.compile(f"^{re.escape(option)}")).first
-    for attempt in range(_ATTEMPTS):
-        field.click()
-        if field.evaluate("(e) => e.tagName === 'INPUT' && !e.readOnly"):
-            field.fill(option.split(" ·")[0])
-        try:
-            found.click(timeout=5_000)
-        except TimeoutError:
-            if attempt == _ATTEMPTS - 1:
-                raise
-            page.keyboard.press("Escape")
-        else:
-            return
 
 
 def saved(console: Console, name: str) -> dict[str, object]:
@@ -67,13 +43,6 @@ def saved(console: Console, name: str) -> dict[str, object]:
     assert found is not None
     plain: dict[str, object] = plain_of(found)
     return plain
-
-
-def begin(page: Page, kind: str) -> None:
-    """Add the first condition of a new segment."""
-    page.goto("/new-segment")
-    page.get_by_role("button", name="Add the first condition").click()
-    page.get_by_role("button", name=re.compile(f"^{kind}")).click()
 
 
 def test_a_segment_is_built_by_choosing_counted_and_saved(browser: Browser, shop: Console) -> None:
@@ -129,6 +98,33 @@ def test_related_rows_are_chosen_with_window_and_condition(browser: Browser, sho
         expect(page.locator(".m-line-words")).to_have_count(3)
 
 
+def test_a_column_of_another_table_is_carried_by_choosing(browser: Browser, shop: Console) -> None:
+    with signed_in(browser, shop, "contributor") as page:
+        page.goto("/segments/british/edit")
+        page.get_by_role("button", name="Carry a column").click()
+        expect(page.get_by_text("choose a column").first).to_be_visible()
+        choose(page, "of", "orders")
+        choose(page, "carried column", "total · number")
+        expect(page.get_by_label("called")).to_have_value("orders_total")
+        page.get_by_role("button", name="Add a condition on the rows").click()
+        page.get_by_role("button", name=re.compile("^Column")).click()
+        choose(page, "column", "products.category · text")
+        choose(page, "comparison", "is set")
+        never = page.get_by_label("never members")
+        never.fill("C9")
+        never.blur()
+        assert not serious(page)
+        page.get_by_role("tab", name="YAML").click()
+        expect(page.get_by_label("Definition")).to_have_value(re.compile("as: orders_total"))
+        expect(page.get_by_label("Definition")).to_have_value(re.compile("remove: .*C9"))
+        page.get_by_role("button", name="Save", exact=True).click()
+        page.wait_for_url("**/segments/british")
+    where = {"kind": "attribute", "column": "products.category", "compare": "is_set"}
+    carried = {"column": "total", "as": "orders_total", "table": "orders", "where": where}
+    assert saved(shop, "british")["project"] == [carried]
+    assert saved(shop, "british")["manual"] == {"remove": ["C9"]}
+
+
 def test_who_saves_second_is_told_and_loses_nothing(browser: Browser, shop: Console) -> None:
     with (
         signed_in(browser, shop, "contributor") as one,
@@ -153,6 +149,37 @@ def test_who_saves_second_is_told_and_loses_nothing(browser: Browser, shop: Cons
     assert saved(shop, "edited_twice")["description"] == "second"
 
 
+@pytest.mark.long
+def test_who_builds_second_by_choosing_or_as_text_is_told(browser: Browser, shop: Console) -> None:
+    with (
+        signed_in(browser, shop, "contributor") as one,
+        signed_in(browser, shop, "administrator") as two,
+    ):
+        for page in (one, two):
+            page.goto("/segments/built_twice/edit")
+            expect(page.get_by_label("Rule 1", exact=True).last).to_have_value("country = 'GB'")
+        one.locator(".m-line-main").first.click()
+        choose(one, "comparison", "is not")
+        expect(one.get_by_label("Rule 1", exact=True).last).to_have_value("country != 'GB'")
+        expression = two.get_by_label("Rule 1", exact=True).last
+        expression.fill("country = 'DE'")
+        expression.blur()
+        expect(two.locator(".m-line-words").first).to_contain_text("DE")
+        two.get_by_role("button", name="Save", exact=True).click()
+        two.wait_for_url("**/segments/built_twice")
+        # who chose is told, sees both, takes the other's, and has the own way back
+        one.get_by_role("button", name="Save", exact=True).click()
+        expect(one.locator(".m-dialog pre")).to_contain_text("DE")
+        one.get_by_role("button", name="Take theirs").click()
+        expect(one.get_by_label("Rule 1", exact=True).last).to_have_value("country = 'DE'")
+        one.get_by_label("Undo").click()
+        expect(one.get_by_label("Rule 1", exact=True).last).to_have_value("country != 'GB'")
+        one.keyboard.press("Control+s")
+        one.wait_for_url("**/segments/built_twice")
+    where = {"kind": "attribute", "column": "country", "compare": "ne", "value": "GB"}
+    assert saved(shop, "built_twice")["rules"] == [{"where": where}]
+
+
 def test_what_was_not_saved_can_be_restored(browser: Browser, shop: Console) -> None:
     with signed_in(browser, shop, "contributor") as page:
         page.goto("/segments/british/edit")
@@ -166,7 +193,7 @@ def test_what_was_not_saved_can_be_restored(browser: Browser, shop: Console) -> 
         expect(page.get_by_label("Definition")).to_have_value(re.compile("not saved yet"))
 
 
-PAGES = ("", "/rules", "/members", "/why", "/versions", "/exports", "/edit")
+PAGES = ("", "/rules", "/insights", "/members", "/why", "/versions", "/exports", "/edit")
 
 
 @pytest.mark.long
@@ -181,6 +208,56 @@ def test_every_page_of_a_segment_shows_what_there_is(browser: Browser, shop: Con
         page.goto("/segments/hostile")
         expect(page.get_by_role("heading", level=1)).to_have_text(HOSTILE[1])
         assert not any(wrong.values()), wrong
+
+
+@pytest.mark.long
+def test_who_joined_and_left_is_shown_when_asked(browser: Browser, shop: Console) -> None:
+    with signed_in(browser, shop, "contributor") as page:
+        page.goto("/segments/twice/members")
+        page.get_by_role("button", name="Show who").click()
+        expect(page.get_by_text("joined with version 2.")).to_be_visible()
+        expect(page.get_by_text("left with version 2.")).to_be_visible()
+        page.locator(".m-page").get_by_role("link", name=re.compile("^C0")).first.click()
+        expect(page.get_by_text(re.compile("This customer is"))).to_be_visible()
+
+
+@pytest.mark.long
+def test_members_are_downloaded_with_the_columns_that_are_shown(
+    browser: Browser, shop: Console
+) -> None:
+    with signed_in(browser, shop, "contributor") as page:
+        page.goto("/segments/british/members")
+        with page.expect_download() as started:
+            page.get_by_role("link", name="Download CSV").click()
+        head, *rows = Path(started.value.path()).read_text().splitlines()
+        assert head.startswith("id,country,")
+        shown = page.get_by_role("table", name="Members").locator("tbody tr")
+        expect(shown).to_have_count(min(100, len(rows)))
+
+
+@pytest.mark.long
+def test_what_sets_members_apart_and_what_they_share_is_told(
+    browser: Browser, shop: Console
+) -> None:
+    with signed_in(browser, shop, "viewer") as page:
+        page.goto("/segments/british/insights?with=edited_twice")
+        country = page.get_by_role("region", name="country").get_by_role("row")
+        expect(country.filter(has_text="GB")).to_contain_text("100 %")
+        shared = page.get_by_role("table", name="What the segment shares with others")
+        expect(shared.locator("tbody tr")).to_contain_text("edited_twice")
+        # everybody who is in it is British, as are all of the other's
+        expect(shared.locator("tbody tr")).to_contain_text("100")
+        assert not serious(page)
+
+
+@pytest.mark.long
+def test_numbers_in_sentences_are_those_of_the_language(browser: Browser, shop: Console) -> None:
+    with signed_in(browser, shop, "contributor", locale="de-DE") as page:
+        # the browser says with its first page how it writes numbers
+        page.goto("/segments")
+        expect(page.get_by_role("link", name="british")).to_be_visible()
+        page.goto("/quick-segment?table=orders&column=no")
+        expect(page.locator("dd", has_text="2.999")).to_be_visible()
 
 
 def test_why_somebody_is_in_is_told(browser: Browser, shop: Console) -> None:

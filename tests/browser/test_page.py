@@ -1,74 +1,33 @@
-"""Every page for every role: it stands, it is accessible, no name in it runs anything; coming in and going out."""
+"""Every page for every role: it stands, it is accessible, no name in it runs anything."""
 
 from __future__ import annotations
 
-import json
 import re
-from functools import partial
+from urllib.parse import quote
 
 import httpx
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from nicegui import ui
-from playwright.sync_api import Browser, Page, expect
-from tests.browser.world import HOSTILE, PASSWORD, Console, apply, signed_in
-from tests.waiting import eventually
+from playwright.sync_api import Browser, expect
+from tests.browser.hand import begin, choose
+from tests.browser.look import path_of, serious, settled, unbroken
+from tests.browser.world import HOSTILE, Console, signed_in
 
 from muster_console.api.policy import RouteWithoutPolicy
-from muster_console.operation.access import change_person, list_tokens
 from muster_console.operation.definition import read_definitions_text
-from muster_console.operation.segment import apply_definitions, list_segments
+from muster_console.operation.segment import apply_definitions
 from muster_console.web.page import ALL
 from muster_console.web.policy import PAGES, check_pages
 from muster_core.security.role import Permission
-from muster_core.storage.database import transaction
-from muster_core.storage.segment_life import delete_segment
 
 pytestmark = [pytest.mark.integration]
 assert ALL
 
-#: What the parts of a path stand for in the world of these tests.
-_GIVEN = {
-    "number": "1",
-    "name": "segment_001",
-    "export": "newsletter",
-    "connection": "shelf",
-    "table": "customers",
-    "measure": "orders_of",
-}
-#: More than twice as many as are shown at once.
-_MORE = 140
 _ALLOWED = {
     "viewer": {Permission.VIEW},
     "contributor": {Permission.VIEW, Permission.EDIT, Permission.MEMBERS},
     "administrator": set(Permission),
 }
-
-
-def path_of(path: str) -> str:
-    return path.format(**_GIVEN)
-
-
-def settled(page: Page, path: str) -> None:
-    page.goto(path)
-    expect(page.get_by_role("heading", level=1).or_(page.locator(".m-empty")).first).to_be_visible()
-
-
-def unbroken(page: Page) -> None:
-    """Fail where the page at hand could not be built, or a script of a name ran in it."""
-    expect(page.locator(".m-page")).not_to_contain_text("cannot be shown")
-    expect(page.locator(".m-page")).not_to_contain_text("Something broke")
-    assert page.evaluate("window.broken") is None, f"a script in a name ran on {page.url}"
-
-
-def serious(page: Page) -> list[str]:
-    found = Axe().run(page).response["violations"]
-    return [
-        f"{violation['id']}: {node['html'][:200]} {node['failureSummary'][:300]}"
-        for violation in found
-        if violation["impact"] in ("serious", "critical")
-        for node in violation["nodes"][:3]
-    ]
 
 
 def test_every_page_opens_and_is_accessible_for_an_administrator(
@@ -143,12 +102,100 @@ def may_open(who: str, target: str) -> bool:
 def test_no_name_of_anything_runs_or_breaks_a_page(browser: Browser, console: Console) -> None:
     with signed_in(browser, console, "administrator") as page:
         for place in range(len(HOSTILE)):
-            for part in ("", "/edit", "/rules", "/members", "/versions", "/exports"):
+            for part in ("", "/edit", "/rules", "/insights", "/members", "/versions", "/exports"):
                 settled(page, f"/segments/segment_{place:03}{part}")
                 unbroken(page)
         for path in ("/exports/new?segment=segment_001", "/quick-segment?table=x&column=y"):
             settled(page, path)
             unbroken(page)
+
+
+@pytest.mark.long
+def test_no_name_of_a_column_runs_or_breaks_what_is_built_with_it(
+    browser: Browser, console: Console
+) -> None:
+    with signed_in(browser, console, "administrator") as page:
+        for path in ("/catalog/customers", "/catalog/orders", "/edit-catalog"):
+            settled(page, path)
+            unbroken(page)
+        for name in HOSTILE:
+            begin(page, "Attribute")
+            choose(page, "column", name, search="")
+            expect(page.locator(".m-line-words").first).to_contain_text(spoken(name))
+            expect(page.get_by_label("Rule 1", exact=True).last).to_have_value(
+                re.compile("is set$")
+            )
+            page.get_by_role("button", name="Carry a column").click()
+            choose(page, "of", "orders")
+            choose(page, "carried column", name, search="")
+            expect(page.get_by_label("called")).to_have_value(re.compile("^[A-Za-z]"))
+            page.get_by_role("tab", name="YAML").click()
+            expect(page.get_by_label("Definition")).to_have_value(re.compile("table: orders"))
+            expect(page.get_by_role("heading", name="To mend")).to_be_hidden()
+            unbroken(page)
+            settled(page, f"/quick-segment?table=customers&column={quote(name)}")
+            unbroken(page)
+
+
+def spoken(name: str) -> str:
+    """Return the first word of a name: what follows may be shortened or shown as signs."""
+    return name.split()[0][:12]
+
+
+@pytest.mark.long
+def test_the_system_schedule_opens_as_it_is(browser: Browser, console: Console) -> None:
+    with signed_in(browser, console, "administrator") as page:
+        settled(page, "/segments/segment_000")
+        page.get_by_role("link", name="once the system refresh has times").click()
+        page.get_by_role("button", name="Change", exact=True).click()
+        page.get_by_label("Times of day").fill("06:00, 18:30")
+        page.get_by_role("button", name="Save").click()
+        expect(page.get_by_text("daily at 06:00, 18:30 UTC")).to_be_visible()
+        page.get_by_role("button", name="Change", exact=True).click()
+        expect(page.get_by_label("Times of day")).to_have_value("06:00, 18:30")
+        page.get_by_label("Times of day").fill("")
+        page.get_by_role("button", name="Save").click()
+        expect(page.get_by_text("until it has times")).to_be_visible()
+
+
+@pytest.mark.long
+def test_what_the_list_offers_can_be_done_on_a_segment_itself(
+    browser: Browser, console: Console
+) -> None:
+    with signed_in(browser, console, "administrator") as page:
+        settled(page, "/segments/segment_000")
+        page.get_by_role("button", name="More to do").click()
+        page.get_by_text("Tag", exact=True).click()
+        page.get_by_label("Add tags").fill("from its page")
+        page.get_by_role("button", name="Save").click()
+        expect(page.locator(".m-tag", has_text="from its page")).to_be_visible()
+
+
+@pytest.mark.long
+def test_a_setting_is_changed_and_put_back(browser: Browser, console: Console) -> None:
+    with signed_in(browser, console, "administrator") as page:
+        settled(page, "/settings/service")
+        line = page.get_by_role("row").filter(has_text="days without change")
+        for typed, shown in (("30", "30"), ("", "45")):
+            line.get_by_role("button").click()
+            page.get_by_label("Value", exact=True).fill(typed)
+            page.get_by_role("button", name="Save").click()
+            expect(line.get_by_role("cell").nth(1)).to_have_text(shown)
+        line.get_by_role("button").click()
+        page.get_by_label("Value", exact=True).fill("many")
+        page.get_by_role("button", name="Save").click()
+        expect(page.get_by_role("alert").filter(has_text="valid integer")).to_be_visible()
+
+
+@pytest.mark.long
+def test_an_export_is_duplicated(browser: Browser, console: Console) -> None:
+    with signed_in(browser, console, "contributor") as page:
+        settled(page, "/exports/newsletter")
+        page.get_by_role("button", name="Duplicate").click()
+        page.get_by_label("Name of the copy").fill("second")
+        page.get_by_role("dialog").get_by_role("button", name="Duplicate").click()
+        page.wait_for_url("**/exports/second/edit")
+        expect(page.get_by_label("YAML or JSON")).to_have_value(re.compile("name: second"))
 
 
 @pytest.mark.long
@@ -169,25 +216,6 @@ def test_a_draft_of_a_wrong_form_is_mended_as_text(browser: Browser, console: Co
         unbroken(page)
 
 
-@pytest.mark.long
-def test_a_clean_up_exemption_is_given_and_taken_back(browser: Browser, console: Console) -> None:
-    console.desk.apply("exempted")
-    with signed_in(browser, console, "administrator") as page:
-        for action, allowed in (("Never clean up", False), ("Clean up when unused", True)):
-            settled(page, "/segments")
-            page.get_by_label("Search by name").fill("exempted")
-            page.get_by_role("row").filter(has_text="exempted").get_by_role("checkbox").check()
-            page.locator("summary").filter(has_text="More").click()
-            page.get_by_text(action, exact=True).click()
-            eventually(partial(_cleaned, console, "exempted", allowed), 60)
-
-
-def _cleaned(console: Console, name: str, allowed: bool) -> bool:
-    """Whether clean-up may deactivate the segment, as `allowed` says."""
-    (line,) = [line for line in list_segments(console.workspace) if line.name == name]
-    return line.auto_cleanup is allowed
-
-
 def test_every_page_lets_in_whom_its_permission_names(console: Console) -> None:
     with httpx.Client(base_url=console.address) as caller:
         for path, declared in PAGES.items():
@@ -206,128 +234,6 @@ def test_a_page_without_a_permission_stops_the_start() -> None:
         check_pages(set(PAGES))
 
 
-def client(console: Console) -> httpx.Client:
-    return httpx.Client(base_url=console.address, headers={"Origin": console.address})
-
-
-def sign_in(caller: httpx.Client, **fields: str) -> httpx.Response:
-    return caller.post("/sign-in", data={"name": "viewer", "password": PASSWORD, **fields})
-
-
-def test_a_password_opens_a_session_that_no_script_reads(console: Console) -> None:
-    with client(console) as caller:
-        answer = sign_in(caller, next="/runs?x=1")
-        assert (answer.status_code, answer.headers["location"]) == (303, "/runs?x=1")
-        cookie = answer.headers["set-cookie"]
-        assert re.search(r"muster_session=muster_[^;]+; HttpOnly; Max-Age=43200", cookie)
-        assert "SameSite=lax" in cookie
-        assert caller.get("/segments").status_code == 200
-
-
-@pytest.mark.parametrize(
-    "target",
-    ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)", "x"],
-)
-def test_signing_in_leads_nowhere_else(console: Console, target: str) -> None:
-    with client(console) as caller:
-        assert sign_in(caller, next=target).headers["location"] == "/"
-
-
-def test_a_form_of_another_page_is_refused(console: Console) -> None:
-    with client(console) as caller:
-        for headers in ({"Origin": "https://evil.example"}, {"Origin": "null"}):
-            fields = {"name": "viewer", "password": PASSWORD}
-            answer = caller.post("/sign-in", data=fields, headers=headers)
-            assert answer.status_code == 401
-            assert "set-cookie" not in answer.headers
-
-
-def test_a_wrong_password_is_told_and_the_form_stays(browser: Browser, console: Console) -> None:
-    with signed_in(browser, console, None) as page:
-        page.goto("/runs")
-        page.get_by_label("Name").fill("viewer")
-        page.get_by_label("Password").fill("not the password")
-        page.get_by_role("button", name="Sign in").click()
-        expect(page.get_by_role("alert")).to_contain_text("Name or password is wrong")
-        page.get_by_label("Password").fill(PASSWORD)
-        page.get_by_role("button", name="Sign in").click()
-        expect(page.get_by_role("heading", name="Runs", level=1)).to_be_visible()
-
-
-def test_signing_out_ends_the_session_everywhere(browser: Browser, console: Console) -> None:
-    with client(console) as caller:
-        session = sign_in(caller).cookies["muster_session"]
-    console.tokens["leaving"] = session
-    with signed_in(browser, console, "leaving") as page:
-        page.goto("/segments")
-        page.get_by_role("button", name="Sign out").click()
-        expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
-    with client(console) as caller:
-        answer = caller.get("/segments", headers={"Cookie": f"muster_session={session}"})
-        assert (answer.status_code, answer.headers["location"]) == (
-            303,
-            "/sign-in?next=%2Fsegments",
-        )
-
-
-def test_the_api_never_looks_at_cookies(console: Console) -> None:
-    with client(console) as caller:
-        sign_in(caller)
-        answer = caller.get("/api/v1/segments")
-        assert answer.status_code == 401
-        assert answer.headers["content-security-policy"].startswith("default-src 'none'")
-
-
-def test_pages_run_only_scripts_with_their_nonce(console: Console) -> None:
-    with client(console) as caller:
-        sign_in(caller)
-        answer = caller.get("/segments")
-        policy = answer.headers["content-security-policy"]
-        (nonce,) = re.findall(r"'nonce-([^']+)'", policy)
-        assert "'unsafe-inline'" not in policy.split("style-src")[0]
-        scripts = re.findall(r"<script[^>]*>", answer.text)
-        assert scripts
-        assert all(f'nonce="{nonce}"' in script for script in scripts)
-        assert "https://" not in re.sub(r"String\.raw`.*?`", "", answer.text, flags=re.DOTALL)
-
-
-def test_the_socket_is_for_pages_of_this_console(console: Console) -> None:
-    path = "/_nicegui_ws/socket.io/?EIO=4&transport=polling"
-    with httpx.Client(base_url=console.address) as caller:
-        assert caller.get(path, headers={"Origin": "https://evil.example"}).status_code == 400
-        assert caller.get(path, headers={"Origin": console.address}).status_code == 200
-
-
-def test_what_is_taken_from_somebody_is_gone_with_the_next_look(
-    browser: Browser, console: Console
-) -> None:
-    with signed_in(browser, console, "contributor") as page:
-        page.goto("/settings")
-        expect(page.get_by_role("heading", name="Settings", level=1)).to_be_visible()
-        change_person(console.workspace, "contributor", disabled=True)
-        try:
-            page.goto("/segments")
-            expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
-        finally:
-            change_person(console.workspace, "contributor", disabled=False)
-    names = [token.name for token in list_tokens(console.workspace, owner="contributor")]
-    assert names == ["sign-in"]
-
-
-def test_the_list_shows_changes_by_itself(browser: Browser, console: Console) -> None:
-    name = "zz_comes_and_goes"
-    with signed_in(browser, console, "viewer") as page:
-        page.goto("/segments")
-        page.get_by_label("Search by name").fill(name)
-        expect(page.get_by_text("Nothing fits the search")).to_be_visible()
-        console.desk.apply(name)
-        expect(page.get_by_role("link", name=name)).to_be_visible()
-        with transaction(console.workspace.database) as connection:
-            delete_segment(connection, name)
-        expect(page.get_by_role("link", name=name)).to_be_hidden()
-    assert name not in [line.name for line in list_segments(console.workspace)]
-
-
 @pytest.mark.long
 def test_an_open_page_recovers_when_the_console_was_restarted(
     browser: Browser, console: Console
@@ -341,78 +247,3 @@ def test_an_open_page_recovers_when_the_console_was_restarted(
         expect(page.get_by_text("Connection lost")).to_be_hidden()
         page.get_by_label("Search by name").fill("segment_002")
         expect(page.get_by_role("link", name="segment_002")).to_be_visible()
-
-
-@pytest.fixture(scope="module")
-def listed(console: Console) -> Console:
-    """A console with segments whose names sort before all others of its database."""
-    documents = [
-        {
-            "name": f"many_{place:03}",
-            "tags": ["even" if place % 2 == 0 else "odd"],
-            "state": "draft" if place == _MORE - 1 else "active",
-            "rules": [{"where": {"kind": "everyone"}}],
-        }
-        for place in range(_MORE)
-    ]
-    apply(console.workspace, documents)
-    return console
-
-
-def first_link(page: Page) -> str:
-    return page.locator(".m-table tbody a").first.inner_text()
-
-
-def test_the_page_brings_only_what_is_seen_first(listed: Console) -> None:
-    cookie = {"Cookie": f"muster_session={listed.token('viewer')}"}
-    answer = httpx.get(f"{listed.address}/segments?tags=odd", headers=cookie, timeout=60)
-    brought = set(re.findall(r"many_\d{3}", answer.text))
-    assert brought == {f"many_{place:03}" for place in range(1, 101, 2)}
-
-
-def test_search_filters_order_and_pages_are_over_all_segments(
-    browser: Browser, listed: Console
-) -> None:
-    with signed_in(browser, listed, "viewer") as page:
-        page.goto("/segments")
-        expect(page.get_by_role("status").filter(has_text=f"{_MORE + 40} segments")).to_be_visible()
-        expect(page.locator(".m-table tbody a").first).to_have_text("many_000")
-        tags = page.locator(".m-filter", has_text="Tags").get_by_role("combobox")
-        # until every row is there it cannot say how many each tag has
-        expect(tags).to_be_enabled()
-        tags.select_option("odd")
-        of_all = f"{_MORE // 2} of {_MORE + 40} segments"
-        expect(page.get_by_role("status").filter(has_text=of_all)).to_be_visible()
-        page.get_by_role("button", name="Next", exact=True).click()
-        expect(page.get_by_role("link", name="many_101", exact=True)).to_be_visible()
-        page.get_by_role("button", name="Clear").click()
-        page.get_by_label("Search by name").fill(f"many_{_MORE - 1}")
-        expect(page.get_by_role("link", name=f"many_{_MORE - 1}", exact=True)).to_be_visible()
-
-
-def test_an_order_the_browser_remembers_is_kept_from_the_first_row_on(
-    browser: Browser, listed: Console
-) -> None:
-    kept = json.dumps({"sort": {"name": "name", "down": True}})
-    with signed_in(browser, listed, "viewer") as page:
-        page.goto("/segments")
-        page.evaluate("(kept) => localStorage.setItem('muster.segments', kept)", kept)
-        page.goto("/segments")
-        page.locator(".m-table tbody a").first.wait_for()
-        assert first_link(page) == "segment_039"
-
-
-def test_what_changes_reaches_a_long_list(browser: Browser, listed: Console) -> None:
-    with signed_in(browser, listed, "viewer") as page:
-        page.goto("/segments")
-        page.get_by_label("Search by name").fill("many_comes_late")
-        expect(page.get_by_text("Nothing fits the search")).to_be_visible()
-        listed.desk.apply("many_comes_late")
-        expect(page.get_by_role("link", name="many_comes_late")).to_be_visible()
-
-
-def test_a_narrow_list_is_sorted_by_choosing(browser: Browser, listed: Console) -> None:
-    with signed_in(browser, listed, "viewer", viewport={"width": 390, "height": 800}) as page:
-        page.goto("/segments")
-        page.locator(".m-sort", has_text="Order").get_by_role("combobox").select_option("down")
-        expect(page.locator(".m-table tbody a").first).to_have_text("segment_039")

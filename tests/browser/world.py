@@ -141,16 +141,23 @@ def running_console(
     assert "Traceback" not in said, said[-4000:]
 
 
+def invite(workspace: Workspace) -> None:
+    """Make somebody of every role, named so; viewers see no members."""
+    for role in Role:
+        create_person(workspace, role, role, members=role != Role.VIEWER, password=PASSWORD)
+
+
 def fill(console: Console, folder: Path) -> None:
     """Put something of everything into the database: people, segments, runs of every kind, exports."""
     workspace, desk = console.workspace, console.desk
-    for role in Role:
-        create_person(workspace, role, role, members=role != Role.VIEWER, password=PASSWORD)
+    invite(workspace)
     for name in HOSTILE[:2]:
         create_person(workspace, name, Role.VIEWER, members=False, password=None)
-    table = pa.table({"id": ["a", "b"], "country": ["GB", None]})
-    pq.write_table(table, folder / "customers.parquet")
-    pq.write_table(pa.table({"no": [1], "customer": ["a"]}), folder / "orders.parquet")
+    hostile = {name: ["x", None] for name in HOSTILE}
+    customers = pa.table({"id": ["a", "b"], "country": ["GB", None], **hostile})
+    pq.write_table(customers, folder / "customers.parquet")
+    orders = pa.table({"no": [1, 2], "customer": ["a", "b"], **hostile})
+    pq.write_table(orders, folder / "orders.parquet")
     (folder / "catalog.yaml").write_text(CATALOG)
     apply_catalog(workspace, folder / "catalog.yaml")
     measure = {"table": "orders", "aggregate": {"function": "count"}}

@@ -17,10 +17,12 @@ from muster_core.settings import Settings
 from muster_core.storage.batch import LeftOver, left_over_sessions
 from muster_core.storage.database import transaction
 from muster_core.storage.epoch import check_epoch
+from muster_core.storage.process import WAITING, WITHOUT_ENGINE
 from muster_core.storage.run import Claim, ClaimPolicy, claim_batch, release_unknown
 from muster_core.telemetry import get_logger
 from muster_worker.batch import Batch
 from muster_worker.client import EngineClient
+from muster_worker.engine.reach import Reach
 from muster_worker.engine.session import interrupt_left_over
 from muster_worker.evaluate.job import run_nothing
 from muster_worker.lease import Interruption
@@ -40,8 +42,9 @@ class Worker:
         self._client = EngineClient(settings.engine_url)
         self._stopping = threading.Event()
         self._grace_over = threading.Event()
-        self._doing = "waiting"
         self._warming = False
+        self._reach = Reach(lambda: self._client.address)
+        self._doing = WAITING
         self._batch: Batch | None = None
         self._interrupted: set[int] = set()
         self._answer_lost = False
@@ -49,8 +52,12 @@ class Worker:
 
     @property
     def doing(self) -> str:
-        """Return what this process does now."""
-        return "stopping" if self._stopping.is_set() else self._doing
+        """Return what this process does now; called by the thread that writes its signs of life."""
+        if self._stopping.is_set():
+            return "stopping"
+        # at work the batch finds out by itself, and says so at its runs
+        idle = self._doing == WAITING
+        return WITHOUT_ENGINE if idle and self._reach.is_lost() else self._doing
 
     def work_once(self) -> bool:
         """Claim one batch and bring it to its end; return whether there was one.
@@ -72,7 +79,7 @@ class Worker:
         with structlog.contextvars.bound_contextvars(batch=claim.batch_id, fence=claim.fence):
             self._doing = f"batch {claim.batch_id} of {len(claim.runs)} runs"
             self._evaluate(claim, began)
-            self._doing = "waiting"
+            self._doing = WAITING
         return True
 
     def _claim(self) -> Claim | None:

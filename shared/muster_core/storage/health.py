@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from sqlalchemy import Connection, text
 
-from muster_core.storage.process import ProcessRecord, list_processes
+from muster_core.storage.process import WAITING, WITHOUT_ENGINE, ProcessRecord, list_processes
 
 #: Seconds between two hints the scheduler sends although nothing waits.
 CANARY_SECONDS = 10.0
@@ -89,6 +89,10 @@ def _problems(health: Health, lease: timedelta) -> list[str]:
                 f"No {kind} has received a hint for {_seconds(CANARY_LOST)}: look at Redis."
                 " Work goes on, found by looking every few seconds."
             )
+        if all(p.doing == WITHOUT_ENGINE for p in alive):
+            problems.append(
+                "No worker finds its engine: start it. What is due is tried again by itself."
+            )
     for name, age in (
         ("run", health.oldest_pending),
         ("delivery", health.oldest_pending_delivery),
@@ -108,7 +112,7 @@ def _lost_hints(alive: Sequence[ProcessRecord]) -> bool:
     if any(p.unhinted is not None and p.unhinted <= CANARY_LOST for p in alive):
         return False
     # one at work looks for hints when it has done
-    idle = [p for p in alive if p.doing in (None, "waiting")]
+    idle = [p for p in alive if p.doing in (None, WAITING, WITHOUT_ENGINE)]
     return any(p.seen_at - p.started_at > CANARY_LOST for p in idle)
 
 

@@ -13,6 +13,11 @@ from sqlalchemy.dialects.postgresql import insert
 
 from muster_core.storage.process_table import process
 
+#: What a process does that has nothing to do.
+WAITING = "waiting"
+#: What a worker does that has nothing to do, and finds no engine.
+WITHOUT_ENGINE = "waiting, without an engine"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessRecord:

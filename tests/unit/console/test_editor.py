@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from nicegui import Client, ui
 from nicegui.element import Element
-from nicegui.elements.select import Select
 from nicegui.page import page
 from tests.unit.rules.expression.shop import CATALOG, KNOWN, MEASURE
 
@@ -24,6 +23,7 @@ from muster_console.web.editor.carried import Carried
 from muster_console.web.editor.listed import Listed
 from muster_console.web.editor.side import problem_card, text_card
 from muster_console.web.editor.state import Editor
+from muster_console.web.editor.timing import schedule_fields
 from muster_console.web.editor.tree import Tree
 from muster_core.rules.limit import DEFAULT_LIMITS
 
@@ -157,10 +157,10 @@ def test_a_measure_is_edited_by_the_same_fields(client: Client) -> None:
     assert "status is paid" in words(client)
 
 
-def with_label(client: Client, label: str) -> list[Select]:
-    """Return the choices called so."""
-    choices = (e for e in client.elements.values() if isinstance(e, Select))
-    return [e for e in choices if e.props.get("label") == label]
+def with_label(client: Client, label: str) -> list[Any]:
+    """Return the fields called so."""
+    elements = (e for e in client.elements.values() if isinstance(e, Element))
+    return [e for e in elements if e.props.get("label") == label]
 
 
 def test_a_column_is_carried_by_choosing_and_named_by_itself(client: Client) -> None:
@@ -245,3 +245,26 @@ def test_long_lists_of_customers_stay_in_the_text(client: Client) -> None:
 
     assert not always.enabled
     assert editor.document["manual"]["add"] == keys
+
+
+def test_times_of_its_own_are_a_time_and_weekdays_or_a_cron(client: Client) -> None:
+    own = {"cron": "30 6 * * 1-5", "timezone": "Europe/Berlin"}
+    editor = editor_of({"name": "a", "schedule": own})
+    schedule_fields(editor)
+
+    (at,) = with_label(client, "at")
+    (on,) = with_label(client, "on")
+    (cron,) = with_label(client, "cron: minute hour day month weekday")
+
+    assert (at.value, on.value, cron.value) == ("06:30", [1, 2, 3, 4, 5], "30 6 * * 1-5")
+
+
+def test_a_cron_that_says_more_stands_alone(client: Client) -> None:
+    editor = editor_of({"name": "a", "schedule": {"cron": "*/20 8-18 * * *"}})
+    schedule_fields(editor)
+
+    (on,) = with_label(client, "on")
+
+    assert not on.enabled
+    assert "says more than one time of a day" in words(client)
+    assert "Times are meant in Europe/London" in words(client)

@@ -1,14 +1,21 @@
-"""Errors as people read them in the console: what happened, and what to do."""
+"""What people read in the console: errors with what to do, schedules."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import structlog
 
+from muster_console.web.builder.timing import daily_words
 from muster_core.errors import InvalidInput, MusterError, Problem, TransientError
+from muster_core.schedules.schedule import ScheduleKind
 
 _log = structlog.get_logger()
+_SCHEDULES: Mapping[str, str] = {
+    ScheduleKind.SYSTEM: "system refresh",
+    ScheduleKind.OFF: "never by itself",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,3 +51,12 @@ def problem_line(problem: Problem) -> str:
     place = f"line {problem.line}: " if problem.line else ""
     hint = f" ({problem.hint})" if problem.hint else ""
     return f"{place}{problem.message}{hint}"
+
+
+def schedule_words(type_: str, schedule: str) -> str:
+    """Return when a segment is refreshed; `schedule` is as its line has it, and no schedule refreshes a static one."""
+    if type_ == "static":
+        return "by hand"
+    cron, _, zone = schedule.rpartition(" ")
+    daily = daily_words(cron)
+    return _SCHEDULES.get(schedule, schedule if daily is None else f"{daily}, {zone}")

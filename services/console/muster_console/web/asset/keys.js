@@ -6,7 +6,8 @@
     ["/", "Search the list"],
     ["?", "Show these keys"],
     ["Esc", "Close a dialog or a menu"],
-    ["Tab, Shift Tab", "Go to the next or the last field or button"],
+    ["Tab", "Go to the next field or button"],
+    ["Shift Tab", "Go to the one before"],
   ];
   const EDITING = [
     ["Ctrl S", "Save"],
@@ -37,7 +38,7 @@
     for (const [key, words] of keys) {
       const line = put(lines, "div");
       const shown = put(line, "dt");
-      for (const part of key.split(" ")) put(shown, "kbd", part.replace(",", ""));
+      for (const part of key.split(" ")) put(shown, "kbd", part);
       put(line, "dd", words);
     }
   }

@@ -5,11 +5,11 @@
 
   // Icon and tone by word: no state is told by colour alone.
   const TONES = {
-    good: ["check_circle", "active", "successful", "published", "delivered", "succeeded", "ok", "ready", "valid"],
+    good: ["check_circle", "active", "successful", "published", "delivered", "succeeded", "complete", "acknowledged", "ok", "ready", "valid"],
     warn: ["error_outline", "successful with warnings", "partial", "held", "failed, retrying", "warning", "near", "paused", "superseded"],
     bad: ["cancel", "failed", "dead", "refused", "broken"],
     live: ["sync", "refreshing", "running", "evaluated"],
-    wait: ["schedule", "queued", "pending", "waiting"],
+    wait: ["schedule", "queued", "pending", "waiting", "open", "sent"],
     idle: ["remove_circle_outline", "none", "draft", "inactive", "skipped", "cancelled", "expired", "revoked", "disabled", "off"],
   };
   const BY_WORD = {};

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -32,8 +32,8 @@ def spread(column: ColumnSummary, *, choose: Callable[[Any], Any] | None = None)
                 if column.distinct is None
                 else said.number(column.distinct),
             ),
-            ("Smallest", value_words(column.minimum)),
-            ("Largest", value_words(column.maximum)),
+            ("Smallest", _end(column.minimum)),
+            ("Largest", _end(column.maximum)),
         ]
     )
     if column.personal:
@@ -57,6 +57,11 @@ def spread(column: ColumnSummary, *, choose: Callable[[Any], Any] | None = None)
                         text(words)
                     else:
                         _choice(words, percentile.low, choose)
+
+
+def _end(value: Any) -> Any:
+    """Return an end of a column's range; an instant is written in the zone of who looks."""
+    return (lambda: Figure(value, "moment")) if isinstance(value, datetime) else value_words(value)
 
 
 def _bar(words: str, rows: int, most: int, value: Any, choose: Callable[[Any], Any] | None) -> None:
@@ -89,5 +94,5 @@ def value_words(value: Any) -> str:
     if isinstance(value, int | Decimal | float):
         return numerals().number(value)
     if isinstance(value, datetime):
-        return value.strftime("%Y-%m-%d %H:%M")
+        return f"{value.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
     return value.isoformat() if isinstance(value, date) else str(value)

@@ -11,6 +11,7 @@ from nicegui import background_tasks
 from muster_console.api.problem import NotAllowed, NotSignedIn
 from muster_console.web.editor.state import Editor
 from muster_console.web.words import explain_error
+from muster_core.errors import Conflict
 
 #: How long after the last change counting begins, in seconds.
 PAUSE = 0.35
@@ -54,6 +55,8 @@ class Counter:
         #: What was counted last, and what stopped the latest count.
         self.counted: Counted | None = None
         self.trouble: str | None = None
+        #: Whether nothing broke, and it is only too early to count: the data was not prepared yet.
+        self.early = False
         self.busy = False
         self._last: str | None = None
 
@@ -98,6 +101,9 @@ class Counter:
         except NotSignedIn:
             self._editor.visit.leave()
             return
+        except Conflict as exc:
+            self._ended(number, None, explain_error(exc).line, early=True)
+            return
         except NotAllowed as exc:
             self._ended(number, None, explain_error(exc).line)
             return
@@ -106,11 +112,14 @@ class Counter:
             return
         self._ended(number, counted, None)
 
-    def _ended(self, number: int, counted: Counted | None, trouble: str | None) -> None:
+    def _ended(
+        self, number: int, counted: Counted | None, trouble: str | None, *, early: bool = False
+    ) -> None:
         if number != self._wanted:
             return
         self.busy = False
         self.trouble = trouble
+        self.early = early
         if counted is not None:
             self.counted = counted
             self._editor.counted(counted.nodes)

@@ -63,8 +63,9 @@ def count_card(editor: Editor, counter: Counter) -> None:
                 ui.spinner(size="18px").props["aria-hidden"] = "true"
                 text("Counting…").classes("m-muted")
         elif counter.trouble:
-            with Element("div").classes("m-banner m-banner--bad"):
-                icon("error")
+            early = counter.early
+            with Element("div").classes("m-banner" if early else "m-banner m-banner--bad"):
+                icon("info" if early else "error")
                 text(counter.trouble)
         elif counted is not None and not counted.exact and editor.judgement.fine:
             button("Count exactly", lambda: counter.request(exact=True), icon_name="calculate")

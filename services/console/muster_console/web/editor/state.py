@@ -60,6 +60,11 @@ class Editor:
             self._written = (self.document, yaml_of(self.document))
         return self._written[1]
 
+    @property
+    def zone(self) -> str:
+        """Return the zone in which times without one are meant."""
+        return str(self.document.get("timezone") or self.choices.catalog.timezone)
+
     def on_shape(self, show: Callable[[], None]) -> None:
         """Call `show` when conditions came, went or moved."""
         self._shape.append(show)

@@ -24,6 +24,7 @@ from muster_console.web.editor.insight import count_with, values_with
 from muster_console.web.editor.listed import Listed
 from muster_console.web.editor.side import count_card, problem_card, text_card
 from muster_console.web.editor.state import Editor
+from muster_console.web.editor.timing import schedule_fields
 from muster_console.web.editor.tree import Tree
 from muster_console.web.frame import heading
 from muster_console.web.live import redraw
@@ -35,11 +36,6 @@ from muster_console.web.words import problem_line
 from muster_core.errors import ChangedMeanwhile, Conflict, InvalidInput, UnreadableSegment
 from muster_core.security.role import Permission
 
-_SCHEDULES = {
-    "system": "with every system refresh",
-    "cron": "at times of its own",
-    "off": "never by itself",
-}
 _EMPTY: dict[str, Any] = {"name": "new_segment"}
 #: A browser on a busy machine answers late; one that does not within this time is gone.
 _BROWSER_SECONDS = 60.0
@@ -203,40 +199,7 @@ class _Builder:
                 choose(
                     "type", types, kind, lambda v: editor.set_field("", "type", v, absent="dynamic")
                 )
-            self._schedule()
-
-    def _schedule(self) -> None:
-        """Put when it is refreshed: with everything, at times of its own, or never by itself."""
-        editor = self._editor
-        part = Element("div").classes("m-names m-wider")
-
-        def turn(chosen: str) -> None:
-            own = {"cron": "0 6 * * *"}
-            value = own if chosen == "cron" else chosen
-            editor.set_field("", "schedule", value, absent="system")
-            redraw(part, draw)
-
-        def own(name: str, value: str) -> None:
-            now = {**editor.document["schedule"], name: value}
-            editor.set_field("", "schedule", {n: v for n, v in now.items() if v})
-
-        def draw() -> None:
-            schedule = editor.document.get("schedule", "system")
-            mine = isinstance(schedule, dict)
-            choose("schedule", _SCHEDULES, "cron" if mine else schedule, turn)
-            if mine:
-                cron = write(
-                    "cron: minute hour day month weekday", schedule["cron"], partial(own, "cron")
-                )
-                cron.props["autocomplete"] = "off"
-                write(
-                    "zone, such as Europe/London",
-                    schedule.get("timezone") or "",
-                    partial(own, "timezone"),
-                )
-
-        with part:
-            draw()
+            schedule_fields(editor)
 
     def _field(self, name: str, value: str) -> None:
         if value or name == "name":

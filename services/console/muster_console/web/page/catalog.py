@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
@@ -9,11 +10,23 @@ from urllib.parse import urlencode
 from nicegui import ui
 from nicegui.element import Element
 
+from muster_console.operation.building import save_text
 from muster_console.operation.portrait import Portrait, TablePortrait, portray_catalog
+from muster_console.operation.refresh import refresh_segments
 from muster_console.operation.statistic import TableSummary, table_statistics
 from muster_console.operation.workspace import Workspace
+from muster_console.web.builder.spelling import yaml_of
 from muster_console.web.builder.word import type_words
-from muster_console.web.component.markup import button, card, empty, facts, note, stack, text
+from muster_console.web.component.markup import (
+    button,
+    card,
+    empty,
+    facts,
+    note,
+    path_to,
+    stack,
+    text,
+)
 from muster_console.web.component.relation import relation_picture
 from muster_console.web.component.spread import spread
 from muster_console.web.component.table import Action, Column, DataTable, Figure, row_actions
@@ -26,7 +39,7 @@ from muster_core.catalog.document import Catalog
 from muster_core.catalog.summary import ColumnSummary
 from muster_core.catalog.type import parse_type
 from muster_core.clock import utc_now
-from muster_core.errors import Conflict, NotFound
+from muster_core.errors import ChangedMeanwhile, Conflict, NotFound
 from muster_core.security.role import Permission
 
 _TABLES = (
@@ -38,6 +51,12 @@ _TABLES = (
     Column(name="fresh", label="Freshness", kind="status"),
     Column(name="source", label="Source"),
 )
+#: What a new installation begins with.
+_EVERYBODY: dict[str, Any] = {
+    "name": "all_customers",
+    "display_name": "All customers",
+    "rules": [{"where": {"kind": "everyone"}}],
+}
 _SHOW = Action(name="show", label="What it holds", icon="bar_chart")
 _COLUMNS = (
     Column(name="name", label="Column", search=True),
@@ -63,7 +82,7 @@ async def catalog(visit: Visit) -> None:
     except Conflict as exc:
         no_catalog(visit, exc)
         return
-    _facts(found)
+    _facts(visit, found)
     with card("Tables"):
         DataTable(
             _TABLES,
@@ -103,7 +122,7 @@ def no_catalog(visit: Visit, exc: Conflict) -> None:
             )
 
 
-def _facts(found: Portrait) -> None:
+def _facts(visit: Visit, found: Portrait) -> None:
     with card():
         facts(
             [
@@ -115,7 +134,30 @@ def _facts(found: Portrait) -> None:
             ]
         )
         if found.snapshot is None:
-            note("Nothing has been prepared yet: refresh a segment, and the data is read.")
+            note(
+                "Nothing has been read yet. The first refresh of a segment reads the data; from then on "
+                "values, counts and distributions are known here and in the builder."
+            )
+            if visit.allows(Permission.EDIT):
+                button(
+                    "Begin with a segment of all customers",
+                    lambda: _begin(visit),
+                    icon_name="play_arrow",
+                    kind="main",
+                )
+
+
+async def _begin(visit: Visit) -> None:
+    """Make the segment of everybody, unless it is there, and refresh it: that reads the data."""
+    name = str(_EVERYBODY["name"])
+
+    def begin(workspace: Workspace) -> None:
+        with suppress(ChangedMeanwhile):
+            save_text(workspace, yaml_of(_EVERYBODY), rev=0)
+        refresh_segments(workspace, [name])
+
+    if (await visit.do(Permission.EDIT, begin)).ok:
+        ui.navigate.to(path_to("segments", name))
 
 
 def _table_row(table: TablePortrait) -> dict[str, Any]:

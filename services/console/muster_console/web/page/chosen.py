@@ -11,6 +11,7 @@ from nicegui import ui
 from muster_console.operation.action import Action as Deed
 from muster_console.operation.action import Options
 from muster_console.operation.life import duplicate_segment
+from muster_console.operation.segment import show_segment
 from muster_console.web.component.bulk import act_on
 from muster_console.web.component.dialog import Field, ask, confirm
 from muster_console.web.component.markup import path_to
@@ -33,6 +34,7 @@ _EDITS = (
     Action(name="delete", label="Delete", icon="delete", bad=True, more=True),
 )
 _DOWNLOAD = Action(name="download", label="Download CSV", icon="download")
+_COMPARE = Action(name="compare", label="Insights", icon="insights")
 _CLEANUP = (
     Action(name="exempt", label="Never clean up", icon="shield", more=True),
     Action(name="clean", label="Clean up when unused", icon="cleaning_services", more=True),
@@ -49,6 +51,7 @@ def offered(visit: Visit) -> list[Action]:
         found[-1:-1] = _CLEANUP
     if visit.allows(Permission.MEMBERS):
         found.insert(min(1, len(found)), _DOWNLOAD)
+    found.insert(min(2, len(found)), _COMPARE)
     return found
 
 
@@ -59,10 +62,13 @@ async def act_on_rows(visit: Visit, name: str, keys: list[str], done: Done) -> N
         await done()
     elif name == "download":
         ui.navigate.to(f"/download?{urlencode([('name', key) for key in keys])}", new_tab=True)
+    elif name == "compare":
+        others = urlencode([("with", key) for key in keys[1:]])
+        ui.navigate.to(f"{path_to('segments', keys[0], 'insights')}?{others}")
     elif name == "tag":
         _tag(visit, keys, done)
     elif name == "schedule":
-        _schedule(visit, keys, done)
+        await _schedule(visit, keys, done)
     elif name == "delete":
         await _delete(visit, keys, done)
     elif name in ("exempt", "clean"):
@@ -76,7 +82,7 @@ async def act_on_rows(visit: Visit, name: str, keys: list[str], done: Done) -> N
     elif name == "edit":
         ui.navigate.to(path_to("segments", keys[0], "edit"))
     elif name == "rename":
-        _rename(visit, keys[0], done)
+        await _rename(visit, keys[0], done)
     else:
         _duplicate(visit, keys[0], done)
 
@@ -106,9 +112,20 @@ def _words(given: Any) -> list[str]:
     return [word.strip() for word in str(given or "").split(",") if word.strip()]
 
 
-def _schedule(visit: Visit, keys: list[str], done: Done) -> None:
+async def _schedule(visit: Visit, keys: list[str], done: Done) -> None:
+    now: Any = "system"
+    if len(keys) == 1:
+        # of several, each may have its own: what is chosen then is for all of them
+        outcome = await visit.do(Permission.VIEW, lambda w: show_segment(w, keys[0]))
+        if outcome.value is None:
+            return
+        now = outcome.value.document.get("schedule", now)
+    own_now = now if isinstance(now, dict) else {}
+
     async def submit(given: dict[str, Any]) -> Outcome[Any]:
-        own = {"cron": given["cron"] or "", "timezone": given["timezone"] or "UTC"}
+        own = {"cron": given["cron"] or ""}
+        if given["timezone"]:
+            own["timezone"] = given["timezone"]
         options = Options(schedule=own if given["kind"] == "cron" else given["kind"])
         outcome = await act_on(visit, Deed.SCHEDULE, keys, options)
         await done()
@@ -121,21 +138,35 @@ def _schedule(visit: Visit, keys: list[str], done: Done) -> None:
                 name="kind",
                 label="When it is refreshed",
                 kind="choice",
-                value="system",
+                value="cron" if own_now else now,
                 choices={
                     "system": "with the system refresh",
                     "cron": "at times of its own",
                     "off": "never by itself",
                 },
             ),
-            Field(name="cron", label="Cron expression", hint="minute hour day month weekday"),
-            Field(name="timezone", label="Time zone", value="UTC"),
+            Field(
+                name="cron",
+                label="Cron: minute hour day month weekday",
+                value=own_now.get("cron", ""),
+                hint="30 6 * * 1-5 is 06:30 from Monday to Friday",
+            ),
+            Field(
+                name="timezone",
+                label="Time zone",
+                value=own_now.get("timezone") or "",
+                hint="empty: that of the data",
+            ),
         ],
         submit,
     )
 
 
-def _rename(visit: Visit, name: str, done: Done) -> None:
+async def _rename(visit: Visit, name: str, done: Done) -> None:
+    opened = await visit.do(Permission.VIEW, lambda w: show_segment(w, name))
+    if opened.value is None:
+        return
+
     async def submit(given: dict[str, Any]) -> Outcome[Any]:
         options = Options(display_name=given["display_name"] or None)
         outcome = await act_on(visit, Deed.RENAME, [name], options)
@@ -144,7 +175,14 @@ def _rename(visit: Visit, name: str, done: Done) -> None:
 
     ask(
         f"Rename {name}",
-        [Field(name="display_name", label="Display name", hint="the name itself is fixed")],
+        [
+            Field(
+                name="display_name",
+                label="Display name",
+                value=opened.value.segment.display_name,
+                hint="the name itself is fixed",
+            )
+        ],
         submit,
         action="Rename",
     )

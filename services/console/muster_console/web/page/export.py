@@ -13,9 +13,10 @@ from muster_console.operation.export import (
     deliver,
     get_export,
 )
+from muster_console.operation.new_export import duplicate_export
 from muster_console.operation.refused import list_refused
 from muster_console.operation.workspace import Workspace
-from muster_console.web.component.dialog import confirm
+from muster_console.web.component.dialog import Field, ask, confirm
 from muster_console.web.component.markup import (
     button,
     card,
@@ -31,7 +32,7 @@ from muster_console.web.frame import heading
 from muster_console.web.live import Live, redraw
 from muster_console.web.page.exports import delivery_table, schedule_words
 from muster_console.web.policy import page
-from muster_console.web.visit import Visit
+from muster_console.web.visit import Outcome, Visit
 from muster_core.security.role import Permission
 from muster_core.storage.export import StoredExport
 
@@ -86,12 +87,30 @@ def _actions(visit: Visit, stored: StoredExport) -> None:
         icon_name="pause" if stored.active else "play_arrow",
     )
     button("Edit", lambda: ui.navigate.to(path_to("exports", name, "edit")), icon_name="edit")
+    button("Duplicate", lambda: _duplicate(visit, name), icon_name="content_copy")
     button("Delete", lambda: _delete(visit, name), icon_name="delete", kind="danger")
 
 
 def _switch(workspace: Workspace, name: str, *, active: bool) -> None:
     document = get_export(workspace, name).document
     apply_export_documents(workspace, [document.model_copy(update={"active": active})])
+
+
+def _duplicate(visit: Visit, name: str) -> None:
+    async def submit(given: dict[str, Any]) -> Outcome[Any]:
+        copy = str(given["name"]).strip()
+        outcome = await visit.do(Permission.EDIT, lambda w: duplicate_export(w, name, copy))
+        if outcome.ok:
+            ui.navigate.to(path_to("exports", copy, "edit"))
+        return outcome
+
+    ask(
+        f"Duplicate {name}",
+        [Field(name="name", label="Name of the copy", value=f"{name}_copy")],
+        submit,
+        action="Duplicate",
+        lead="Nothing of its history is copied; the copy opens to be changed.",
+    )
 
 
 async def _delete(visit: Visit, name: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +27,7 @@ from muster_console.web.component.table import Figure
 from muster_console.web.frame import heading
 from muster_console.web.live import redraw
 from muster_console.web.page.export import document_text
+from muster_console.web.page.export_column import ColumnFields, chosen_columns, column_of
 from muster_console.web.policy import page
 from muster_console.web.visit import Visit
 from muster_console.web.words import Trouble, explain_error, problem_line
@@ -78,6 +80,7 @@ class _Editor:
     async def build(self, title: str, *, back: tuple[str, str]) -> None:
         """Put everything."""
         choices = await self._visit.load(_choices)
+        ui.add_head_html('<link rel="stylesheet" href="/asset/builder.css">')
         with heading(title, back=back):
             button("Check", self._check, icon_name="fact_check")
             button("Save", self._save, icon_name="save", kind="main").classes("m-save")
@@ -102,6 +105,17 @@ class _Editor:
             Field(name="connection", label="Connection", kind="choice", choices=connections),
             Field(name="path", label="Folder", hint="an absolute path"),
             Field(name="segments", label="Segments", kind="choices", choices=choices.segments),
+            Field(
+                name="suppress",
+                label="Never send members of",
+                kind="choices",
+                choices=choices.segments,
+            ),
+            Field(
+                name="holdout",
+                label="Share of all customers never sent, %",
+                hint="empty: nobody; always the same customers",
+            ),
             Field(name="columns", label="Columns", kind="choices", choices=choices.columns),
             Field(
                 name="format",
@@ -119,7 +133,7 @@ class _Editor:
             Field(
                 name="cron",
                 label="Times as a cron expression",
-                hint="minute hour day month weekday",
+                hint="30 6 * * 1-5 is 06:30 from Monday to Friday",
             ),
             Field(name="timezone", label="Time zone of these times"),
             Field(name="active", label="Active", kind="yes"),
@@ -127,8 +141,13 @@ class _Editor:
             made = put_field(field)
             made.on_value_change(lambda _: self._chosen())
             self._inputs[field.name] = made
+            if field.name == "columns":
+                self._columns = ColumnFields(self._write_text)
         if self._rev:
             self._inputs["name"].disable()
+
+    def _write_text(self) -> None:
+        self._text.value = yaml.safe_dump(self._data, sort_keys=False, allow_unicode=True)
 
     def _fill(self) -> None:
         """Bring form and text to what the document says."""
@@ -138,13 +157,16 @@ class _Editor:
         named = isinstance(connection, str)
         schedule = data.get("schedule", "after_refresh")
         cron = schedule if isinstance(schedule, dict) else {}
+        holdout = data.get("holdout")
         values = {
             "name": data.get("name", ""),
             "description": data.get("description", ""),
             "connection": (connection or None) if named else _FOLDER,
             "path": "" if named else connection.get("path", ""),
             "segments": list(data.get("segments") or []),
-            "columns": [_column_name(column) for column in data.get("columns") or []],
+            "suppress": list(data.get("suppress") or []),
+            "holdout": str(holdout.get("percent", "")) if isinstance(holdout, dict) else "",
+            "columns": list(dict.fromkeys(map(column_of, data.get("columns") or []))),
             "format": data.get("format", Format.CSV.value),
             "mode": data.get("mode") or _USUAL,
             "schedule": _CRON if cron else schedule,
@@ -154,7 +176,7 @@ class _Editor:
         }
         for name, value in values.items():
             _set(given[name], value)
-        self._text.value = yaml.safe_dump(data, sort_keys=False, allow_unicode=True)
+        self._write_text()
         self._filling = False
         self._show_fitting()
 
@@ -163,6 +185,9 @@ class _Editor:
         given["path"].set_visibility(given["connection"].value == _FOLDER)
         for name in ("cron", "timezone"):
             given[name].set_visibility(given["schedule"].value == _CRON)
+        self._columns.show(self._data.setdefault("columns", []))
+        if not self._data["columns"]:
+            del self._data["columns"]
 
     def _chosen(self) -> None:
         """Take over what was chosen into the document."""
@@ -178,8 +203,10 @@ class _Editor:
         )
         data["segments"] = list(given["segments"] or [])
         _put(data, "description", given["description"], "")
-        known = {_column_name(column): column for column in data.get("columns") or []}
-        _put(data, "columns", [known.get(name, name) for name in given["columns"] or []], [])
+        columns = chosen_columns(data.get("columns") or [], list(given["columns"] or []))
+        _put(data, "columns", columns, [])
+        _put(data, "suppress", list(given["suppress"] or []), [])
+        _put(data, "holdout", _holdout(data.get("holdout"), str(given["holdout"] or "")), None)
         _put(data, "format", given["format"], Format.CSV.value)
         _put(data, "mode", given["mode"], _USUAL)
         own = {"cron": given["cron"] or "", "timezone": given["timezone"] or "UTC"}
@@ -190,7 +217,7 @@ class _Editor:
             "after_refresh",
         )
         _put(data, "active", bool(given["active"]), True)
-        self._text.value = yaml.safe_dump(data, sort_keys=False, allow_unicode=True)
+        self._write_text()
         self._show_fitting()
 
     def _read_text(self) -> bool:
@@ -275,8 +302,16 @@ def _choices(workspace: Workspace) -> _Choices:
     )
 
 
-def _column_name(column: Any) -> str:
-    return str(column.get("column", "")) if isinstance(column, dict) else str(column)
+def _holdout(before: Any, typed: str) -> dict[str, Any] | None:
+    """Return the share that is left out; what is no number is kept as it is, and refused when it is checked."""
+    words = typed.strip()
+    if not words:
+        return None
+    percent: Any = words
+    with suppress(ValueError):
+        percent = float(words.replace(",", "."))
+        percent = int(percent) if percent.is_integer() else percent
+    return {**(before if isinstance(before, dict) else {}), "percent": percent}
 
 
 def _put(data: dict[str, Any], name: str, value: Any, usual: Any) -> None:

@@ -16,6 +16,7 @@ from muster_console.operation.export import (
     list_exports,
 )
 from muster_console.operation.workspace import Workspace
+from muster_console.web.builder.timing import daily_words
 from muster_console.web.component.markup import button, empty, tabs
 from muster_console.web.component.table import Action, Column, DataTable, row_actions
 from muster_console.web.frame import heading
@@ -173,7 +174,8 @@ def _row(stored: StoredExport, latest: StoredDelivery | None) -> dict[str, Any]:
 def schedule_words(document: ExportDocument) -> str:
     """Return when an export delivers by itself, in words."""
     if isinstance(document.schedule, ExportCron):
-        return f"{document.schedule.cron} ({document.schedule.timezone})"
+        cron = document.schedule.cron
+        return f"{daily_words(cron) or cron}, {document.schedule.timezone}"
     return {"after_refresh": "after each refresh", "manual": "by hand"}[document.schedule]
 
 

@@ -43,8 +43,10 @@ from muster_console.web.editor.state import Editor
 from muster_console.web.editor.tree import Tree
 from muster_console.web.frame import heading
 from muster_console.web.live import Live
+from muster_console.web.page.catalog import no_catalog
 from muster_console.web.policy import page
 from muster_console.web.visit import Visit
+from muster_core.errors import Conflict
 from muster_core.rules.check import Known
 from muster_core.security.role import Permission
 from muster_core.storage.measure import MeasureRecord
@@ -156,7 +158,13 @@ async def _delete(visit: Visit, found: MeasureView) -> None:
 @page("/new-measure", permission=Permission.EDIT, title="New measure", section="measures")
 async def new_measure(visit: Visit) -> None:
     """Build the builder of a measure that does not exist yet."""
-    ground = await visit.load(open_measure_building)
+    try:
+        ground = await visit.load(open_measure_building)
+    except Conflict as exc:
+        with heading("New measure", back=("/measures", "Measures")):
+            pass
+        no_catalog(visit, exc)
+        return
     choices = Choices(ground.catalog)
     table = choices.tables[0].name if choices.tables else ""
     _builder(visit, ground, {"name": "new_measure", "by": measurable(table)})

@@ -34,6 +34,7 @@ from muster_console.web.component.markup import (
 from muster_console.web.component.table import Action, Column, DataTable, Figure, chip, row_actions
 from muster_console.web.frame import heading
 from muster_console.web.live import Live, redraw
+from muster_console.web.numeral import numerals
 from muster_console.web.page.system_schedule import schedule_card
 from muster_console.web.policy import page
 from muster_console.web.visit import Outcome, Visit
@@ -283,10 +284,14 @@ def _refresh_row(refresh: RefreshRecord) -> dict[str, Any]:
 
 
 def change_words(seconds: float | None) -> str:
-    """Return how much longer or shorter something took than before, in seconds."""
+    """Return how much longer or shorter something took than before."""
     if seconds is None:
         return ""
-    return f"{abs(seconds):.1f} s {'longer' if seconds > 0 else 'shorter'}"
+    minutes, rest = divmod(abs(seconds), 60)
+    took = f"{numerals().number(round(rest, 1))} s"
+    if minutes:
+        took = f"{int(minutes)} min {int(rest)} s"
+    return f"{took} {'longer' if seconds > 0 else 'shorter'}"
 
 
 def _tally(stage: Any) -> str:

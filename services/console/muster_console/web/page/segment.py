@@ -31,7 +31,9 @@ from muster_console.web.live import Live, redraw
 from muster_console.web.page.segment_action import segment_actions
 from muster_console.web.policy import page
 from muster_console.web.visit import Visit
+from muster_console.web.words import schedule_words
 from muster_core.runs.status import explain
+from muster_core.schedules.schedule import ScheduleKind
 from muster_core.security.role import Permission
 from muster_core.storage.run import RunRecord
 
@@ -70,12 +72,13 @@ async def segment_frame(visit: Visit, name: str) -> SegmentView:
     entries = [
         (path_to("segments", name), "Overview"),
         (path_to("segments", name, "rules"), "Rules"),
+        (path_to("segments", name, "insights"), "Insights"),
         (path_to("segments", name, "versions"), "Versions"),
         (path_to("segments", name, "exports"), "Exports"),
     ]
     if visit.allows(Permission.MEMBERS):
-        entries.insert(2, (path_to("segments", name, "members"), "Members"))
-        entries.insert(3, (path_to("segments", name, "why"), "Why in or out"))
+        entries.insert(3, (path_to("segments", name, "members"), "Members"))
+        entries.insert(4, (path_to("segments", name, "why"), "Why in or out"))
     tabs(entries, visit.path.partition("?")[0], "Parts of the segment")
     return found
 
@@ -122,8 +125,8 @@ def _facts(found: SegmentView, usage: Usage | None) -> None:
                 ("Type", line.type),
                 ("Last refreshed", lambda: Figure(line.refreshed_at, "instant")),
                 ("Evaluated as of", lambda: Figure(line.as_of, "moment")),
-                ("Schedule", line.schedule),
-                ("Next run", lambda: Figure(line.next_due_at, "moment")),
+                ("Schedule", schedule_words(line.type, line.schedule)),
+                ("Next run", lambda: _next_run(found)),
                 ("Owner", getattr(line, "owner", None)),
                 ("Revision", line.rev),
                 ("Used by", lambda: _used(usage)),
@@ -145,6 +148,16 @@ def _facts(found: SegmentView, usage: Usage | None) -> None:
                     for at in found.next_times[:5]:
                         with Element("li"):
                             Figure(at, "moment")
+
+
+def _next_run(found: SegmentView) -> None:
+    """Put the next time; where it waits for times that nobody has set yet, say where they are set."""
+    line = found.segment
+    follows = line.schedule == ScheduleKind.SYSTEM and line.type != "static"
+    if follows and line.state == "active" and line.next_due_at is None:
+        link("/runs", "once the system refresh has times")
+    else:
+        Figure(line.next_due_at, "moment")
 
 
 def _used(usage: Usage | None) -> None:

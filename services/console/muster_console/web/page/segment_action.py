@@ -15,6 +15,7 @@ from muster_console.operation.result import SegmentResult
 from muster_console.operation.segment import SegmentView
 from muster_console.web.component.dialog import Field, ask, confirm
 from muster_console.web.component.markup import button, path_to
+from muster_console.web.page.chosen import act_on_rows, offered
 from muster_console.web.visit import Visit, tell
 from muster_core.security.role import Permission
 
@@ -35,6 +36,9 @@ def segment_actions(visit: Visit, found: SegmentView) -> None:
             said="A refresh was asked for; it shows below.",
         )
 
+    async def by_itself() -> None:
+        """Do nothing: the overview looks again, and a page loaded anew would lose what was told."""
+
     if state == "active":
         button("Refresh", refresh, icon_name="refresh")
     else:
@@ -48,7 +52,29 @@ def segment_actions(visit: Visit, found: SegmentView) -> None:
             ui.menu_item("Deactivate", off)
         ui.menu_item("Duplicate", partial(_duplicate, visit, name))
         ui.menu_item("Rename", partial(_rename, visit, found))
+        for offer in offered(visit):
+            if _fits(offer.name, found):
+                ui.menu_item(
+                    offer.label, partial(act_on_rows, visit, offer.name, [name], by_itself)
+                )
         ui.menu_item("Delete", partial(_delete, visit, name))
+
+
+def _fits(offer: str, found: SegmentView) -> bool:
+    """Whether something the list offers is offered for this segment, too, beside what has a place of its own."""
+    line = found.segment
+    match offer:
+        case "tag" | "schedule" | "export":
+            return True
+        case "static":
+            return line.type == "dynamic"
+        case "dynamic":
+            return line.type == "static"
+        case "exempt":
+            return line.auto_cleanup
+        case "clean":
+            return not line.auto_cleanup
+    return False
 
 
 def _tell(result: SegmentResult, said: str) -> None:

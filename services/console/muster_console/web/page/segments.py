@@ -19,6 +19,7 @@ from muster_console.web.live import Live, redraw
 from muster_console.web.page.chosen import act_on_rows, offered
 from muster_console.web.policy import page
 from muster_console.web.visit import Visit
+from muster_console.web.words import schedule_words
 from muster_core.security.role import Permission
 
 COLUMNS = (
@@ -151,7 +152,7 @@ def _row(found: LiveSegment) -> dict[str, Any]:
         "status_share": found.share,
         "members": line.members,
         "refreshed_at": line.refreshed_at,
-        "schedule": line.schedule,
+        "schedule": schedule_words(line.type, line.schedule),
         "next_due_at": line.next_due_at,
         "owner": line.owner,
         "problem": line.problem,

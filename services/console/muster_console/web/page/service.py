@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -50,7 +51,7 @@ async def service(visit: Visit) -> None:
     parts: dict[str, Any] = {}
 
     async def act(name: str, key: str) -> None:
-        _change(visit, live, key)
+        await _change(visit, live, key)
 
     def show(found: _Service) -> None:
         if not parts:
@@ -124,9 +125,14 @@ def _setting(line: SettingLine, *, may: bool) -> dict[str, Any]:
     }
 
 
-def _change(visit: Visit, live: Live[_Service], name: str) -> None:
+async def _change(visit: Visit, live: Live[_Service], name: str) -> None:
+    known = await visit.do(Permission.ADMINISTER, list_settings)
+    now = next((line.value for line in known.value or () if line.name == name), None)
+    if now is None:
+        return
+
     async def submit(given: dict[str, Any]) -> Outcome[Any]:
-        value = str(given["value"] or "").strip() or None
+        value = given["value"] if isinstance(now, bool) else _number(str(given["value"] or ""))
         outcome = await visit.do(
             Permission.ADMINISTER,
             lambda w: change_setting(w, name, value),
@@ -135,11 +141,16 @@ def _change(visit: Visit, live: Live[_Service], name: str) -> None:
         await live.refresh()
         return outcome
 
-    ask(
-        f"Change {name}",
-        [Field(name="value", label="New value", hint="empty: as it was at first")],
-        submit,
-    )
+    field = Field(name="value", label="Value", value=str(now), hint="empty: as it was at first")
+    if isinstance(now, bool):
+        field = Field(name="value", label=name.replace("_", " "), kind="yes", value=now)
+    ask(f"Change {name}", [field], submit)
+
+
+def _number(typed: str) -> int | str | None:
+    """Return what was typed as a number; what is none is refused as it is, and nothing is the default."""
+    words = typed.strip()
+    return int(words) if re.fullmatch(r"-?[0-9]{1,9}", words) else words or None
 
 
 def _cleanup_card(visit: Visit) -> None:

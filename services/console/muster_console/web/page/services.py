@@ -73,6 +73,7 @@ def _table() -> DataTable:
             Column(name="name", label="Process"),
             Column(name="kind", label="Kind", filter=True),
             Column(name="state", label="State", kind="status"),
+            Column(name="doing", label="Does"),
             Column(name="host", label="Host"),
             Column(name="silent", label="Last heard of", kind="duration"),
         ),
@@ -89,6 +90,7 @@ def _rows(seen: _Seen) -> list[dict[str, Any]]:
             "name": process.name,
             "kind": process.kind,
             "state": "ready" if process.silent.total_seconds() <= seen.lease_seconds else "dead",
+            "doing": process.doing,
             "host": process.host,
             "silent": round(process.silent.total_seconds()),
         }

@@ -31,6 +31,7 @@ def settings_head(visit: Visit, current: str) -> None:
         parts += [
             ("/settings/users", "Users"),
             ("/settings/audit", "Audit"),
+            ("/settings/erasures", "Erased customers"),
         ]
     parts += [
         ("/settings/service", "Limits and clean-up"),

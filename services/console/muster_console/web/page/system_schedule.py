@@ -9,10 +9,14 @@ from typing import Any
 from nicegui import ui
 
 from muster_console.operation import system
+from muster_console.operation.catalog import show_catalog
+from muster_console.operation.workspace import Workspace
 from muster_console.web.component.dialog import Field, ask
 from muster_console.web.component.markup import button, card, row, text
 from muster_console.web.component.table import Figure
 from muster_console.web.visit import Outcome, Visit
+from muster_core.errors import Conflict
+from muster_core.schedules.schedule import Schedule, ScheduleKind
 from muster_core.security.role import Permission
 from muster_core.storage.setting import SystemSchedule
 
@@ -23,18 +27,34 @@ def schedule_card(visit: Visit, schedule: SystemSchedule, next_times: Sequence[d
     """Put when everything is refreshed, with the next times; administrators may change it."""
     with card("System schedule"):
         with row():
-            text(schedule.schedule.text())
+            text("Off" if schedule.schedule.kind is ScheduleKind.OFF else schedule.schedule.text())
             for instant in next_times[:5]:
                 with ui.element("span").classes("m-tag"):
                     Figure(instant, "moment")
             ui.element("div").classes("m-grow")
             if visit.allows(Permission.ADMINISTER):
-                button("Change", lambda: _change_schedule(visit), icon_name="edit_calendar")
+                button(
+                    "Change",
+                    lambda: _change_schedule(visit, schedule.schedule),
+                    icon_name="edit_calendar",
+                )
         if not next_times:
-            text("Nothing is refreshed by itself.").classes("m-muted")
+            text("No segment that follows it is refreshed by itself until it has times.").classes(
+                "m-muted"
+            )
 
 
-def _change_schedule(visit: Visit) -> None:
+def _zone(workspace: Workspace) -> str:
+    """Return the zone in which people mean times that are set for the first time: that of the data."""
+    try:
+        return show_catalog(workspace).timezone
+    except Conflict:
+        return "UTC"
+
+
+async def _change_schedule(visit: Visit, now: Schedule) -> None:
+    zone = now.timezone or (await visit.do(Permission.VIEW, _zone)).value or "UTC"
+
     async def submit(given: dict[str, Any]) -> Outcome[Any]:
         times = [part.strip() for part in str(given["times"]).split(",") if part.strip()]
         cron = str(given["cron"]).strip() or None
@@ -53,17 +73,27 @@ def _change_schedule(visit: Visit) -> None:
     ask(
         "System schedule",
         [
-            Field(name="times", label="Times of day", hint="such as 06:00, 18:30; empty: never"),
+            Field(
+                name="times",
+                label="Times of day",
+                value=", ".join(now.at),
+                hint="such as 06:00, 18:30; empty: never",
+            ),
             Field(
                 name="weekdays",
                 label="On weekdays",
                 kind="choices",
                 choices=_DAYS,
-                value=[],
+                value=list(now.weekdays),
                 hint="none: every day",
             ),
-            Field(name="timezone", label="Time zone", value="UTC"),
-            Field(name="cron", label="Or a cron expression", hint="instead of times and weekdays"),
+            Field(name="timezone", label="Time zone", value=zone),
+            Field(
+                name="cron",
+                label="Or a cron expression",
+                value=now.cron or "",
+                hint="instead of times and weekdays",
+            ),
         ],
         submit,
     )

@@ -1,0 +1,220 @@
+"""What people do from day to day, by clicking: each thing is done, told, and there afterwards."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+from tests.browser.hand import choose
+from tests.browser.look import settled, unbroken
+from tests.browser.world import Console, signed_in
+from tests.waiting import eventually
+
+from muster_console.operation.access import list_people, list_tokens
+from muster_console.operation.connection import list_connections
+from muster_console.operation.erasure import list_receipts
+from muster_console.operation.export import get_export
+from muster_console.operation.run import look_at_runs
+from muster_console.operation.segment import list_segments, show_segment
+from muster_core.security.role import Role
+
+pytestmark = [pytest.mark.integration, pytest.mark.long]
+
+
+def dialog(page: Page, name: str) -> None:
+    """Press a button of the dialog that is open, and wait until it is gone."""
+    opened = page.get_by_role("dialog").last
+    opened.get_by_role("button", name=name, exact=True).click()
+    expect(opened).to_be_hidden()
+
+
+def test_users_are_invited_changed_and_shut_out(browser: Browser, console: Console) -> None:
+    with signed_in(browser, console, "administrator") as page:
+        settled(page, "/settings/users")
+        page.get_by_role("button", name="New user").click()
+        page.get_by_label("Name", exact=True).fill("carla")
+        choose(page, "Role", "contributor")
+        dialog(page, "Create")
+        line = page.get_by_role("row").filter(has_text="carla")
+        expect(line).to_contain_text("contributor")
+        line.get_by_role("button", name="Change").click()
+        page.get_by_label("May see member data").check()
+        dialog(page, "Save")
+        expect(line.get_by_role("cell").nth(2)).to_have_text("yes")
+        line.get_by_role("button", name="Disable").click()
+        expect(line).to_contain_text("disabled")
+        line.get_by_role("button", name="Enable").click()
+        expect(line).to_contain_text("active")
+    (carla,) = [person for person in list_people(console.workspace) if person.name == "carla"]
+    assert (carla.role, carla.members, carla.disabled_at) == (Role.CONTRIBUTOR, True, None)
+
+
+def test_tokens_are_made_shown_once_and_ended(browser: Browser, console: Console) -> None:
+    with signed_in(browser, console, "contributor") as page:
+        settled(page, "/settings")
+        page.get_by_role("button", name="New token").click()
+        page.get_by_label("What it is for").fill("airflow")
+        page.get_by_role("dialog").get_by_role("button", name="Create").click()
+        expect(page.get_by_role("dialog").locator("pre")).to_contain_text("muster_")
+        page.get_by_role("button", name="Close", exact=True).click()
+        line = page.get_by_role("row").filter(has_text="airflow")
+        line.get_by_role("button", name="End token").click()
+        expect(line).to_have_count(0)
+    found = list_tokens(console.workspace, owner="contributor")
+    (token,) = [token for token in found if token.name == "airflow"]
+    assert token.revoked_at is not None
+
+
+def test_clean_up_says_first_what_it_would_do(browser: Browser, console: Console) -> None:
+    with signed_in(browser, console, "administrator") as page:
+        settled(page, "/settings/service")
+        page.get_by_role("button", name="See what it would do").click()
+        expect(page.get_by_text(re.compile("Nothing|would")).last).to_be_visible()
+        unbroken(page)
+
+
+def test_many_segments_are_tagged_and_scheduled_at_once(browser: Browser, console: Console) -> None:
+    names = ["segment_010", "segment_011"]
+    with signed_in(browser, console, "contributor") as page:
+        settled(page, "/segments")
+        page.get_by_label("Search by name").fill("segment_01")
+        for name in names:
+            page.get_by_role("checkbox", name=f"Choose {name}", exact=True).check()
+        page.get_by_role("button", name="Tag", exact=True).click()
+        page.get_by_label("Add tags").fill("spring, 2026")
+        page.get_by_role("dialog").get_by_role("button", name="Save").click()
+        expect(page.get_by_text("2 of 2 done")).to_be_visible()
+        page.get_by_role("button", name="Close", exact=True).last.click()
+        page.locator(".m-bulk summary").click()
+        page.locator(".m-bulk").get_by_role("button", name="Schedule").click()
+        choose(page, "When it is refreshed", "never by itself")
+        page.get_by_role("dialog").last.get_by_role("button", name="Save").click()
+        expect(page.get_by_text("2 of 2 done")).to_be_visible()
+    for name in names:
+        document = show_segment(console.workspace, name).document
+        assert {"spring", "2026"} <= set(document["tags"])
+        assert document["schedule"] == "off"
+
+
+def test_a_segment_is_renamed_copied_and_deleted(browser: Browser, console: Console) -> None:
+    console.desk.apply("short_lived")
+    with signed_in(browser, console, "contributor") as page:
+        settled(page, "/segments/short_lived")
+        page.get_by_role("button", name="More to do").click()
+        page.get_by_text("Rename", exact=True).click()
+        page.get_by_label("Display name").fill("Short lived")
+        page.get_by_role("dialog").get_by_role("button", name="Save").click()
+        expect(page.get_by_role("heading", name="Short lived", level=1)).to_be_visible()
+        page.get_by_role("button", name="More to do").click()
+        page.get_by_text("Duplicate", exact=True).click()
+        page.get_by_label("Name of the copy").fill("longer_lived")
+        page.get_by_role("dialog").get_by_role("button", name="Duplicate").click()
+        page.wait_for_url("**/segments/longer_lived/edit")
+        settled(page, "/segments/short_lived")
+        page.get_by_role("button", name="More to do").click()
+        page.get_by_text("Delete", exact=True).click()
+        page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+        page.wait_for_url("**/segments")
+    names = [line.name for line in list_segments(console.workspace)]
+    assert "longer_lived" in names
+    assert "short_lived" not in names
+
+
+def test_an_export_is_paused_resumed_and_delivered(browser: Browser, console: Console) -> None:
+    with signed_in(browser, console, "contributor") as page:
+        settled(page, "/exports/newsletter")
+        page.get_by_role("button", name="Pause").click()
+        expect(page.get_by_role("button", name="Resume")).to_be_visible()
+        assert not get_export(console.workspace, "newsletter").active
+        page.get_by_role("button", name="Resume").click()
+        expect(page.get_by_role("button", name="Pause")).to_be_visible()
+        unbroken(page)
+
+
+def test_a_run_that_waits_is_cancelled(browser: Browser, console: Console) -> None:
+    waiting = look_at_runs(console.workspace, segment=None, state="active", limit=500)
+    run = min(found.run_id for found in waiting if found.state == "pending")
+    with signed_in(browser, console, "contributor") as page:
+        settled(page, "/runs/queue")
+        line = page.get_by_role("row").filter(
+            has=page.get_by_role("link", name=str(run), exact=True)
+        )
+        line.get_by_role("button", name="Cancel run").click()
+        dialog(page, "Cancel the run")
+
+        def cancelled() -> bool:
+            left = look_at_runs(console.workspace, segment=None, state="active", limit=500)
+            return run not in [found.run_id for found in left]
+
+        eventually(cancelled, 60)
+
+
+def test_a_connection_is_made(browser: Browser, console: Console) -> None:
+    with signed_in(browser, console, "administrator") as page:
+        settled(page, "/exports/connections/new")
+        choose(page, "Kind", "folder on this machine")
+        page.get_by_label("Path", exact=True).fill(str(console.workspace.settings.home / "out"))
+        page.get_by_label("Name", exact=True).fill("second_shelf")
+        page.get_by_role("button", name="Save", exact=True).click()
+        page.wait_for_url("**/exports/connections")
+        expect(page.get_by_role("row").filter(has_text="second_shelf")).to_be_visible()
+    assert "second_shelf" in [found.name for found in list_connections(console.workspace)]
+
+
+def test_a_measure_is_made_by_choosing(browser: Browser, console: Console) -> None:
+    with signed_in(browser, console, "contributor") as page:
+        settled(page, "/new-measure")
+        name = page.get_by_label("name", exact=True)
+        name.fill("customers_with_orders")
+        name.blur()
+        choose(page, "table", "orders")
+        choose(page, "what counts", "number of different values of")
+        choose(page, "column", "no · number")
+        page.get_by_role("button", name="Save", exact=True).click()
+        page.wait_for_url("**/measures/customers_with_orders")
+        expect(page.get_by_role("heading", level=1)).to_have_text("customers_with_orders")
+
+
+def test_an_export_is_made_by_choosing_what_becomes_of_its_columns(
+    browser: Browser, console: Console
+) -> None:
+    with signed_in(browser, console, "administrator") as page:
+        settled(page, "/exports/new?segment=segment_000")
+        page.get_by_label("Name", exact=True).fill("letters")
+        choose(page, "Connection", "shelf")
+        choose(page, "Never send members of", "segment_001")
+        page.keyboard.press("Escape")
+        page.get_by_label("Share of all customers never sent, %").fill("2,5")
+        choose(page, "Columns", "country")
+        page.keyboard.press("Escape")
+        called = page.get_by_label("called", exact=True)
+        called.fill("land")
+        called.blur()
+        choose(page, "form", "small letters")
+        choose(page, "hash", "hashed")
+        document = page.get_by_label("YAML or JSON")
+        expect(document).to_have_value(re.compile("hash: sha256"))
+        page.get_by_role("button", name="Deliver country once more").click()
+        expect(document).to_have_value(re.compile("as: country_2"))
+        page.get_by_role("button", name="Save", exact=True).click()
+        page.wait_for_url("**/exports/letters")
+    made = get_export(console.workspace, "letters").document
+    assert [column.header for column in made.columns] == ["land", "country_2"]
+    assert made.suppress == ["segment_001"]
+    assert made.holdout is not None
+    assert made.holdout.percent == 2.5
+
+
+def test_a_customer_is_erased_with_a_receipt_that_does_not_name_them(
+    browser: Browser, console: Console
+) -> None:
+    with signed_in(browser, console, "administrator") as page:
+        settled(page, "/settings/erasures")
+        page.get_by_label("key of the customer").fill("b")
+        page.get_by_role("button", name="Erase", exact=True).click()
+        dialog(page, "Erase")
+        expect(page.get_by_role("heading", name="Erasure 1")).to_be_visible()
+        expect(page.get_by_label("key of the customer")).to_have_value("")
+    (receipt,) = list_receipts(console.workspace)
+    assert receipt.requested_by == "user administrator"
