@@ -11,6 +11,8 @@ from pydantic import BaseModel, TypeAdapter
 from muster_core.spelling import nearest_names
 
 Schema = dict[str, Any]
+#: Fields have short names of common words: what is less like one is another word.
+_ALIKE = 0.7
 
 
 def field_hint(
@@ -31,7 +33,7 @@ def field_hint(
     known = {
         name for one in here for form in _forms(whole, one) for name in form.get("properties", ())
     }
-    close = nearest_names(written, known, count=1)
+    close = nearest_names(written, known, count=1, alike=_ALIKE)
     return f"did you mean {close[0]}?" if close else None
 
 

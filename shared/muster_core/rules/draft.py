@@ -21,6 +21,8 @@ class RawDraft:
     name: str
     data: dict[str, Any]
     problems: list[Problem]
+    #: Where it stands.
+    written: Written
 
 
 def read_draft(written: Written, problems: list[Problem]) -> RawDraft | None:
@@ -31,7 +33,7 @@ def read_draft(written: Written, problems: list[Problem]) -> RawDraft | None:
     name = data.get("name")
     if not isinstance(name, str) or re.fullmatch(SEGMENT_NAME, name) is None:
         return None
-    return RawDraft(name=name, data=plain_data(data), problems=problems)
+    return RawDraft(name=name, data=plain_data(data), problems=problems, written=written)
 
 
 def plain_data(data: dict[str, Any]) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from muster_core.exports.connection import (
 )
 from muster_core.exports.state import DeliveryState, Event
 from muster_core.security.secret import KeyRing
-from muster_core.spelling import nearest_names
+from muster_core.spelling import name_hint
 from muster_core.storage.delivery_event import NOW, apply_event
 from muster_core.storage.export_table import connection as table
 from muster_core.storage.export_table import delivery, export
@@ -312,12 +312,10 @@ def _row(connection: Connection, name: str, *, lock: bool = False) -> Any:
     query = sa.select(table).where(table.c.name == name)
     row = connection.execute(query.with_for_update() if lock else query).one_or_none()
     if row is None:
-        near = nearest_names(name, sorted(connection.scalars(sa.select(table.c.name))))
+        known = connection.scalars(sa.select(table.c.name))
         raise NotFound(
             f"There is no connection `{name}`.",
-            hint=f"Did you mean {' or '.join(f'`{n}`' for n in near)}?"
-            if near
-            else "`muster connection list` shows all.",
+            hint=name_hint(name, known, "`muster connection list` shows all."),
         )
     return row
 

@@ -13,12 +13,13 @@ from sqlalchemy import Connection
 from muster_core.errors import Conflict, InvalidInput, NotFound, Problem
 from muster_core.exports.document import ExportDocument, Policy, parse_export
 from muster_core.exports.state import DeliveryState, Event, sources
+from muster_core.spelling import name_hint
 from muster_core.storage.connection import StoredConnection, get_connection
 from muster_core.storage.database import database_time
 from muster_core.storage.definition_table import segment
 from muster_core.storage.delivery_event import NOW, REWRITES, apply_event, create_delivery
 from muster_core.storage.erasure import give_up_rewrites
-from muster_core.storage.export_check import column_problems, nearest_hint, target_problems
+from muster_core.storage.export_check import column_problems, target_problems
 from muster_core.storage.export_table import (
     delivery,
     delivery_chunk,
@@ -132,7 +133,11 @@ def get_export(connection: Connection, name: str) -> StoredExport:
     if row is None:
         raise NotFound(
             f"There is no export `{name}`.",
-            hint=nearest_hint(name, connection.scalars(sa.select(export.c.name)).all()),
+            hint=name_hint(
+                name,
+                connection.scalars(sa.select(export.c.name)),
+                "`muster export list` shows all.",
+            ),
         )
     return _stored(row)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -13,7 +13,7 @@ from muster_core.exports.capability import unfit
 from muster_core.exports.connection import FolderTarget
 from muster_core.exports.document import ExportDocument, layout
 from muster_core.exports.target import folder_fault
-from muster_core.spelling import nearest_names
+from muster_core.spelling import name_hint
 from muster_core.storage.catalog import current_catalog
 from muster_core.storage.connection import StoredConnection
 from muster_core.storage.definition_table import segment
@@ -63,7 +63,7 @@ def column_problems(connection: Connection, document: ExportDocument) -> list[Pr
         Problem(
             message=_missing(column.column, profile.name, extra),
             pointer=f"/columns/{number}",
-            hint=nearest_hint(column.column, known - {column.column}) or None,
+            hint=name_hint(column.column, known - {column.column}, "") or None,
         )
         for number, column in enumerate(document.columns)
         if column.column not in profile.columns
@@ -121,9 +121,3 @@ def target_problems(document: ExportDocument, named: StoredConnection | None) ->
     if isinstance(target, FolderTarget) and (fault := folder_fault(target.path)):
         return [Problem(message=fault, pointer="/connection")]
     return unfit(document, target.kind)
-
-
-def nearest_hint(name: str, known: Iterable[str]) -> str:
-    """Return the names that `name` may have been meant for, as a question; empty where none is near."""
-    near = nearest_names(name, sorted(known))
-    return f"Did you mean {' or '.join(f'`{n}`' for n in near)}?" if near else ""

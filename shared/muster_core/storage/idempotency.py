@@ -15,11 +15,13 @@ from muster_core.storage.access_table import idempotent_answer as kept
 
 #: How long an answer is kept.
 KEPT_FOR = timedelta(days=1)
+#: How long a key stays taken whose request was cut off, its process being killed or the database gone.
+TAKEN_FOR = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptAnswer:
-    """What a request was answered."""
+    """What a request was answered: the text of its answer."""
 
     status: int
     body: Any
@@ -35,7 +37,12 @@ def claim_key(
         Conflict: the same request is being worked on.
     """
     now = sa.func.clock_timestamp()
-    connection.execute(kept.delete().where(kept.c.created_at < now - KEPT_FOR))
+    connection.execute(
+        kept.delete().where(
+            (kept.c.created_at < now - KEPT_FOR)
+            | (kept.c.status.is_(None) & (kept.c.created_at < now - TAKEN_FOR))
+        )
+    )
     taken = connection.execute(
         insert(kept)
         .values(actor=actor, key=key, request_sha256=request_sha256)
@@ -50,11 +57,14 @@ def claim_key(
     if row is not None and bytes(row.request_sha256) != request_sha256:
         raise InvalidInput([Problem(message="this Idempotency-Key was used for another request")])
     if row is None or row.status is None:
-        raise Conflict("The same request is being worked on.", hint="Ask again in a moment.")
+        raise Conflict(
+            "The same request is being worked on.",
+            hint="Ask again in a moment; one that was cut off is taken up again after five minutes.",
+        )
     return KeptAnswer(status=row.status, body=row.body)
 
 
-def keep_answer(connection: Connection, actor: str, key: str, status: int, body: Any) -> None:
+def keep_answer(connection: Connection, actor: str, key: str, status: int, body: str) -> None:
     """Keep what a request was answered."""
     connection.execute(
         kept.update()

@@ -18,7 +18,7 @@ from muster_core.rules.canonical import canonical_text
 from muster_core.rules.document import SegmentDocument
 from muster_core.rules.measure import MeasureDocument
 from muster_core.rules.reference import measures_of
-from muster_core.spelling import nearest_names
+from muster_core.spelling import name_hint
 from muster_core.storage.definition_table import measure, measure_revision
 from muster_core.storage.reference import lock_saving
 from muster_core.storage.segment import Change, list_segments
@@ -114,12 +114,10 @@ def get_measure(connection: Connection, name: str) -> MeasureRecord:
     found = list_measures(connection, [name])
     if found:
         return found[0]
-    near = nearest_names(name, {record.name for record in list_measures(connection)})
+    known = [record.name for record in list_measures(connection)]
     raise NotFound(
         f"There is no measure `{name}`.",
-        hint=f"Did you mean {', '.join(f'`{n}`' for n in near)}?"
-        if near
-        else "`muster measure list` shows all.",
+        hint=name_hint(name, known, "`muster measure list` shows all."),
     )
 
 

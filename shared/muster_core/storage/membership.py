@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from muster_core.errors import Conflict, NotFound
 from muster_core.lake.manifest import Pointer
+from muster_core.spelling import name_hint
 from muster_core.storage.definition_table import segment, segment_revision
 from muster_core.storage.run_table import membership_pointer, membership_version
 from muster_core.storage.store_table import snapshot
@@ -51,7 +52,11 @@ def published_membership(
         sa.select(segment.c.id).where(segment.c.name == name, segment.c.deleted_at.is_(None))
     ).one_or_none()
     if known is None:
-        raise NotFound(f"There is no segment `{name}`.", hint="`muster segment list` shows all.")
+        names = connection.scalars(sa.select(segment.c.name).where(segment.c.deleted_at.is_(None)))
+        raise NotFound(
+            f"There is no segment `{name}`.",
+            hint=name_hint(name, names, "`muster segment list` shows all."),
+        )
     row = connection.execute(
         sa.select(
             membership_version,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import unicodedata
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -15,13 +16,14 @@ from muster_core.security.credential import (
     TOKEN_PREFIX,
     hash_password,
     new_token,
-    password_fits,
     token_digest,
 )
 from muster_core.security.role import Principal, Role
+from muster_core.spelling import name_hint
 from muster_core.storage.access_table import api_token, login_attempt, person
 
 #: Failed sign-ins of one name from one address within a minute; beyond that nothing is even looked at.
+#: Those that are being looked at count, too: many at once are no way around it.
 ATTEMPTS_A_MINUTE = 5
 _NOW = sa.func.clock_timestamp()
 
@@ -60,12 +62,13 @@ def create_person(
 
     Raises:
         InvalidInput: the name is empty, too long or holds control characters, or the password cannot be used.
-        Conflict: somebody of that name exists.
+        Conflict: somebody of that name exists, or of one that people take for it.
     """
-    if not name.strip() or name != name.strip() or len(name) > 128 or not name.isprintable():
-        raise InvalidInput(
-            [Problem(message="the name cannot be used", hint="1 to 128 printable characters")]
-        )
+    _check_name(name)
+    lock_people(connection)
+    for known in connection.scalars(sa.select(person.c.name)):
+        if known != name and _as_read(known) == _as_read(name):
+            raise Conflict(f"There is a user `{known}` already, whose name reads alike.")
     try:
         with connection.begin_nested():
             connection.execute(
@@ -111,7 +114,7 @@ def change_person(
         person.update().where(person.c.name == name).values(values or {"name": name})
     )
     if not found.rowcount:
-        raise NotFound(f"There is no user `{name}`.")
+        raise _nobody(connection, f"There is no user `{name}`.", name)
     if before and not _administrators(connection):
         raise Conflict(f"`{name}` is the last administrator.", hint="Make somebody else one first.")
 
@@ -145,8 +148,9 @@ def create_token(
 
     Raises:
         NotFound: there is nobody of that name.
-        InvalidInput: it would be valid for no time, or for more than ten years.
+        InvalidInput: its name cannot be used, or it would be valid for no time, or for more than ten years.
     """
+    _check_name(name)
     if not timedelta() < lifetime <= timedelta(days=3660):
         raise InvalidInput([Problem(message="a token is valid for up to ten years")])
     found = connection.execute(
@@ -155,7 +159,7 @@ def create_token(
         )
     ).first()
     if found is None:
-        raise NotFound(f"There is no user `{owner}`.")
+        raise _nobody(connection, f"There is no user `{owner}` who may come in.", owner)
     token = new_token()
     made = connection.execute(
         api_token.insert()
@@ -186,7 +190,7 @@ def revoke_token(connection: Connection, token_id: int, *, owner: str | None = N
         change.values(revoked_at=sa.func.coalesce(api_token.c.revoked_at, _NOW))
     )
     if not done.rowcount:
-        raise NotFound(f"There is no token {token_id}.")
+        raise NotFound(f"There is no token {token_id}.", hint="`muster token list` shows all.")
 
 
 def list_tokens(connection: Connection, *, owner: str | None = None) -> list[StoredToken]:
@@ -243,31 +247,45 @@ def principal_of_token(connection: Connection, token: str) -> Principal | None:
     return holder.capped(Role(row.cap), members=row.may_see, token_id=row.id)
 
 
-def too_many_attempts(connection: Connection, name: str, address: str) -> bool:
-    """Tell whether this name failed too often from this address within the last minute."""
+def begin_attempt(connection: Connection, name: str, address: str) -> int | None:
+    """Count an attempt to sign in before anything is looked at, and return its number.
+
+    None where this name failed too often from this address within the last minute.
+    """
+    account = _account(name, address)
+    # one after the other, or all of many at once would be the first
+    connection.execute(
+        sa.select(sa.func.pg_advisory_xact_lock(int.from_bytes(account[:8], signed=True)))
+    )
+    connection.execute(login_attempt.delete().where(login_attempt.c.at < _NOW - timedelta(days=1)))
     failed = connection.scalar(
         sa.select(sa.func.count())
         .select_from(login_attempt)
         .where(
-            login_attempt.c.account == _account(name, address),
+            login_attempt.c.account == account,
             login_attempt.c.at > _NOW - timedelta(minutes=1),
         )
     )
-    return (failed or 0) >= ATTEMPTS_A_MINUTE
+    if (failed or 0) >= ATTEMPTS_A_MINUTE:
+        return None
+    made = login_attempt.insert().values(account=account).returning(login_attempt.c.id)
+    return int(connection.execute(made).scalar_one())
 
 
-def principal_of_password(
-    connection: Connection, name: str, password: str, address: str
-) -> Principal | None:
-    """Return who signs in; None where name or password is wrong, and the failure is remembered."""
+def forget_attempt(connection: Connection, attempt: int) -> None:
+    """Count an attempt no more: it was no failure."""
+    connection.execute(login_attempt.delete().where(login_attempt.c.id == attempt))
+
+
+def who_signs_in(connection: Connection, name: str) -> tuple[Principal, str | None] | None:
+    """Return who is called so, and the hash of their password; None where nobody may come in by that name."""
     row = connection.execute(
         sa.select(person).where(person.c.name == name, person.c.disabled_at.is_(None))
     ).first()
-    if password_fits(password, row.password_hash if row else None) and row is not None:
-        return Principal(name=row.name, role=Role(row.role), members=row.members)
-    connection.execute(login_attempt.insert().values(account=_account(name, address)))
-    connection.execute(login_attempt.delete().where(login_attempt.c.at < _NOW - timedelta(days=1)))
-    return None
+    if row is None:
+        return None
+    found = Principal(name=row.name, role=Role(row.role), members=row.members)
+    return found, row.password_hash
 
 
 def has_people(connection: Connection) -> bool:
@@ -278,6 +296,28 @@ def has_people(connection: Connection) -> bool:
 def lock_people(connection: Connection) -> None:
     """Let nobody else be let in until the transaction ends."""
     connection.execute(sa.text("LOCK TABLE person IN SHARE ROW EXCLUSIVE MODE"))
+
+
+def _nobody(connection: Connection, message: str, name: str) -> NotFound:
+    known = [known for known in connection.scalars(sa.select(person.c.name)) if known != name]
+    return NotFound(message, hint=name_hint(name, known, "`muster user list` shows all."))
+
+
+def _check_name(name: str) -> None:
+    """Refuse what logs and lists would show as something else.
+
+    Raises:
+        InvalidInput: it is empty, too long, padded, or holds what cannot be printed.
+    """
+    if not name.strip() or name != name.strip() or len(name) > 128 or not name.isprintable():
+        raise InvalidInput(
+            [Problem(message="the name cannot be used", hint="1 to 128 printable characters")]
+        )
+
+
+def _as_read(name: str) -> str:
+    """Return what two names have in common that people take for one another: case and composition."""
+    return unicodedata.normalize("NFKC", name).casefold()
 
 
 def _account(name: str, address: str) -> bytes:

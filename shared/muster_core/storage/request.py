@@ -9,8 +9,8 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy import Connection, text
 
-from muster_core.errors import Conflict, InvalidInput, NotFound, Problem
-from muster_core.rules.limit import DEFAULT_LIMITS
+from muster_core.errors import Conflict, NotFound
+from muster_core.rules.limit import check_instant
 from muster_core.runs.state import RunState
 from muster_core.storage.nearest import require_segments
 from muster_core.storage.run_table import refresh_run
@@ -116,7 +116,7 @@ def request_refresh(
         Conflict: a segment is not active; nothing was queued.
         InvalidInput: `as_of` has no offset or lies outside the years that rules know.
     """
-    _check_instant(as_of)
+    check_instant(as_of)
     if names is not None:
         require_segments(connection, names)
     chosen = connection.execute(
@@ -140,17 +140,6 @@ def request_refresh(
         },
     )
     return [RequestedRun(run_id=row.run_id, name=row.name) for row in rows]
-
-
-def _check_instant(as_of: datetime | None) -> None:
-    if as_of is None:
-        return
-    if as_of.tzinfo is None:
-        raise InvalidInput([Problem(message="the instant needs an offset, for example +00:00")])
-    first, last = DEFAULT_LIMITS.first_year, DEFAULT_LIMITS.last_year
-    if not first <= as_of.year <= last:
-        message = f"the instant to evaluate at lies in the year {as_of.year}"
-        raise InvalidInput([Problem(message=message, hint=f"give one from {first} to {last}")])
 
 
 def cancel_run(connection: Connection, run_id: int, *, actor: str) -> str:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, text
 from muster_core.errors import Conflict, NotFound
 from muster_core.exports.state import DeliveryState, Event, sources
 from muster_core.rules.document import SegmentDocument
-from muster_core.spelling import nearest_names
+from muster_core.spelling import name_hint
 from muster_core.storage.definition_table import segment, segment_revision
 from muster_core.storage.delivery_event import NOW, apply_event
 from muster_core.storage.export_table import delivery
@@ -130,12 +130,11 @@ def get_deleted(connection: Connection, name: str) -> DeletedSegment:
     here = sa.select(segment.c.id).where(segment.c.name == name, segment.c.deleted_at.is_(None))
     if connection.scalar(here) is not None:
         raise Conflict(f"The segment `{name}` is not deleted.")
-    near = nearest_names(name, set(found))
     raise NotFound(
         f"No segment `{name}` was deleted in the last {RESTORABLE.days} days.",
-        hint=f"Did you mean {', '.join(f'`{n}`' for n in near)}?"
-        if near
-        else "`muster segment list --deleted` shows those that can be restored.",
+        hint=name_hint(
+            name, found, "`muster segment list --deleted` shows those that can be restored."
+        ),
     )
 
 

@@ -18,7 +18,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from muster_core.errors import InvalidInput, NotFound, Problem
 from muster_core.settings import Settings
-from muster_core.spelling import nearest_names
+from muster_core.spelling import name_hint
 from muster_core.storage.definition_table import setting
 
 #: What their names begin with in the table of settings; other things live there as well.
@@ -107,12 +107,9 @@ def set_service_setting(
         InvalidInput: it cannot have this value.
     """
     if name not in ServiceSettings.model_fields:
-        near = nearest_names(name, set(ServiceSettings.model_fields))
         raise NotFound(
             f"There is no setting `{name}`.",
-            hint=f"Did you mean {', '.join(f'`{n}`' for n in near)}?"
-            if near
-            else "`muster settings list` shows all.",
+            hint=name_hint(name, ServiceSettings.model_fields, "`muster settings list` shows all."),
         )
     if value is None:
         connection.execute(setting.delete().where(setting.c.name == _PREFIX + name))

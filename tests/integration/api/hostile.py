@@ -21,6 +21,13 @@ SIGNED = (
 )
 
 
+#: Everything that is sorted and read page by page.
+LISTS = (
+    *("/segments", "/exports", "/connections", "/users", "/tokens", "/measures"),
+    *("/runs", "/deliveries", "/audit", "/catalog/values/customers/country"),
+)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Row:
     """A request of somebody, and how it may be answered."""
@@ -67,9 +74,16 @@ def names() -> Iterator[Row]:
             yield _body(number, "POST", "/connections", connection)
             yield _body(number, "POST", "/segments/known/duplicate", {"name": name})
     yield _body("H60", "POST", "/segments", segment("known"), status=(409, 412, 422))
-    yield _body("H60", "POST", "/users", {"name": "viewer"}, status=(409,))
+    for name in ("viewer", "Viewer", "VIEWER", "\uff56iewer"):
+        yield _body("H60", "POST", "/users", {"name": name}, status=(409,))
     for name in ("", " ", "x" * 257, " lead", "a\nb", "a\x1b[2J"):
         yield _body("H61", "POST", "/users", {"name": name})
+        yield _body("H61", "POST", "/tokens", {"name": name})
+    for name in ("a\u0000", "a\ud800"):
+        # JSON can write both, and no column holds them
+        yield _body("H61", "POST", "/users", {"name": name})
+        yield _body("H61", "POST", "/sign-in", {"name": name, "password": "x"}, who=None)
+        yield _body("H61", "POST", "/tags/rename", {"name": "a", "new_name": name})
     for tag in ("a\x1b[2J", "a\nlevel=info", "", " ", " lead", "x" * 101):
         yield _body("H61", "POST", "/segments", segment(tags=[tag]))
         tagged = {"action": "tag", "names": ["known"], "add_tags": [tag]}
@@ -127,7 +141,7 @@ def parameters() -> Iterator[Row]:
     }
     for number, queries in refused.items():
         for query in queries:
-            for path in ("/segments", "/exports", "/connections", "/users", "/tokens", "/measures"):
+            for path in LISTS:
                 yield Row(number=number, method="GET", path=f"{path}?{quote(query, safe='=')}")
     for place in ("%00", "..%2f..%2fetc%2fpasswd", "00000000-0000-0000-0000-000000000000", "a%00b"):
         for path in ("/segments", "/exports", "/connections", "/measures", "/runs", "/erasures"):
@@ -209,8 +223,15 @@ def schedules() -> Iterator[Row]:
         yield _body(number, "POST", "/segments", segment(schedule=schedule))
         act = {"action": "schedule", "names": ["known"], "schedule": schedule}
         yield _body(number, "POST", "/segments/actions", act)
+    for minutes in (0, -1, 2**63, "often", None):
+        yield _body("H77", "PUT", "/system/arrival", {"minutes": minutes})
     for at in ("0001-01-01T00:00:00Z", "2026-02-30T00:00:00Z", "9999-12-31T23:59:59-12:00", "now"):
         yield _body("H80", "POST", "/segments/refresh", {"names": ["known"], "as_of": at})
+        for path in ("/segments/preview", "/segments/plan", "/segments/plan/members"):
+            # a contributor without the grant learns that it is missing before anything is read
+            given = (422, 403) if path.endswith("members") else (422,)
+            yield _body("H80", "POST", f"{path}?as_of={quote(at)}", segment(), status=given)
+        yield Row(number="H80", method="GET", path=f"/segments/known/plan?as_of={quote(at)}")
 
 
 TABLE = [*names(), *tokens(), *parameters(), *schedules()]

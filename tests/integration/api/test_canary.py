@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import re
 from pathlib import Path
 
@@ -30,12 +31,27 @@ PLACES = {
 }
 #: What the things of a kind are called.
 NAMES = {"exports": ("crm",), "connections": ("there", "far"), "users": ("seer",)}
+#: Of texts that are personal: what it holds is told by how many rows pass, never by a value.
+_NOTED = {
+    "name": "noted",
+    "rules": [{"where": {"kind": "attribute", "column": "note", "compare": "is_set"}}],
+}
+_FILES = {"files": [{"name": "noted.yaml", "text": json.dumps(_NOTED)}]}
 #: Bodies that do something; every other route gets an empty one.
 BODIES: dict[tuple[str, str], object] = {
     ("POST", "/segments/refresh"): {"names": ["vip"]},
     ("POST", "/exports/check"): {"documents": [EXPORT]},
     ("POST", "/exports"): {"documents": [EXPORT]},
     ("PUT", "/exports/{name}"): EXPORT,
+    ("POST", "/segments/quick"): {"table": "customers", "column": "email"},
+    ("POST", "/segments/preview"): _NOTED,
+    ("POST", "/segments/plan"): _NOTED,
+    ("POST", "/segments/plan/members"): _NOTED,
+    ("POST", "/segments/overlap"): {"names": ["vip", "loyal"]},
+    ("POST", "/segments/{name}/explain"): {"key": "qcanaryqid0"},
+    ("POST", "/plan"): _NOTED,
+    ("POST", "/plan/files"): _FILES,
+    ("POST", "/rules/check"): _FILES,
 }
 HEADERS = {"If-None-Match": "*"}
 SECRET = "qcredentialq"  # noqa: S105

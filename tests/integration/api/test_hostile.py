@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote
 
 import pytest
@@ -59,6 +61,20 @@ def test_guessing_passwords_is_slow_and_signing_in_gives_a_token(api: Api, works
         assert answers[-1].headers["Retry-After"] == "60"
         assert "wrong" * 4 not in "".join(a.text for a in answers)
     assert api.client.post("/api/v1/sign-in", json=good).status_code == 200
+
+
+def test_many_guesses_at_once_are_no_more_than_one_after_the_other(api: Api, workspace) -> None:
+    change_person(workspace, "viewer", password="a long enough one")  # noqa: S106
+
+    def guess(number: int) -> int:
+        bad = {"name": "viewer", "password": f"a long enough {number}"}
+        return int(api.client.post("/api/v1/sign-in", json=bad).status_code)
+
+    with ThreadPoolExecutor(30) as pool:
+        answers = Counter(pool.map(guess, range(30)))
+    assert 0 < answers[401] <= 5
+    # many at once may also wait too long for a connection
+    assert set(answers) <= {401, 429, 503}
 
 
 @pytest.mark.parametrize(

@@ -69,6 +69,17 @@ def test_the_form_is_checked_with_nothing_running(file: Path) -> None:
     assert problem.column == _SEGMENT.split("\n")[3].index(">= 3") + 4
 
 
+def test_a_name_that_stands_twice_is_told_with_both_places(file: Path) -> None:
+    (file.parent / "again.yaml").write_text(_SEGMENT + "---\n" + _SEGMENT.lstrip("\n"))
+    with pytest.raises(InvalidInput) as caught:
+        _said("check", file.parent, "--form")
+    first = file.parent / "again.yaml"
+    assert [str(problem) for problem in caught.value.problems] == [
+        f"{first}:8 /name: `buyers` is defined in {first}:2 already",
+        f"{file}:2 /name: `buyers` is defined in {first}:2 already",
+    ]
+
+
 def test_the_schemas_are_printed() -> None:
     assert json.loads(_said("schema")) == segment_schema()
     assert json.loads(_said("schema", "--measure")) == measure_schema()

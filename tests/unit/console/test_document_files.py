@@ -89,4 +89,5 @@ def test_an_export_that_stands_twice_is_a_problem(tmp_path: Path) -> None:
     file.write_text(_export("one", "out") + "---\n" + _export("one", "other"))
     with pytest.raises(InvalidInput) as raised:
         read_exports(file)
-    assert "2 times" in raised.value.problems[0].message
+    (problem,) = raised.value.problems
+    assert (problem.line, problem.message) == (5, f"`one` is defined in {file}:1 already")

@@ -9,6 +9,7 @@ from fastapi import APIRouter, FastAPI, Request, Response
 
 from muster_console.api.body import BodyLimit
 from muster_console.api.description import describe
+from muster_console.api.idempotency import check_repetitions
 from muster_console.api.policy import Viewing, check_policies
 from muster_console.api.problem import RESPONSES, answer_errors, problem_response
 from muster_console.api.route import (
@@ -45,6 +46,7 @@ def create_api(workspace: Workspace) -> FastAPI:
 
     Raises:
         RouteWithoutPolicy: a route says not who may take it.
+        RouteDoneTwice: a POST takes no Idempotency-Key.
     """
     app = FastAPI(
         title="Muster",
@@ -85,6 +87,8 @@ def create_api(workspace: Workspace) -> FastAPI:
         response: Response
         if "\0" in request.scope["path"]:
             response = problem_response(404, "not_found", "Nothing has a NUL in its name.")
+        elif b"%00" in request.scope["query_string"] or b"\0" in request.scope["query_string"]:
+            response = problem_response(422, "invalid_input", "Nothing here holds a NUL.")
         else:
             response = await go_on(request)
         for name, value in _HEADERS.items():
@@ -92,4 +96,5 @@ def create_api(workspace: Workspace) -> FastAPI:
         return response
 
     check_policies(app)
+    check_repetitions(app)
     return app

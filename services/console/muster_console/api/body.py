@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import math
+from typing import Any
 
 from fastapi import Request
-from pydantic import AfterValidator
+from pydantic import BaseModel, ConfigDict, model_validator
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from muster_console.api.problem import UnusableRequest, problem_response
 from muster_core.documents.text import Written, read_text
 from muster_core.errors import InvalidInput, Problem
+from muster_core.rules.limit import unfit_text
 
 #: Bytes of one request body.
 LARGEST_BODY = 1_000_000
@@ -30,17 +32,28 @@ DOCUMENT_BODY = {
 }
 
 
-def _as_utf8(text: str) -> str:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        # JSON can write half a character, which no column holds and no answer can repeat
-        raise ValueError("this is not text in UTF-8") from None
-    return text
+class Given(BaseModel):
+    """What the body of a request holds: no field that nobody offered, and only what a column can hold."""
 
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
-#: A text in a JSON body that can be written in UTF-8.
-PlainText = Annotated[str, AfterValidator(_as_utf8)]
+    @model_validator(mode="before")
+    @classmethod
+    def _storable(cls, data: Any) -> Any:
+        # JSON as Python reads it can write a zero and half a character in a text, and numbers that are none:
+        # no column holds them and no answer can repeat them
+        waiting = [data]
+        while waiting:
+            match waiting.pop():
+                case str(text) if reason := unfit_text(text):
+                    raise ValueError(f"in it {reason}")
+                case float(number) if not math.isfinite(number):
+                    raise ValueError("a number in it is not finite")
+                case dict(fields):
+                    waiting += [*fields, *fields.values()]
+                case list(values):
+                    waiting += values
+        return data
 
 
 class BodyLimit:

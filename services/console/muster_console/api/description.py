@@ -7,7 +7,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from muster_console.api.idempotency import SHOWN_ONCE
+from muster_console.api.idempotency import ONLY_LOOKS, SHOWN_ONCE
 from muster_console.api.policy import every_route, permission_of
 from muster_console.api.problem import MEDIA_TYPE
 
@@ -51,7 +51,7 @@ def _described(app: FastAPI) -> dict[str, Any]:
             found["security"] = [] if permission is None else [{"bearer": []}]
             if permission is not None:
                 found["x-permission"] = str(permission)
-            if method == "POST" and not found.get(SHOWN_ONCE):
+            if method == "POST" and not (found.get(SHOWN_ONCE) or found.get(ONLY_LOOKS)):
                 found.setdefault("parameters", []).append(_KEY)
     components["securitySchemes"] = {"bearer": _BEARER}
     return document

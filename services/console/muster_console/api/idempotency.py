@@ -8,20 +8,29 @@ import json
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from fastapi import Request, Response
+from fastapi import FastAPI, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 
+from muster_console.api.policy import every_route, policies_of
 from muster_console.operation.workspace import Workspace
-from muster_core.errors import InvalidInput, Problem
+from muster_core.errors import InvalidInput, MusterError, Problem
 from muster_core.storage import idempotency as storage
 from muster_core.storage.database import transaction
 
 _LONGEST_KEY = 255
 #: In the OpenAPI description of a route whose answer is shown once: it is kept nowhere.
 SHOWN_ONCE = "x-shown-once"
+#: In the OpenAPI description of a route that only looks: a repetition looks again, and its answer, which may hold
+#: member data, is kept nowhere.
+ONLY_LOOKS = "x-only-looks"
 _Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+class RouteDoneTwice(MusterError):
+    """A POST would be done again by every repetition, whatever its key; the API does not start."""
+
+    code = "route_done_twice"
 
 
 class IdempotentRoute(APIRoute):
@@ -32,7 +41,11 @@ class IdempotentRoute(APIRoute):
         handle = super().get_route_handler()
         if "POST" not in (self.methods or ()):
             return handle
-        secret = (self.openapi_extra or {}).get(SHOWN_ONCE, False)
+        told = self.openapi_extra or {}
+        if told.get(ONLY_LOOKS, False):
+            return handle
+        secret = told.get(SHOWN_ONCE, False)
+        policies = policies_of(self.dependant)
 
         async def once(request: Request) -> Response:
             key = request.headers.get("idempotency-key")
@@ -50,9 +63,25 @@ class IdempotentRoute(APIRoute):
                 raise InvalidInput(
                     [Problem(message="the Idempotency-Key has 1 to 255 printable characters")]
                 )
+            for policy in policies:
+                # before anything is answered: whoever lost a right does not get what was kept while they had it
+                await run_in_threadpool(policy, request)
             return await _once(request, key, handle)
 
         return once
+
+
+def check_repetitions(app: FastAPI) -> None:
+    """Look at every POST before the first request.
+
+    Raises:
+        RouteDoneTwice: one keeps no answers.
+    """
+    for route in every_route(app):
+        if "POST" in (route.methods or ()) and not isinstance(
+            route.original_route, IdempotentRoute
+        ):
+            raise RouteDoneTwice(f"POST {route.path} takes no Idempotency-Key.")
 
 
 async def _once(request: Request, key: str, handle: _Handler) -> Response:
@@ -65,16 +94,24 @@ async def _once(request: Request, key: str, handle: _Handler) -> Response:
     digest = hmac.digest(token, whole + await request.body(), hashlib.sha256)
     kept = await run_in_threadpool(_claim, workspace, caller, key, digest)
     if kept is not None:
-        return JSONResponse(kept.body, kept.status)
+        return _as_before(kept)
     try:
         answer = await handle(request)
-    except BaseException:
-        # nothing was done: the key is free for another attempt
+    except Exception:
+        # nothing was done: the key is free for another attempt; one that is cut off leaves it taken for a while,
+        # because what a thread does goes on
         await run_in_threadpool(_release, workspace, caller, key)
         raise
-    body = json.loads(bytes(answer.body)) if answer.body else None
-    await run_in_threadpool(_keep, workspace, caller, key, answer.status_code, body)
+    text = bytes(answer.body).decode()
+    await run_in_threadpool(_keep, workspace, caller, key, answer.status_code, text)
     return answer
+
+
+def _as_before(kept: storage.KeptAnswer) -> Response:
+    """Return what was answered, byte by byte."""
+    # answers of versions before this one were kept as what their text says
+    text = kept.body if isinstance(kept.body, str) else json.dumps(kept.body)
+    return Response(text, kept.status, media_type="application/json" if text else None)
 
 
 def _claim(workspace: Workspace, caller: str, key: str, digest: bytes) -> storage.KeptAnswer | None:
@@ -87,6 +124,6 @@ def _release(workspace: Workspace, caller: str, key: str) -> None:
         storage.release_key(connection, caller, key)
 
 
-def _keep(workspace: Workspace, caller: str, key: str, status: int, body: Any) -> None:
+def _keep(workspace: Workspace, caller: str, key: str, status: int, text: str) -> None:
     with transaction(workspace.database) as connection:
-        storage.keep_answer(connection, caller, key, status, body)
+        storage.keep_answer(connection, caller, key, status, text)

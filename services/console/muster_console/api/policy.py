@@ -65,7 +65,7 @@ def permission_of(route: RouteContext) -> Permission | None:
         RouteWithoutPolicy: it says nothing, or several things.
     """
     dependant = getattr(route, "dependant", None)
-    found = _policies(dependant) if isinstance(dependant, Dependant) else []
+    found = policies_of(dependant) if isinstance(dependant, Dependant) else []
     if len(found) != 1:
         raise RouteWithoutPolicy(f"The route {route.path} names {len(found)} policies, not one.")
     return found[0].permission if isinstance(found[0], Require) else None
@@ -86,12 +86,13 @@ def every_route(app: FastAPI) -> list[RouteContext]:
     return list(iter_route_contexts(app.routes))
 
 
-def _policies(dependant: Dependant) -> list[Require | Public]:
+def policies_of(dependant: Dependant) -> list[Require | Public]:
+    """Return every policy among what a route depends on."""
     found: list[Require | Public] = []
     for inner in dependant.dependencies:
         if isinstance(inner.call, Require | Public):
             found.append(inner.call)
-        found += _policies(inner)
+        found += policies_of(inner)
     return found
 
 

@@ -176,7 +176,9 @@ def answer_errors(app: FastAPI) -> None:
     def invalid(request: Request, exc: RequestValidationError) -> JSONResponse:
         items = [
             ProblemItem(
-                pointer="/" + "/".join(str(part) for part in error["loc"]), message=error["msg"]
+                pointer="/" + "/".join(str(part) for part in error["loc"]),
+                # how the library says who objects is of no use to whoever sent it
+                message=error["msg"].removeprefix("Value error, "),
             )
             for error in exc.errors()
         ]

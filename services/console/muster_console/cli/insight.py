@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -24,6 +27,7 @@ from muster_console.operation.planning import plan_saved, plan_segment
 from muster_console.operation.preview import preview
 from muster_console.operation.refresh import parse_instant
 from muster_console.operation.workspace import open_workspace
+from muster_core.errors import InvalidInput
 
 File = Annotated[Path, typer.Argument(help="A segment, in YAML or JSON.", metavar="FILE")]
 Name = Annotated[str, typer.Argument(help="The segment's name.", metavar="NAME")]
@@ -52,12 +56,24 @@ def register(app: typer.Typer) -> None:
     app.command("changes")(_changes)
 
 
+@contextmanager
+def _named(file: Path) -> Iterator[None]:
+    """Let the problems of what was read name its file: who looked at it saw a text alone."""
+    try:
+        yield
+    except InvalidInput as exc:
+        own = [p.file == "body" or (p.file is None and p.pointer != "") for p in exc.problems]
+        raise InvalidInput(
+            [replace(p, file=str(file)) if o else p for p, o in zip(exc.problems, own, strict=True)]
+        ) from exc
+
+
 def _preview(
     file: File, *, exact: Exact = None, as_of: AsOf = None, json: JsonOption = False
 ) -> None:
     """Say how many members a definition would have, with every rule and condition; nothing is saved."""
     instant = parse_instant(as_of) if as_of else None
-    with open_workspace() as workspace:
+    with open_workspace() as workspace, _named(file):
         found = preview(workspace, read_file(file), exact=exact, as_of=instant)
     if json:
         print_json(found.to_json())
@@ -82,7 +98,8 @@ def _plan(
     path = Path(what)
     with open_workspace() as workspace:
         if path.suffix or path.exists():
-            found = plan_segment(workspace, read_file(path), keys=members, as_of=instant)
+            with _named(path):
+                found = plan_segment(workspace, read_file(path), keys=members, as_of=instant)
         else:
             found = plan_saved(workspace, what, keys=members, as_of=instant)
     if json:

@@ -76,7 +76,7 @@ def list_(*, json: JsonOption = False) -> None:
     if json:
         print_json([asdict(line) for line in found])
         return
-    rows = [(s.name, str(s.value), str(s.default), s.changed_at, s.meaning) for s in found]
+    rows = [(s.name, _said(s.value), _said(s.default), s.changed_at, s.meaning) for s in found]
     print_table("", ("setting", "value", "default", "changed", "meaning"), rows)
 
 
@@ -93,7 +93,12 @@ def set_(
     if json:
         print_json(asdict(line))
     else:
-        console.print(f"{line.name} is {line.value}: {line.meaning}.")
+        console.print(f"{line.name} is {_said(line.value)}: {line.meaning}.")
+
+
+def _said(value: int | bool) -> str:
+    """Return a value as `set` takes it."""
+    return ("off", "on")[value] if isinstance(value, bool) else str(value)
 
 
 def _read(text: str) -> int | bool | None:

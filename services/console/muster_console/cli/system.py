@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -238,7 +238,7 @@ def cancel(refresh_id: RefreshArgument, *, json: JsonOption = False) -> None:
 def status(
     *,
     of: Annotated[
-        str | None,
+        Literal["scheduler", "worker", "exporter", "console"] | None,
         typer.Option(
             help="Only whether a process of this kind on this host lives.", metavar="KIND"
         ),

@@ -10,6 +10,7 @@ from muster_console.operation.remote import over
 from muster_console.operation.sorting import next_cursor, read_sorting, sortable
 from muster_console.operation.workspace import Workspace
 from muster_core.errors import Conflict, InvalidInput, MusterError, NotFound, Problem
+from muster_core.security.credential import password_fits
 from muster_core.security.role import Principal, Role
 from muster_core.storage import audit
 from muster_core.storage import person as storage
@@ -158,24 +159,30 @@ def sign_in(workspace: Workspace, name: str, password: str, address: str) -> tup
         TooManyAttempts: this name failed too often from this address; nothing was looked at.
         WrongPassword: name or password is wrong.
     """
-    with transaction(workspace.database) as connection:
-        if storage.too_many_attempts(connection, name, address):
-            raise TooManyAttempts
-        principal = storage.principal_of_password(connection, name, password, address)
-        if principal is not None:
-            token_id, token = storage.create_token(
-                connection,
-                principal.name,
-                "sign-in",
-                role=None,
-                members=principal.members,
-                lifetime=SIGNED_IN_FOR,
-            )
-            audit.record(connection, principal.actor, "user.signed_in", principal.name)
-    if principal is None:
-        # outside the transaction: the failure is to be remembered
+    if not name.isprintable():
+        # nobody is called so, and no column could be asked for it
         raise WrongPassword
-    return token_id, token
+    with transaction(workspace.database) as connection:
+        attempt = storage.begin_attempt(connection, name, address)
+        known = storage.who_signs_in(connection, name)
+    if attempt is None:
+        raise TooManyAttempts
+    # between two transactions: it takes a while, and nobody is to wait for a connection meanwhile
+    principal, stored = known or (None, None)
+    if not password_fits(password, stored) or principal is None:
+        raise WrongPassword
+    with transaction(workspace.database) as connection:
+        storage.forget_attempt(connection, attempt)
+        made = storage.create_token(
+            connection,
+            principal.name,
+            "sign-in",
+            role=None,
+            members=principal.members,
+            lifetime=SIGNED_IN_FOR,
+        )
+        audit.record(connection, principal.actor, "user.signed_in", principal.name)
+    return made
 
 
 def principal_of_token(workspace: Workspace, token: str) -> Principal | None:

@@ -88,7 +88,7 @@ def read_definitions_text(
     With `exports` it may hold exports as well, with `drafts` drafts of a wrong form.
     """
     found = _read(text, name, limits, exports=exports, drafts=drafts)
-    found.problems.extend(_repeated(found, Path(name)))
+    found.problems.extend(_repeated(found))
     return found
 
 
@@ -110,7 +110,7 @@ def read_definitions(
             found.problems.extend(exc.problems)
             continue
         found.add(_read(text, str(file), limits, exports=exports, drafts=drafts))
-    found.problems.extend(_repeated(found, path))
+    found.problems.extend(_repeated(found))
     return found
 
 
@@ -136,7 +136,7 @@ def read_texts(
     found = Definitions()
     for file in files:
         found.add(_read(file.text, file.name, limits, exports=exports, drafts=drafts))
-    found.problems.extend(_repeated(found, Path("files")))
+    found.problems.extend(_repeated(found))
     return found
 
 
@@ -154,10 +154,10 @@ def _read(text: str, name: str, limits: Limits, *, exports: bool, drafts: bool) 
     )
 
 
-def _repeated(found: Definitions, path: Path) -> list[Problem]:
+def _repeated(found: Definitions) -> list[Problem]:
     return [
-        *repeated(path, found.segment_names),
-        *repeated(path, [measure.document.name for measure in found.measures]),
+        *repeated([*(s.written for s in found.segments), *(d.written for d in found.drafts)]),
+        *repeated(measure.written for measure in found.measures),
     ]
 
 

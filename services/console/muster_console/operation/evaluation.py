@@ -21,7 +21,7 @@ from muster_core.kernel.rank import thresholds_of
 from muster_core.lake.manifest import Pointer
 from muster_core.lake.store import Store
 from muster_core.rules.document import SegmentDocument
-from muster_core.rules.limit import Limits
+from muster_core.rules.limit import Limits, check_instant
 from muster_core.rules.measure import MeasureDocument
 from muster_core.rules.reference import references_of
 from muster_core.storage.database import database_time
@@ -135,8 +135,10 @@ def open_ground(
 
     Raises:
         Conflict: nothing has been prepared yet.
+        InvalidInput: `as_of` lies outside the years that rules know.
         StoreDamaged: the snapshot in use cannot be read.
     """
+    check_instant(as_of)
     snapshot, store = opened_head(workspace, connection)
     saved = {m.name: m.document for m in list_measures(connection) if m.document is not None}
     ground = Ground(

@@ -53,6 +53,7 @@ def read_exports(path: Path) -> list[ExportDocument]:
         InvalidInput: with every problem of every document, and names that stand twice.
     """
     documents: list[ExportDocument] = []
+    written: list[Written] = []
     problems: list[Problem] = []
     for file in document_files(path):
         try:
@@ -62,11 +63,11 @@ def read_exports(path: Path) -> list[ExportDocument]:
             continue
         if not found:
             problems.append(Problem(message="the file holds no export", file=str(file)))
-        try:
-            documents += read_written_exports(found)
-        except InvalidInput as exc:
-            problems += exc.problems
-    problems += repeated(path, [document.name for document in documents])
+        written += found
+    try:
+        documents = read_written_exports(written)
+    except InvalidInput as exc:
+        problems += exc.problems
     if problems:
         raise InvalidInput(problems)
     return documents
@@ -147,6 +148,7 @@ def read_written_exports(
             documents.append(parse_export(_absolute(written.data, folder)))
         except InvalidInput as exc:
             problems += [written.place(problem) for problem in exc.problems]
+    problems += repeated(found)
     if problems:
         raise InvalidInput(problems)
     return documents

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
+from muster_core.documents.text import Written
 from muster_core.errors import InvalidInput, Problem
 from muster_core.exports.document import Format
 
@@ -63,13 +64,21 @@ def file_format(path: Path) -> Format:
     )
 
 
-def repeated(path: Path, names: Sequence[str]) -> list[Problem]:
-    """Return a problem for every name that stands more than once in the documents of `path`."""
-    return [
-        Problem(message=f"`{name}` is defined {times} times", pointer="/name", file=str(path))
-        for name, times in Counter(names).items()
-        if times > 1
-    ]
+def repeated(documents: Iterable[Written]) -> list[Problem]:
+    """Return a problem for every document whose name another one before it has."""
+    problems: list[Problem] = []
+    first: dict[str, Problem] = {}
+    for written in documents:
+        name = written.data.get("name") if isinstance(written.data, dict) else None
+        if not isinstance(name, str):
+            continue
+        here = written.place(Problem(message="", pointer="/name"))
+        if name not in first:
+            first[name] = here
+            continue
+        there = ":".join(str(part) for part in (first[name].file, first[name].line) if part)
+        problems.append(replace(here, message=f"`{name}` is defined in {there} already"))
+    return problems
 
 
 def _wrong(path: Path, message: str) -> InvalidInput:

@@ -22,7 +22,6 @@ from muster_console.operation.definition import (
     sent_files,
 )
 from muster_console.operation.export import bring_exports, read_written_exports
-from muster_console.operation.file import repeated
 from muster_console.operation.remote import over
 from muster_console.operation.segment import AppliedSegment, bring_definitions
 from muster_console.operation.workspace import RemoteWorkspace, Workspace
@@ -119,7 +118,7 @@ def read_folder(path: Path, workspace: Workspace) -> Folder:
     """
     limits = workspace.settings.limits
     definitions = read_definitions(path, limits, exports=True, drafts=True)
-    return _folder(definitions, path, folders=None)
+    return _folder(definitions, folders=None)
 
 
 def read_folder_files(files: Sequence[TextFile], workspace: Workspace) -> Folder:
@@ -131,7 +130,7 @@ def read_folder_files(files: Sequence[TextFile], workspace: Workspace) -> Folder
     limits = workspace.settings.limits
     definitions = read_texts(files, limits, exports=True, drafts=True)
     folders = {file.name: Path(file.folder) if file.folder else None for file in files}
-    return _folder(definitions, Path("files"), folders=folders)
+    return _folder(definitions, folders=folders)
 
 
 def read_folder_text(text: str, workspace: Workspace) -> Folder:
@@ -142,18 +141,15 @@ def read_folder_text(text: str, workspace: Workspace) -> Folder:
     """
     limits = workspace.settings.limits
     definitions = read_definitions_text(text, limits, exports=True, drafts=True)
-    return _folder(definitions, Path("body"), folders={})
+    return _folder(definitions, folders={})
 
 
-def _folder(
-    definitions: Definitions, path: Path, *, folders: Mapping[str, Path | None] | None
-) -> Folder:
+def _folder(definitions: Definitions, *, folders: Mapping[str, Path | None] | None) -> Folder:
     exports: list[ExportDocument] = []
     try:
         exports = read_written_exports(definitions.exports, folders=folders)
     except InvalidInput as exc:
         definitions.problems.extend(exc.problems)
-    definitions.problems.extend(repeated(path, [document.name for document in exports]))
     if definitions.problems:
         raise InvalidInput(definitions.problems)
     return Folder(definitions=definitions, exports=exports)

@@ -161,7 +161,7 @@ def _record(
     if wanted is None:
         if len(records) < -place:
             raise Conflict(
-                f"The segment `{name}` has {len(records)} published versions, which is too few.",
+                f"The segment `{name}` was published {('never', 'once')[len(records)]}; this needs two versions.",
                 hint=f"Refresh it: `muster segment refresh {name}`.",
             )
         wanted = sorted(records)[place]

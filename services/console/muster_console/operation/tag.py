@@ -13,7 +13,7 @@ from muster_console.operation.result import SegmentResult
 from muster_console.operation.segment import list_segments
 from muster_console.operation.workspace import Workspace
 from muster_core.errors import NotFound
-from muster_core.spelling import nearest_names
+from muster_core.spelling import name_hint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,11 +55,9 @@ def delete_tag(workspace: Workspace, name: str) -> list[SegmentResult]:
 def _change(workspace: Workspace, name: str, change: Change) -> list[SegmentResult]:
     names = [line.name for line in find_segments(workspace, SegmentFilter(tag=name))]
     if not names:
-        near = nearest_names(name, {tag.name for tag in list_tags(workspace)})
+        known = [tag.name for tag in list_tags(workspace)]
         raise NotFound(
             f"No segment has the tag `{name}`.",
-            hint=f"Did you mean {', '.join(f'`{n}`' for n in near)}?"
-            if near
-            else "`muster tag list` shows all.",
+            hint=name_hint(name, known, "`muster tag list` shows all."),
         )
     return change_segments(workspace, names, change)

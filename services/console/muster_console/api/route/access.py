@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, Field, SecretStr
 
+from muster_console.api.body import Given
 from muster_console.api.idempotency import SHOWN_ONCE, IdempotentRoute
 from muster_console.api.page import Cursor, Limit, Page, Sort, page_of, read_order
 from muster_console.api.policy import Administering, Anybody, Viewing
@@ -31,19 +32,15 @@ class Me(BaseModel):
     members: bool
 
 
-class SignIn(BaseModel):
+class SignIn(Given):
     """A name and its password."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: str = Field(max_length=128)
     password: SecretStr = Field(max_length=256)
 
 
-class NewPerson(BaseModel):
+class NewPerson(Given):
     """Somebody to let in."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: str = Field(min_length=1, max_length=128)
     role: Role = Role.VIEWER
@@ -51,10 +48,8 @@ class NewPerson(BaseModel):
     password: SecretStr | None = Field(default=None, max_length=256)
 
 
-class ChangedPerson(BaseModel):
+class ChangedPerson(Given):
     """What to change of somebody; what is left out stays."""
-
-    model_config = ConfigDict(extra="forbid")
 
     role: Role | None = None
     members: bool | None = None
@@ -62,10 +57,8 @@ class ChangedPerson(BaseModel):
     password: SecretStr | None = Field(default=None, max_length=256)
 
 
-class NewToken(BaseModel):
+class NewToken(Given):
     """A token to make; it may never do more than its owner."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: str = Field(min_length=1, max_length=128)
     role: Role | None = None

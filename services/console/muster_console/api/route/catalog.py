@@ -9,6 +9,7 @@ from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel
 
 from muster_console.api.body import DOCUMENT_BODY, document_text
+from muster_console.api.idempotency import ONLY_LOOKS, IdempotentRoute
 from muster_console.api.policy import Administering, Viewing
 from muster_console.api.problem import ProblemItem, problem_items
 from muster_console.operation import catalog as operation
@@ -16,7 +17,7 @@ from muster_console.operation.statistic import table_statistics
 from muster_console.operation.workspace import Workspace
 from muster_core.lake.inspect import Inspection, TableReport
 
-router = APIRouter(prefix="/catalog", tags=["catalog"])
+router = APIRouter(prefix="/catalog", tags=["catalog"], route_class=IdempotentRoute)
 
 
 class Inspected(BaseModel):
@@ -54,7 +55,7 @@ async def apply_catalog(workspace: Administering, request: Request) -> CatalogAp
     return await run_in_threadpool(_apply, workspace, await document_text(request))
 
 
-@router.post("/check", openapi_extra=DOCUMENT_BODY)
+@router.post("/check", openapi_extra={**DOCUMENT_BODY, ONLY_LOOKS: True})
 async def check_catalog(workspace: Administering, request: Request) -> Inspected:
     """Hold a catalog against its data; nothing is saved."""
     text = await document_text(request)

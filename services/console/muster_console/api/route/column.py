@@ -5,16 +5,17 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
-from muster_console.api.body import PlainText
+from muster_console.api.body import Given
+from muster_console.api.idempotency import ONLY_LOOKS, IdempotentRoute
 from muster_console.api.page import Cursor, Limit, place_text, read_place
 from muster_console.api.policy import Editing, Viewing
 from muster_console.operation.preview import Preview
 from muster_console.operation.quick import Choices, quick_choices, quick_segment
 from muster_console.operation.value import ValueOrder, ValuePage, values
 
-router = APIRouter(tags=["catalog"])
+router = APIRouter(tags=["catalog"], route_class=IdempotentRoute)
 
 
 class Values(BaseModel):
@@ -24,17 +25,15 @@ class Values(BaseModel):
     next: str | None
 
 
-class QuickRequest(BaseModel):
+class QuickRequest(Given):
     """One column and one comparison; by default the one that is usual for its type."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    table: PlainText = Field(max_length=512)
-    column: PlainText = Field(max_length=512)
-    compare: PlainText | None = Field(default=None, max_length=64)
-    values: list[PlainText | int | float] = Field(default=[], max_length=10_000)
-    name: PlainText = Field(default="quick", max_length=100)
-    display_name: PlainText | None = Field(default=None, max_length=1_000)
+    table: str = Field(max_length=512)
+    column: str = Field(max_length=512)
+    compare: str | None = Field(default=None, max_length=64)
+    values: list[str | int | float] = Field(default=[], max_length=10_000)
+    name: str = Field(default="quick", max_length=100)
+    display_name: str | None = Field(default=None, max_length=1_000)
 
 
 class QuickAnswer(BaseModel):
@@ -68,7 +67,7 @@ def choices(workspace: Viewing, table: str, column: str) -> Choices:
     return quick_choices(workspace, table, column)
 
 
-@router.post("/segments/quick")
+@router.post("/segments/quick", openapi_extra={ONLY_LOOKS: True})
 def quick(workspace: Editing, request: QuickRequest) -> QuickAnswer:
     """Return the segment of one comparison and its size; nothing is saved."""
     found = quick_segment(

@@ -6,8 +6,9 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
+from muster_console.api.body import Given
 from muster_console.api.idempotency import IdempotentRoute
 from muster_console.api.page import Cursor, Limit, Page, page_of, read_order
 from muster_console.api.policy import Administering, Viewing
@@ -50,19 +51,15 @@ class ConnectionShown(BaseModel):
     updated_at: datetime
 
 
-class ConnectionGiven(BaseModel):
+class ConnectionGiven(Given):
     """The document as files hold it; credentials may be left out where there are some already."""
-
-    model_config = ConfigDict(extra="forbid")
 
     document: dict[str, Any]
     credentials: dict[str, Any] | None = None
 
 
-class CredentialsGiven(BaseModel):
+class CredentialsGiven(Given):
     """The new credentials, whole."""
-
-    model_config = ConfigDict(extra="forbid")
 
     credentials: dict[str, Any]
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, Field, SecretStr
 
+from muster_console.api.body import Given
 from muster_console.api.idempotency import IdempotentRoute
 from muster_console.api.policy import Administering
 from muster_console.operation import erasure as operation
@@ -15,10 +16,8 @@ from muster_console.operation.erasure import receipt_json
 router = APIRouter(prefix="/erasures", tags=["customers"], route_class=IdempotentRoute)
 
 
-class Customer(BaseModel):
+class Customer(Given):
     """The customer to erase."""
-
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     key: SecretStr = Field(min_length=1, max_length=1000)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from muster_console.api.body import PlainText
+from muster_console.api.body import Given
 from muster_console.api.idempotency import IdempotentRoute
 from muster_console.api.policy import Editing
 from muster_console.api.route.segment import Saved, saved
@@ -17,25 +17,21 @@ from muster_console.operation.segment import apply_texts
 router = APIRouter(prefix="/definitions", tags=["segments"], route_class=IdempotentRoute)
 
 
-class FileGiven(BaseModel):
+class FileGiven(Given):
     """One file: what it is called where it came from, and what it says in YAML or JSON."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    name: PlainText = Field(min_length=1, max_length=1_024)
-    text: PlainText
+    name: str = Field(min_length=1, max_length=1_024)
+    text: str
     #: The absolute path of its folder, which relative paths of exports start from.
-    folder: Annotated[PlainText, Field(max_length=4_096, pattern="^/")] | None = None
+    folder: Annotated[str, Field(max_length=4_096, pattern="^/")] | None = None
 
     def sent(self) -> TextFile:
         """Return it as it is read."""
         return TextFile(name=self.name, text=self.text, folder=self.folder)
 
 
-class FilesGiven(BaseModel):
+class FilesGiven(Given):
     """Files to save together; the name of a file stands in the problems it has."""
-
-    model_config = ConfigDict(extra="forbid")
 
     files: Annotated[list[FileGiven], Field(min_length=1, max_length=10_000)]
 

@@ -7,10 +7,10 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
-from muster_console.api.body import DOCUMENT_BODY, document_text, one_document
-from muster_console.api.idempotency import IdempotentRoute
+from muster_console.api.body import DOCUMENT_BODY, Given, document_text, one_document
+from muster_console.api.idempotency import ONLY_LOOKS, IdempotentRoute
 from muster_console.api.page import Cursor, Limit, Page, Sort, page_of, read_order
 from muster_console.api.policy import Editing, SeeingMembers, Viewing
 from muster_console.api.revision import IfMatch, IfNoneMatch, etag, expected_revision
@@ -48,10 +48,8 @@ class ExportDetail(BaseModel):
     deliveries: list[StoredDelivery]
 
 
-class ExportsGiven(BaseModel):
+class ExportsGiven(Given):
     """Exports to create, change or check together: all of them or none."""
-
-    model_config = ConfigDict(extra="forbid")
 
     documents: list[dict[str, Any]] = Field(min_length=1, max_length=1_000)
     #: The revision that exports must still have, 0 for one that must not exist; else whichever.
@@ -140,7 +138,7 @@ def apply_exports(workspace: Editing, given: ExportsGiven) -> list[Changed]:
     return [Changed(name=name, change=change) for name, change in changes]
 
 
-@router.post("/exports/check")
+@router.post("/exports/check", openapi_extra={ONLY_LOOKS: True})
 def check_exports(workspace: Editing, given: ExportsGiven) -> list[CheckedExport]:
     """Tell what would keep exports from being applied, and how many rows they have; nothing changes."""
     return operation.check_export_documents(workspace, _documents(given))

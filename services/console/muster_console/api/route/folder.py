@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
 
 from muster_console.api.body import DOCUMENT_BODY, document_text
-from muster_console.api.idempotency import IdempotentRoute
+from muster_console.api.idempotency import ONLY_LOOKS, IdempotentRoute
 from muster_console.api.policy import Editing, Viewing
 from muster_console.api.route.definition import FilesGiven
 from muster_console.operation.definition import TextFile
@@ -25,7 +25,7 @@ from muster_console.operation.workspace import Workspace
 router = APIRouter(tags=["as code"], route_class=IdempotentRoute)
 
 
-@router.post("/plan", openapi_extra=DOCUMENT_BODY)
+@router.post("/plan", openapi_extra={**DOCUMENT_BODY, ONLY_LOOKS: True})
 async def plan(workspace: Editing, request: Request) -> Plan:
     """Return what `apply` would do with these documents, and what was changed by hand since it last did.
 
@@ -40,7 +40,7 @@ async def apply(workspace: Editing, request: Request) -> Plan:
     return await run_in_threadpool(_apply, workspace, await document_text(request))
 
 
-@router.post("/plan/files")
+@router.post("/plan/files", openapi_extra={ONLY_LOOKS: True})
 def plan_files(workspace: Editing, given: FilesGiven) -> Plan:
     """Return what applying these files would do; the name of a file stands in the problems it has."""
     return plan_folder(workspace, read_folder_files(_texts(given), workspace))
@@ -52,7 +52,7 @@ def apply_files(workspace: Editing, given: FilesGiven) -> Plan:
     return apply_folder(workspace, read_folder_files(_texts(given), workspace))
 
 
-@router.post("/rules/check")
+@router.post("/rules/check", openapi_extra={ONLY_LOOKS: True})
 def check_rules(workspace: Viewing, given: FilesGiven) -> CheckedRules:
     """Hold segments and measures against the catalog in use and what is saved; nothing is changed."""
     return check_sent_files(workspace, _texts(given))

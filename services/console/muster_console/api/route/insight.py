@@ -7,9 +7,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from fastapi.concurrency import run_in_threadpool
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from muster_console.api.body import DOCUMENT_BODY, PlainText, document_text
+from muster_console.api.body import DOCUMENT_BODY, Given, document_text
+from muster_console.api.idempotency import ONLY_LOOKS, IdempotentRoute
 from muster_console.api.page import Limit
 from muster_console.api.policy import Editing, SeeingMembers, Viewing
 from muster_console.operation.explain import Explanation, explain_customer
@@ -19,7 +20,7 @@ from muster_console.operation.planning import MembershipPlan, plan_saved, plan_s
 from muster_console.operation.preview import Preview, preview
 from muster_core.errors import InvalidInput, Problem
 
-router = APIRouter(prefix="/segments", tags=["segments"])
+router = APIRouter(prefix="/segments", tags=["segments"], route_class=IdempotentRoute)
 
 Exact = Annotated[
     bool | None,
@@ -29,24 +30,20 @@ Number = Annotated[int | None, Query(ge=1, lt=2**63)]
 AsOf = Annotated[datetime | None, Query(description="Evaluate as of this instant.")]
 
 
-class OverlapRequest(BaseModel):
+class OverlapRequest(Given):
     """The segments to hold against each other."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    names: list[PlainText] = Field(min_length=2, max_length=50)
+    names: list[str] = Field(min_length=2, max_length=50)
 
 
-class ExplainRequest(BaseModel):
+class ExplainRequest(Given):
     """A customer, and a past version; without one the rules as they are saved, now."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    key: PlainText | int
+    key: str | int
     version: int | None = Field(default=None, ge=1, lt=2**63)
 
 
-@router.post("/preview", openapi_extra=DOCUMENT_BODY)
+@router.post("/preview", openapi_extra={**DOCUMENT_BODY, ONLY_LOOKS: True})
 async def preview_segment(
     workspace: Editing, request: Request, exact: Exact = None, as_of: AsOf = None
 ) -> Preview:
@@ -55,14 +52,14 @@ async def preview_segment(
     return await run_in_threadpool(preview, workspace, text, exact=exact, as_of=with_offset(as_of))
 
 
-@router.post("/plan", openapi_extra=DOCUMENT_BODY)
+@router.post("/plan", openapi_extra={**DOCUMENT_BODY, ONLY_LOOKS: True})
 async def plan_document(workspace: Editing, request: Request, as_of: AsOf = None) -> MembershipPlan:
     """Return who would join and leave, per rule and per export, were the document saved; nothing is."""
     text = await document_text(request)
     return await run_in_threadpool(plan_segment, workspace, text, as_of=with_offset(as_of))
 
 
-@router.post("/plan/members", openapi_extra=DOCUMENT_BODY)
+@router.post("/plan/members", openapi_extra={**DOCUMENT_BODY, ONLY_LOOKS: True})
 async def plan_members(
     workspace: SeeingMembers, request: Request, limit: Limit = 100, as_of: AsOf = None
 ) -> MembershipPlan:
@@ -73,7 +70,7 @@ async def plan_members(
     )
 
 
-@router.post("/overlap")
+@router.post("/overlap", openapi_extra={ONLY_LOOKS: True})
 def show_overlap(workspace: Viewing, request: OverlapRequest) -> Overlap:
     """Return how many members segments share, in pairs and all of them."""
     return overlap(workspace, request.names)
@@ -91,7 +88,7 @@ def show_apart(workspace: Viewing, name: str) -> Apart:
     return apart(workspace, name)
 
 
-@router.post("/{name}/explain")
+@router.post("/{name}/explain", openapi_extra={ONLY_LOOKS: True})
 def explain_member(workspace: SeeingMembers, name: str, request: ExplainRequest) -> Explanation:
     """Return why a customer is a member or not; the look is recorded. The key stands in the body, not the address."""
     return explain_customer(workspace, name, request.key, version=request.version)

@@ -7,9 +7,9 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.concurrency import run_in_threadpool
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
-from muster_console.api.body import DOCUMENT_BODY, document_text
+from muster_console.api.body import DOCUMENT_BODY, Given, document_text
 from muster_console.api.idempotency import IdempotentRoute
 from muster_console.api.policy import Editing, Viewing
 from muster_console.api.problem import ProblemItem, problem_items
@@ -33,20 +33,14 @@ Rev = Annotated[int, Field(ge=1, le=2**31 - 1)]
 Text = Annotated[str, Field(max_length=256)]
 
 
-class Body(BaseModel):
-    """What comes in: nothing but the fields that are known."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
-class Cron(Body):
+class Cron(Given):
     """A schedule of a segment's own; without a zone it is in the segment's, else the catalog's."""
 
     cron: Text
     timezone: Text | None = None
 
 
-class Chosen(Body):
+class Chosen(Given):
     """Which segments are meant, by the columns of their list."""
 
     search: Text = ""
@@ -58,20 +52,20 @@ class Chosen(Body):
     owner: Text | None = None
 
 
-class ActionRequest(Body):
+class ActionRequest(Given):
     """An action on segments: named ones, those a filter takes, or all; the rest is for some actions."""
 
     action: Action
-    names: Annotated[list[Text], Field(max_length=10_000)] = []
+    names: list[Text] = Field(default=[], max_length=10_000)
     filter: Chosen = Chosen()
     all: bool = False
     #: The revisions that segments must still have, by name.
-    expected: dict[Text, Rev] = {}
+    expected: dict[Text, Rev] = Field(default={})
     #: For `rename`; null takes it away.
     display_name: Annotated[str, Field(max_length=200)] | None = None
     #: For `tag`.
-    add_tags: Annotated[list[Text], Field(max_length=20)] = []
-    remove_tags: Annotated[list[Text], Field(max_length=100)] = []
+    add_tags: list[Text] = Field(default=[], max_length=20)
+    remove_tags: list[Text] = Field(default=[], max_length=100)
     #: For `schedule`.
     schedule: Literal["system", "off"] | Cron | None = None
     #: For `cleanup`: whether automatic clean-up may make them inactive.
@@ -88,7 +82,7 @@ class ActionResults(BaseModel):
     results: list[SegmentResult]
 
 
-class CopyRequest(Body):
+class CopyRequest(Given):
     """What the copy is called."""
 
     name: Text
@@ -96,7 +90,7 @@ class CopyRequest(Body):
     state: Literal["active", "inactive", "draft"] | None = None
 
 
-class RollbackRequest(Body):
+class RollbackRequest(Given):
     """The revision to go back to."""
 
     rev: Rev
@@ -137,14 +131,14 @@ class Problems(BaseModel):
     problems: list[ProblemItem]
 
 
-class TagRename(Body):
+class TagRename(Given):
     """A tag and its new name."""
 
     name: Text
     new_name: Text
 
 
-class TagName(Body):
+class TagName(Given):
     """A tag."""
 
     name: Text

@@ -9,6 +9,7 @@ from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel
 
 from muster_console.api.body import DOCUMENT_BODY, document_text
+from muster_console.api.idempotency import IdempotentRoute
 from muster_console.api.page import Cursor, Limit, Page, page_of, read_order
 from muster_console.api.policy import Editing, Viewing
 from muster_console.api.revision import IfMatch, IfNoneMatch, etag, expected_revision
@@ -16,7 +17,7 @@ from muster_console.api.route.segment import Asked, Saved, saved
 from muster_console.operation import measure as operation
 from muster_console.operation.measure import measure_json
 
-router = APIRouter(prefix="/measures", tags=["measures"])
+router = APIRouter(prefix="/measures", tags=["measures"], route_class=IdempotentRoute)
 
 _SORTABLE = ("name", "rev", "created_at", "updated_at")
 

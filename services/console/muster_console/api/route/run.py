@@ -12,8 +12,9 @@ from anyio import sleep
 from fastapi import APIRouter, Path, Query
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
+from muster_console.api.body import Given
 from muster_console.api.event import EVENTS, LastEventId, Look, stream
 from muster_console.api.idempotency import IdempotentRoute
 from muster_console.api.page import Cursor, Sort
@@ -108,10 +109,8 @@ class RunState(BaseModel):
     state: str
 
 
-class Rejection(BaseModel):
+class Rejection(Given):
     """Why a held version is not published; kept on the run."""
-
-    model_config = ConfigDict(extra="forbid")
 
     reason: str | None = Field(default=None, max_length=2_000)
 

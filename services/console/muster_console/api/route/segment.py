@@ -10,10 +10,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 from starlette.background import BackgroundTask
 
-from muster_console.api.body import DOCUMENT_BODY, document_text
+from muster_console.api.body import DOCUMENT_BODY, Given, document_text
 from muster_console.api.idempotency import IdempotentRoute
 from muster_console.api.page import Cursor, Limit, Page, place_text, read_place
 from muster_console.api.policy import Editing, SeeingMembers, Viewing
@@ -66,10 +66,8 @@ class Asked(BaseModel):
     name: str
 
 
-class RefreshRequest(BaseModel):
+class RefreshRequest(Given):
     """Which segments to refresh; none named means every active one."""
-
-    model_config = ConfigDict(extra="forbid")
 
     names: list[str] | None = None
     as_of: datetime | None = None

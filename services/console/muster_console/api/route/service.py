@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, StrictBool, StrictInt
+from pydantic import BaseModel, StrictBool, StrictInt
 
+from muster_console.api.body import Given
 from muster_console.api.idempotency import IdempotentRoute
 from muster_console.api.policy import Administering, Viewing
 from muster_console.operation import service as operation
@@ -17,18 +18,14 @@ from muster_core.storage.service_setting import SettingLine
 router = APIRouter(tags=["service"], route_class=IdempotentRoute)
 
 
-class SettingValue(BaseModel):
+class SettingValue(Given):
     """The value to put in force; null goes back to the default."""
-
-    model_config = ConfigDict(extra="forbid")
 
     value: StrictBool | StrictInt | None
 
 
-class CleanupRequest(BaseModel):
+class CleanupRequest(Given):
     """Whether only to say what would become inactive."""
-
-    model_config = ConfigDict(extra="forbid")
 
     dry_run: bool = False
 

@@ -9,8 +9,9 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
+from muster_console.api.body import Given
 from muster_console.api.event import EVENTS, LastEventId, Look, stream
 from muster_console.api.idempotency import IdempotentRoute
 from muster_console.api.policy import Administering, Anybody, Editing, Viewing
@@ -46,10 +47,8 @@ class ScheduleShown(BaseModel):
     next_times: list[datetime]
 
 
-class ScheduleGiven(BaseModel):
+class ScheduleGiven(Given):
     """A cron, or times of day with weekdays; neither: never by itself."""
-
-    model_config = ConfigDict(extra="forbid")
 
     cron: str | None = Field(default=None, max_length=256)
     times: list[Annotated[str, Field(max_length=16)]] = Field(default=[], max_length=100)
@@ -57,10 +56,8 @@ class ScheduleGiven(BaseModel):
     timezone: str = Field(default="UTC", min_length=1, max_length=64)
 
 
-class ArrivalGiven(BaseModel):
+class ArrivalGiven(Given):
     """Refresh these segments, or everything, when data arrives; at most once in so many minutes."""
-
-    model_config = ConfigDict(extra="forbid")
 
     minutes: float = Field(default=15, ge=1, le=31 * 24 * 60)
     segments: list[Annotated[str, Field(max_length=256)]] | None = Field(
@@ -131,10 +128,8 @@ class StatusShown(BaseModel):
     processes: list[dict[str, Any]]
 
 
-class Collecting(BaseModel):
+class Collecting(Given):
     """Whether to remove what nothing needs, or only to say what would go."""
-
-    model_config = ConfigDict(extra="forbid")
 
     dry_run: bool = True
 
