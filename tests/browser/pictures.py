@@ -1,6 +1,6 @@
 """Pictures of every page, light and dark, wide and narrow, to be looked at one by one.
 
-    python -m tests.browser.pictures [--home FOLDER] [--out FOLDER] [--only WORD] [--themes light,dark] [--widths 1280,390]
+    python -m tests.browser.pictures [--home FOLDER] [--out FOLDER] [--only WORD,WORD] [--themes light,dark] [--widths 1280,390]
 
 The demo is started in `home` unless it runs there already, and furnished with two months of history; the pages of an
 installation that has nothing yet are those of a console of its own.
@@ -45,15 +45,19 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--home", type=Path, default=Path(".muster-pictures"))
     parser.add_argument("--out", type=Path, default=Path("pictures"))
-    parser.add_argument("--only", default="", help="scenes whose names hold this word")
+    parser.add_argument("--only", default="", help="scenes whose names hold one of these words")
     parser.add_argument("--themes", default="light,dark")
     parser.add_argument("--widths", default="1280,390")
     chosen = parser.parse_args()
     chosen.out.mkdir(parents=True, exist_ok=True)
     home = chosen.home.absolute()
+    words = chosen.only.split(",")
+
+    def named(scene: Scene) -> bool:
+        return any(word in scene[0] for word in words)
 
     def take(scenes: Iterable[Scene], address: str, session: str) -> None:
-        wanted = [scene for scene in scenes if chosen.only in scene[0]]
+        wanted = [scene for scene in scenes if named(scene)]
         for theme in chosen.themes.split(","):
             for width in map(int, chosen.widths.split(",")):
                 _take(browser, address, session, wanted, theme, width, chosen.out)
@@ -62,10 +66,10 @@ def main() -> int:
         browser = playwright.chromium.launch(executable_path=find_chromium(), args=ARGUMENTS)
         with _installation(home) as (address, session):
             take(SCENES, address, session)
-            if any(chosen.only in scene[0] for scene in SILENT):
+            if any(map(named, SILENT)):
                 with _silence(home, browser, address, session):
                     take(SILENT, address, session)
-        if any(chosen.only in scene[0] for scene in EMPTY):
+        if any(map(named, EMPTY)):
             with _empty(home / "empty") as console:
                 take(NOBODY, console.address, "")
                 work = console.workspace
