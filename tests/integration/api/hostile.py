@@ -229,8 +229,8 @@ def schedules() -> Iterator[Row]:
         yield _body("H80", "POST", "/segments/refresh", {"names": ["known"], "as_of": at})
         for path in ("/segments/preview", "/segments/plan", "/segments/plan/members"):
             # a contributor without the grant learns that it is missing before anything is read
-            given = (422, 403) if path.endswith("members") else (422,)
-            yield _body("H80", "POST", f"{path}?as_of={quote(at)}", segment(), status=given)
+            answers = (422, 403) if path.endswith("members") else (422,)
+            yield _body("H80", "POST", f"{path}?as_of={quote(at)}", segment(), status=answers)
         yield Row(number="H80", method="GET", path=f"/segments/known/plan?as_of={quote(at)}")
 
 
