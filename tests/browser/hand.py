@@ -15,7 +15,11 @@ def choose(page: Page, label: str, option: str, *, search: str | None = None) ->
     The answer to the choice before may redraw the form just now and shut the list; a person opens it again.
     """
     field = page.get_by_label(label, exact=True).last
-    found = page.get_by_role("option", name=re.compile(f"^{re.escape(option)}")).first
+    # not those of the filters above a table, which have options, too
+    offered = page.locator(".q-menu").get_by_role(
+        "option", name=re.compile(f"^{re.escape(option)}")
+    )
+    found = offered.first
     for attempt in range(_ATTEMPTS):
         field.click()
         if field.evaluate("(e) => e.tagName === 'INPUT' && !e.readOnly"):

@@ -122,7 +122,7 @@ def test_a_segment_is_renamed_copied_and_deleted(browser: Browser, console: Cons
 
 
 def test_an_export_is_paused_resumed_and_delivered(browser: Browser, console: Console) -> None:
-    with signed_in(browser, console, "contributor") as page:
+    with signed_in(browser, console, "administrator") as page:
         settled(page, "/exports/newsletter")
         page.get_by_role("button", name="Pause").click()
         expect(page.get_by_role("button", name="Resume")).to_be_visible()

@@ -189,7 +189,7 @@ def test_a_setting_is_changed_and_put_back(browser: Browser, console: Console) -
 
 @pytest.mark.long
 def test_an_export_is_duplicated(browser: Browser, console: Console) -> None:
-    with signed_in(browser, console, "contributor") as page:
+    with signed_in(browser, console, "administrator") as page:
         settled(page, "/exports/newsletter")
         page.get_by_role("button", name="Duplicate").click()
         page.get_by_label("Name of the copy").fill("second")
