@@ -72,7 +72,7 @@ SCENES: tuple[Scene, ...] = (
     ("segments-nothing", "/segments?state=draft&tags=value", None),
     ("segments-chosen", "/segments", _choose_two),
     ("segments-delete", "/segments", _delete_two),
-    ("segments-keys", "/segments", _click("Keys")),
+    ("segments-keys", "/segments", lambda page: page.keyboard.press("?")),
     ("navigation", "/segments", _navigation),
     ("segment", _SEGMENT, None),
     ("segment-hover", _SEGMENT, _hover_trend),

@@ -105,7 +105,9 @@ def _contrast(column: Contrasted) -> None:
         part.props["aria-label"] = column.column
         with row():
             text(column.column, tag="h3").classes("m-rule-name")
-            text(f"{said.percent(column.distance)} would have to differ to be like everybody")
+            text(
+                f"{said.percent(column.distance)} of the members would need another value to be like everybody"
+            )
         with Element("table").classes("m-contrast-table"):
             with Element("thead"), Element("tr"):
                 for words in ("Value", "Members", "Everybody"):
@@ -123,8 +125,9 @@ def _bin(value: Bin, most: float) -> None:
         for share, kind in ((value.members, "members"), (value.everybody, "everybody")):
             with Element("td"), Element("span").classes("m-share"):
                 with Element("span").classes("m-bar-track"):
-                    filled = Element("span").classes(f"m-bar-fill m-bar-fill--{kind}")
-                    filled.style(f"width: {100 * share / max(0.01, most):.1f}%")
+                    if share:
+                        filled = Element("span").classes(f"m-bar-fill m-bar-fill--{kind}")
+                        filled.style(f"width: {100 * share / max(0.01, most):.1f}%")
                 text(f"{said.number(round(share, 1))} %").classes("m-count")
 
 
