@@ -11,12 +11,12 @@ from tests.browser.look import settled, unbroken
 from tests.browser.world import Console, signed_in
 from tests.waiting import eventually
 
-from muster_console.operation.access import list_people, list_tokens
+from muster_console.operation.access import list_people
 from muster_console.operation.connection import list_connections
 from muster_console.operation.erasure import list_receipts
 from muster_console.operation.export import get_export
 from muster_console.operation.run import look_at_runs
-from muster_console.operation.segment import list_segments, show_segment
+from muster_console.operation.segment import list_segments
 from muster_core.security.role import Role
 
 pytestmark = [pytest.mark.integration, pytest.mark.long]
@@ -50,51 +50,12 @@ def test_users_are_invited_changed_and_shut_out(browser: Browser, console: Conso
     assert (carla.role, carla.members, carla.disabled_at) == (Role.CONTRIBUTOR, True, None)
 
 
-def test_tokens_are_made_shown_once_and_ended(browser: Browser, console: Console) -> None:
-    with signed_in(browser, console, "contributor") as page:
-        settled(page, "/settings")
-        page.get_by_role("button", name="New token").click()
-        page.get_by_label("What it is for").fill("airflow")
-        page.get_by_role("dialog").get_by_role("button", name="Create").click()
-        expect(page.get_by_role("dialog").locator("pre")).to_contain_text("muster_")
-        page.get_by_role("button", name="Close", exact=True).click()
-        line = page.get_by_role("row").filter(has_text="airflow")
-        line.get_by_role("button", name="End token").click()
-        expect(line).to_have_count(0)
-    found = list_tokens(console.workspace, owner="contributor")
-    (token,) = [token for token in found if token.name == "airflow"]
-    assert token.revoked_at is not None
-
-
 def test_clean_up_says_first_what_it_would_do(browser: Browser, console: Console) -> None:
     with signed_in(browser, console, "administrator") as page:
         settled(page, "/settings/service")
         page.get_by_role("button", name="See what it would do").click()
         expect(page.get_by_text(re.compile("Nothing|would")).last).to_be_visible()
         unbroken(page)
-
-
-def test_many_segments_are_tagged_and_scheduled_at_once(browser: Browser, console: Console) -> None:
-    names = ["segment_010", "segment_011"]
-    with signed_in(browser, console, "contributor") as page:
-        settled(page, "/segments")
-        page.get_by_label("Search by name").fill("segment_01")
-        for name in names:
-            page.get_by_role("checkbox", name=f"Choose {name}", exact=True).check()
-        page.get_by_role("button", name="Tag", exact=True).click()
-        page.get_by_label("Add tags").fill("spring, 2026")
-        page.get_by_role("dialog").get_by_role("button", name="Save").click()
-        expect(page.get_by_text("2 of 2 done")).to_be_visible()
-        page.get_by_role("button", name="Close", exact=True).last.click()
-        page.locator(".m-bulk summary").click()
-        page.locator(".m-bulk").get_by_role("button", name="Schedule").click()
-        choose(page, "When it is refreshed", "never by itself")
-        page.get_by_role("dialog").last.get_by_role("button", name="Save").click()
-        expect(page.get_by_text("2 of 2 done")).to_be_visible()
-    for name in names:
-        document = show_segment(console.workspace, name).document
-        assert {"spring", "2026"} <= set(document["tags"])
-        assert document["schedule"] == "off"
 
 
 def test_a_segment_is_renamed_copied_and_deleted(browser: Browser, console: Console) -> None:
@@ -160,20 +121,6 @@ def test_a_connection_is_made(browser: Browser, console: Console) -> None:
         page.wait_for_url("**/exports/connections")
         expect(page.get_by_role("row").filter(has_text="second_shelf")).to_be_visible()
     assert "second_shelf" in [found.name for found in list_connections(console.workspace)]
-
-
-def test_a_measure_is_made_by_choosing(browser: Browser, console: Console) -> None:
-    with signed_in(browser, console, "contributor") as page:
-        settled(page, "/new-measure")
-        name = page.get_by_label("name", exact=True)
-        name.fill("customers_with_orders")
-        name.blur()
-        choose(page, "table", "orders")
-        choose(page, "what counts", "number of different values of")
-        choose(page, "column", "no · number")
-        page.get_by_role("button", name="Save", exact=True).click()
-        page.wait_for_url("**/measures/customers_with_orders")
-        expect(page.get_by_role("heading", level=1)).to_have_text("customers_with_orders")
 
 
 def test_an_export_is_made_by_choosing_what_becomes_of_its_columns(
