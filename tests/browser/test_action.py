@@ -11,13 +11,11 @@ from tests.browser.look import settled, unbroken
 from tests.browser.world import Console, signed_in
 from tests.waiting import eventually
 
-from muster_console.operation.access import list_people
 from muster_console.operation.connection import list_connections
 from muster_console.operation.erasure import list_receipts
 from muster_console.operation.export import get_export
 from muster_console.operation.run import look_at_runs
 from muster_console.operation.segment import list_segments
-from muster_core.security.role import Role
 
 pytestmark = [pytest.mark.integration, pytest.mark.long]
 
@@ -27,27 +25,6 @@ def dialog(page: Page, name: str) -> None:
     opened = page.get_by_role("dialog").last
     opened.get_by_role("button", name=name, exact=True).click()
     expect(opened).to_be_hidden()
-
-
-def test_users_are_invited_changed_and_shut_out(browser: Browser, console: Console) -> None:
-    with signed_in(browser, console, "administrator") as page:
-        settled(page, "/settings/users")
-        page.get_by_role("button", name="New user").click()
-        page.get_by_label("Name", exact=True).fill("carla")
-        choose(page, "Role", "contributor")
-        dialog(page, "Create")
-        line = page.get_by_role("row").filter(has_text="carla")
-        expect(line).to_contain_text("contributor")
-        line.get_by_role("button", name="Change").click()
-        page.get_by_label("May see member data").check()
-        dialog(page, "Save")
-        expect(line.get_by_role("cell").nth(2)).to_have_text("yes")
-        line.get_by_role("button", name="Disable").click()
-        expect(line).to_contain_text("disabled")
-        line.get_by_role("button", name="Enable").click()
-        expect(line).to_contain_text("active")
-    (carla,) = [person for person in list_people(console.workspace) if person.name == "carla"]
-    assert (carla.role, carla.members, carla.disabled_at) == (Role.CONTRIBUTOR, True, None)
 
 
 def test_clean_up_says_first_what_it_would_do(browser: Browser, console: Console) -> None:

@@ -21,6 +21,7 @@ from muster_console.operation.export import (
 from muster_console.operation.revision import revision_of
 from muster_console.operation.segment import list_segments
 from muster_console.operation.workspace import Workspace
+from muster_console.web.builder.spelling import yaml_of
 from muster_console.web.component.dialog import Field, put_field
 from muster_console.web.component.markup import button, card, note, path_to, row, stack, text
 from muster_console.web.component.table import Figure
@@ -147,7 +148,8 @@ class _Editor:
             self._inputs["name"].disable()
 
     def _write_text(self) -> None:
-        self._text.value = yaml.safe_dump(self._data, sort_keys=False, allow_unicode=True)
+        # numbers are kept as they were written: a plain dump refuses decimals
+        self._text.value = yaml_of(self._data)
 
     def _fill(self) -> None:
         """Bring form and text to what the document says."""
