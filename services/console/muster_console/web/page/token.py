@@ -129,7 +129,9 @@ def _new(visit: Visit, live: Live[list[StoredToken]]) -> None:
 
         outcome = await visit.do(Permission.VIEW, create)
         if outcome.ok and outcome.value:
-            _show_once(outcome.value[1])
+            # on the page, not in the form: what stands in there goes with it
+            with visit.client:
+                _show_once(outcome.value[1])
         await live.refresh()
         return outcome
 
