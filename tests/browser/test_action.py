@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, TimeoutError, expect
 from tests.browser.hand import choose
 from tests.browser.look import settled, unbroken
 from tests.browser.world import Console, signed_in
 from tests.waiting import eventually
 
+from muster_console.operation.access import list_people, list_tokens
 from muster_console.operation.connection import list_connections
 from muster_console.operation.erasure import list_receipts
 from muster_console.operation.export import get_export
 from muster_console.operation.run import look_at_runs
 from muster_console.operation.segment import list_segments
+from muster_core.security.role import Role
 
 pytestmark = [pytest.mark.integration, pytest.mark.long]
+
+
+def closed(opened: Locator) -> bool:
+    """Press a dialog's Close and return whether it is gone."""
+    with suppress(TimeoutError):
+        opened.get_by_role("button", name="Close", exact=True).click(timeout=2_000)
+    return not opened.is_visible()
 
 
 def dialog(page: Page, name: str) -> None:
@@ -142,3 +152,42 @@ def test_a_customer_is_erased_with_a_receipt_that_does_not_name_them(
         expect(page.get_by_label("key of the customer")).to_have_value("")
     (receipt,) = list_receipts(console.workspace)
     assert receipt.requested_by == "user administrator"
+
+
+def test_tokens_are_made_shown_once_and_ended(browser: Browser, console: Console) -> None:
+    with signed_in(browser, console, "contributor") as page:
+        settled(page, "/settings")
+        page.get_by_role("button", name="New token").click()
+        page.get_by_label("What it is for").fill("airflow")
+        page.get_by_role("dialog").get_by_role("button", name="Create").click()
+        expect(page.get_by_role("dialog").locator("pre")).to_contain_text("muster_")
+        opened = page.get_by_role("dialog", name="Your new token")
+        # a click into a dialog that is still coming up is lost
+        eventually(lambda: closed(opened), 60)
+        line = page.get_by_role("row").filter(has_text="airflow")
+        line.get_by_role("button", name="End token").click()
+        expect(line).to_have_count(0)
+    found = list_tokens(console.workspace, owner="contributor")
+    (token,) = [token for token in found if token.name == "airflow"]
+    assert token.revoked_at is not None
+
+
+def test_users_are_invited_changed_and_shut_out(browser: Browser, console: Console) -> None:
+    with signed_in(browser, console, "administrator") as page:
+        settled(page, "/settings/users")
+        page.get_by_role("button", name="New user").click()
+        page.get_by_label("Name", exact=True).fill("carla")
+        choose(page, "Role", "contributor")
+        dialog(page, "Create")
+        line = page.get_by_role("row").filter(has_text="carla")
+        expect(line).to_contain_text("contributor")
+        line.get_by_role("button", name="Change").click()
+        page.get_by_role("checkbox", name="May see member data").check()
+        dialog(page, "Save")
+        expect(line.get_by_role("cell").nth(2)).to_have_text("yes")
+        line.get_by_role("button", name="Disable").click()
+        expect(line).to_contain_text("disabled")
+        line.get_by_role("button", name="Enable").click()
+        expect(line).to_contain_text("active")
+    (carla,) = [person for person in list_people(console.workspace) if person.name == "carla"]
+    assert (carla.role, carla.members, carla.disabled_at) == (Role.CONTRIBUTOR, True, None)
