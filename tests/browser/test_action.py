@@ -17,7 +17,7 @@ from muster_console.operation.connection import list_connections
 from muster_console.operation.erasure import list_receipts
 from muster_console.operation.export import get_export
 from muster_console.operation.run import look_at_runs
-from muster_console.operation.segment import list_segments
+from muster_console.operation.segment import list_segments, show_segment
 from muster_core.security.role import Role
 
 pytestmark = [pytest.mark.integration, pytest.mark.long]
@@ -191,3 +191,41 @@ def test_users_are_invited_changed_and_shut_out(browser: Browser, console: Conso
         expect(line).to_contain_text("active")
     (carla,) = [person for person in list_people(console.workspace) if person.name == "carla"]
     assert (carla.role, carla.members, carla.disabled_at) == (Role.CONTRIBUTOR, True, None)
+
+
+def test_many_segments_are_tagged_and_scheduled_at_once(browser: Browser, console: Console) -> None:
+    names = ["segment_010", "segment_011"]
+    with signed_in(browser, console, "contributor") as page:
+        settled(page, "/segments")
+        page.get_by_label("Search by name").fill("segment_01")
+        for name in names:
+            page.get_by_role("checkbox", name=f"Choose {name}", exact=True).check()
+        page.get_by_role("button", name="Tag", exact=True).click()
+        page.get_by_label("Add tags").fill("spring, 2026")
+        page.get_by_role("dialog").get_by_role("button", name="Save").click()
+        expect(page.get_by_text("2 of 2 done")).to_be_visible()
+        opened = page.get_by_role("dialog").last
+        eventually(lambda: closed(opened), 60)
+        page.locator(".m-bulk summary").click()
+        page.locator(".m-bulk").get_by_role("button", name="Schedule").click()
+        choose(page, "When it is refreshed", "never by itself")
+        page.get_by_role("dialog").last.get_by_role("button", name="Save").click()
+        expect(page.get_by_text("2 of 2 done")).to_be_visible()
+    for name in names:
+        document = show_segment(console.workspace, name).document
+        assert {"spring", "2026"} <= set(document["tags"])
+        assert document["schedule"] == "off"
+
+
+def test_a_measure_is_made_by_choosing(browser: Browser, console: Console) -> None:
+    with signed_in(browser, console, "contributor") as page:
+        settled(page, "/new-measure")
+        name = page.get_by_label("name", exact=True)
+        name.fill("customers_with_orders")
+        name.blur()
+        choose(page, "table", "orders")
+        choose(page, "what counts", "number of different values of")
+        choose(page, "column", "no · whole number")
+        page.get_by_role("button", name="Save", exact=True).click()
+        page.wait_for_url("**/measures/customers_with_orders")
+        expect(page.get_by_role("heading", level=1)).to_have_text("customers_with_orders")
