@@ -40,7 +40,8 @@ from muster_core.lake.location import Lake
 from muster_core.settings import Settings
 from muster_core.storage.connection import save_connection
 from muster_core.storage.database import open_database, transaction
-from muster_core.storage.export import apply_export, request_delivery
+from muster_core.storage.export import apply_export
+from muster_core.storage.export_request import request_delivery
 from muster_core.storage.export_table import delivery
 from muster_core.storage.migrate import migrate
 

@@ -38,7 +38,7 @@ from muster_core.storage.delivery import (
 )
 from muster_core.storage.epoch import check_epoch
 from muster_core.storage.erasure import fail_removal, finish_removal, take_removal
-from muster_core.storage.export import queue_due_exports
+from muster_core.storage.export_request import queue_due_exports
 from muster_core.storage.process import record_process, remove_process
 from muster_exporter.lease import DeliveryCancelled, Interrupted, Lease
 from muster_exporter.opening import open_target, probe, send

@@ -14,7 +14,7 @@ from muster_core.lake.matrix import Matrix
 from muster_core.rules.document import parse_segment
 from muster_core.storage.collection import require_kept, take_collection
 from muster_core.storage.database import transaction
-from muster_core.storage.export import request_delivery
+from muster_core.storage.export_request import request_delivery
 from muster_core.storage.membership import published_membership
 from muster_core.storage.publication import pin_snapshot
 from muster_core.storage.run import request_refresh, retry_run

@@ -21,7 +21,7 @@ from tests.receiver import OK, Receiver, running_receiver
 from muster_core.errors import InvalidInput
 from muster_core.exports.manifest import ExportManifest
 from muster_core.storage.database import transaction
-from muster_core.storage.export import request_delivery
+from muster_core.storage.export_request import request_delivery
 from muster_core.storage.export_table import delivery, delivery_refused
 from muster_core.storage.store_table import snapshot
 from muster_exporter.change import unequal

@@ -24,7 +24,7 @@ from muster_core.storage.delivery_control import (
     resume_delivery,
 )
 from muster_core.storage.delivery_record import list_deliveries
-from muster_core.storage.export import queue_due_exports, request_delivery
+from muster_core.storage.export_request import queue_due_exports, request_delivery
 from muster_core.storage.export_table import connection as table
 from muster_core.storage.export_table import export
 from muster_exporter.crew import Crew

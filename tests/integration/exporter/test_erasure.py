@@ -35,7 +35,7 @@ from muster_core.storage.erasure import (
     sealed_erasures,
 )
 from muster_core.storage.erasure_table import erasure_part
-from muster_core.storage.export import request_delivery
+from muster_core.storage.export_request import request_delivery
 from muster_core.storage.export_table import delivery, delivery_refused
 from muster_core.storage.holder import erase
 from muster_core.storage.run_table import membership_pointer

@@ -22,7 +22,7 @@ from muster_core.lake.manifest import ALIVE
 from muster_core.lake.members import first_members, write_members
 from muster_core.storage.database import transaction
 from muster_core.storage.delivery_record import StoredDelivery, list_deliveries
-from muster_core.storage.export import request_delivery
+from muster_core.storage.export_request import request_delivery
 from muster_core.storage.export_table import delivery
 from muster_exporter.exporter import Exporter
 

@@ -16,7 +16,7 @@ from muster_core.errors import InvalidInput, NotFound
 from muster_core.exports.manifest import ExportManifest
 from muster_core.lake.exclusion import in_holdout
 from muster_core.storage.database import transaction
-from muster_core.storage.export import request_delivery
+from muster_core.storage.export_request import request_delivery
 from muster_core.storage.run_table import membership_pointer
 
 pytestmark = pytest.mark.integration

@@ -33,9 +33,9 @@ from muster_core.storage.export import (
     delete_export,
     get_export,
     list_exports,
-    request_delivery,
     set_export_active,
 )
+from muster_core.storage.export_request import request_delivery
 from muster_core.storage.export_table import delivery, delivery_chunk, delivery_event, export
 
 pytestmark = pytest.mark.integration

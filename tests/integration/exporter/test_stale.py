@@ -12,7 +12,7 @@ from tests.integration.exporter.world import AS_OF
 from muster_core.runs.freshness import NotFresh
 from muster_core.runs.input import Inputs, UsedSegment
 from muster_core.storage.database import transaction
-from muster_core.storage.export import request_delivery
+from muster_core.storage.export_request import request_delivery
 
 pytestmark = pytest.mark.integration
 

@@ -18,7 +18,7 @@ from muster_core.errors import InvalidInput, MusterError
 from muster_core.exports.connection import parse_secret, parse_target
 from muster_core.storage.connection import OpenedConnection, ask_test
 from muster_core.storage.database import transaction
-from muster_core.storage.export import request_delivery
+from muster_core.storage.export_request import request_delivery
 from muster_exporter.opening import table_sink
 
 pytestmark = pytest.mark.integration

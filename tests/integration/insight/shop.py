@@ -1,4 +1,7 @@
-"""A small shop: as plain rows for the reference, and as a store published over a lake, without an engine."""
+"""A small shop: as plain rows for the reference, and as a store published over a lake, without an engine.
+
+Longer than other files, because rows and store are two sights of the same shop and are read beside each other.
+"""
 
 from __future__ import annotations
 

@@ -24,8 +24,9 @@ from muster_core.security.role import Permission
 from muster_core.storage import audit, delivery_control, export
 from muster_core.storage.connection import get_connection
 from muster_core.storage.database import transaction
-from muster_core.storage.export import RequestedDelivery, StoredExport
+from muster_core.storage.export import StoredExport
 from muster_core.storage.export_check import SegmentSize, segment_sizes
+from muster_core.storage.export_request import RequestedDelivery, request_delivery
 from muster_core.storage.nearest import require_segments
 from muster_core.storage.reference import lock_saving
 
@@ -329,7 +330,7 @@ def deliver_all(workspace: Workspace) -> list[tuple[str, RequestedDelivery]]:
         for stored in export.list_exports(connection):
             if stored.connection_id is None and stored.document.folder is None:
                 continue
-            found = export.request_delivery(connection, stored.name, actor=workspace.actor)
+            found = request_delivery(connection, stored.name, actor=workspace.actor)
             requested += [(stored.name, one) for one in found]
             audit.record(connection, workspace.actor, "export.delivery_requested", stored.name)
     send_hint(workspace.settings, Hint.DELIVER)
@@ -344,7 +345,7 @@ def deliver(workspace: Workspace, name: str) -> list[RequestedDelivery]:
         NotFound: there is no such export.
     """
     with transaction(workspace.database) as connection:
-        requested = export.request_delivery(connection, name, actor=workspace.actor)
+        requested = request_delivery(connection, name, actor=workspace.actor)
         audit.record(connection, workspace.actor, "export.delivery_requested", name)
     send_hint(workspace.settings, Hint.DELIVER)
     return requested

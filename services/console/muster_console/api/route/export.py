@@ -23,7 +23,8 @@ from muster_core.errors import InvalidInput, Problem
 from muster_core.exports.document import ExportDocument, parse_export
 from muster_core.exports.state import DeliveryState
 from muster_core.storage.delivery_record import StoredDelivery
-from muster_core.storage.export import RequestedDelivery, StoredExport
+from muster_core.storage.export import StoredExport
+from muster_core.storage.export_request import RequestedDelivery
 from muster_core.storage.refused import RefusedRow
 
 router = APIRouter(tags=["exports"], route_class=IdempotentRoute)

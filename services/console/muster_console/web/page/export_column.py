@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from nicegui.element import Element
@@ -78,7 +79,7 @@ class ColumnFields:
         )
         for field, label, words in (("normalise", "form", _FORMS), ("hash", "hash", _HASHES)):
             now = given.get(field) or _AS_IT_IS
-            choose(label, words, now, lambda v, field=field: self._put(place, field, v or ""))  # type: ignore[misc]
+            choose(label, words, now, partial(self._put, place, field))
         button(
             "",
             lambda: self._copy(place),
@@ -95,8 +96,8 @@ class ColumnFields:
                 kind="quiet",
             )
 
-    def _put(self, place: int, field: str, value: str) -> None:
-        self._entries[place] = changed_entry(self._entries[place], field, value)
+    def _put(self, place: int, field: str, value: str | None) -> None:
+        self._entries[place] = changed_entry(self._entries[place], field, value or "")
         self._shown = list(self._entries)
         self._changed()
 
