@@ -10,11 +10,21 @@ import pytest
 from playwright.sync_api import Browser, expect
 from tests.browser.hand import begin, choose
 from tests.browser.look import serious
-from tests.browser.world import HOSTILE, Console, invite, running_console, signed_in
+from tests.browser.world import (
+    HOSTILE,
+    PASSWORD,
+    Console,
+    apply,
+    invite,
+    running_console,
+    signed_in,
+)
 from tests.integration.insight.shop import AS_OF, build_shop, country, document, ordered
 
+from muster_console.operation.access import create_person
 from muster_console.operation.building import open_building
 from muster_console.web.builder.spelling import plain_of
+from muster_core.security.role import Role
 
 pytestmark = [pytest.mark.integration]
 
@@ -191,6 +201,37 @@ def test_what_was_not_saved_can_be_restored(browser: Browser, shop: Console) -> 
         page.get_by_role("button", name="Restore them").click()
         page.get_by_role("tab", name="YAML").click()
         expect(page.get_by_label("Definition")).to_have_value(re.compile("not saved yet"))
+
+
+@pytest.mark.long
+def test_who_may_not_see_members_edits_around_keys_somebody_listed(
+    browser: Browser, shop: Console
+) -> None:
+    create_person(shop.workspace, "blind", Role.CONTRIBUTOR, members=False, password=PASSWORD)
+    listed = {"kind": "attribute", "column": "id", "compare": "in", "value": ["C00001", "C00002"]}
+    manual = {"add": ["C00003", "C00004"]}
+    apply(shop.workspace, [{"name": "listed", "rules": [{"where": listed}], "manual": manual}])
+    with signed_in(browser, shop, "blind") as page:
+        for part in ("", "/rules", "/versions", "/edit"):
+            page.goto(f"/segments/listed{part}")
+            expect(page.get_by_role("heading", level=1)).to_be_visible()
+            assert "C0000" not in page.content(), part
+        expect(page.get_by_text("2 customers stand here whom you may not see")).to_be_visible()
+        expect(page.get_by_role("heading", name="To mend")).to_be_hidden()
+        page.locator(".m-line-main").first.click()
+        choose(page, "comparison", "is none of")
+        always = page.get_by_label("always members")
+        expect(always).to_have_value("")
+        always.fill("C00009")
+        always.blur()
+        page.get_by_role("tab", name="YAML").click()
+        expect(page.get_by_label("Definition")).to_have_value(re.compile("C00009"))
+        assert "C00003" not in page.get_by_label("Definition").input_value()
+        expect(page.locator(".m-big")).to_have_text(re.compile(r"^[\d,]+$"))
+        page.get_by_role("button", name="Save", exact=True).click()
+        page.wait_for_url("**/segments/listed")
+    assert saved(shop, "listed")["rules"] == [{"where": {**listed, "compare": "not_in"}}]
+    assert saved(shop, "listed")["manual"] == {"add": ["C00003", "C00004", "C00009"]}
 
 
 PAGES = ("", "/rules", "/insights", "/members", "/why", "/versions", "/exports", "/edit")

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from muster_console.operation.definition import known_definitions, read_definitions_text
+from muster_console.operation.hidden import (
+    covered,
+    covered_measure,
+    covered_segment,
+    values_hidden,
+    veil_of,
+)
 from muster_console.operation.segment import AppliedSegment, apply_definitions
 from muster_console.operation.workspace import Workspace, required_catalog
 from muster_core.catalog.document import Catalog
 from muster_core.errors import ChangedMeanwhile, InvalidInput, Problem, UnreadableSegment
 from muster_core.rules.check import Known
 from muster_core.rules.document import SegmentDocument, parse_segment
+from muster_core.rules.hidden import Scalar
 from muster_core.rules.measure import MeasureDocument
 from muster_core.storage.database import transaction
 from muster_core.storage.measure import get_measure, list_measures
@@ -27,6 +36,8 @@ class Building:
     #: The segment to change and its revision; None and 0 for a new one.
     document: SegmentDocument | None = None
     rev: int = 0
+    #: What placeholders of the document stand for, for checks only: whoever edits may not see these.
+    hidden: Mapping[str, Scalar] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +47,8 @@ class MeasureBuilding:
     catalog: Catalog
     document: MeasureDocument | None = None
     rev: int = 0
+    #: As in `Building`.
+    hidden: Mapping[str, Scalar] = field(default_factory=dict, repr=False)
 
 
 def open_building(workspace: Workspace, name: str | None = None) -> Building:
@@ -50,10 +63,23 @@ def open_building(workspace: Workspace, name: str | None = None) -> Building:
         catalog, known = required_catalog(connection), known_definitions(connection)
         if name is None:
             return Building(catalog=catalog, known=known)
-        record = get_segment(connection, name)
+        record = covered_segment(veil_of(workspace, connection), get_segment(connection, name))
+        hidden = values_hidden(workspace, connection, name, record.rev)
     if record.document is None:
         raise UnreadableSegment
-    return Building(catalog=catalog, known=known, document=record.document, rev=record.rev)
+    return Building(
+        catalog=catalog, known=known, document=record.document, rev=record.rev, hidden=hidden
+    )
+
+
+def values_behind(workspace: Workspace, name: str, rev: int) -> dict[str, Scalar]:
+    """Return what placeholders of a revision stand for, to check a draft that is based on it.
+
+    Raises:
+        NotFound: there is no such segment or revision.
+    """
+    with transaction(workspace.database) as connection:
+        return values_hidden(workspace, connection, name, rev)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,14 +100,15 @@ def open_broken_draft(workspace: Workspace, name: str) -> BrokenDraft:
     """
     with transaction(workspace.database) as connection:
         record = get_segment(connection, name)
+        stored = covered(veil_of(workspace, connection), record.stored, record.rev)
     if record.state != "draft":
         raise UnreadableSegment
     problems: list[Problem] = []
     try:
-        parse_segment(record.stored, limits=workspace.settings.limits)
+        parse_segment(stored, limits=workspace.settings.limits)
     except InvalidInput as exc:
         problems = list(exc.problems)
-    return BrokenDraft(data=dict(record.stored), problems=problems, rev=record.rev)
+    return BrokenDraft(data=stored, problems=problems, rev=record.rev)
 
 
 def save_draft_text(workspace: Workspace, text: str, name: str, *, rev: int) -> AppliedSegment:
@@ -109,10 +136,12 @@ def open_measure_building(workspace: Workspace, name: str | None = None) -> Meas
         catalog = required_catalog(connection)
         if name is None:
             return MeasureBuilding(catalog=catalog)
-        record = get_measure(connection, name)
+        veil, stored = veil_of(workspace, connection), get_measure(connection, name)
+    record = covered_measure(veil, stored)
+    hidden = {} if veil is None else veil.cover(stored.stored, stored.rev)[1]
     if record.document is None:
         raise UnreadableSegment("The stored definition of the measure cannot be read.")
-    return MeasureBuilding(catalog=catalog, document=record.document, rev=record.rev)
+    return MeasureBuilding(catalog=catalog, document=record.document, rev=record.rev, hidden=hidden)
 
 
 def save_measure_text(workspace: Workspace, text: str, *, rev: int) -> AppliedSegment:

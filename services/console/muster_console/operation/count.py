@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
+from muster_console.operation.hidden import covered, veil_of
 from muster_console.operation.remote import over
 from muster_console.operation.workspace import Workspace
 from muster_core.rules.condition import All, Any_, Condition, Not
@@ -64,6 +65,7 @@ def count_nodes(workspace: Workspace, name: str) -> SegmentCounts:
     with transaction(workspace.database) as connection:
         version = published_membership(connection, name)
         counts = get_run(connection, version.run_id).node_counts or {}
+        definition = covered(veil_of(workspace, connection), version.definition, 0)
     return SegmentCounts(
         segment=name,
         version=version.version,
@@ -73,7 +75,7 @@ def count_nodes(workspace: Workspace, name: str) -> SegmentCounts:
         members=version.member_count,
         joined=version.joined,
         left=version.left,
-        nodes=list(_nodes(version.definition, counts)),
+        nodes=list(_nodes(definition, counts)),
     )
 
 

@@ -22,12 +22,14 @@ from muster_console.operation.definition import (
     sent_files,
 )
 from muster_console.operation.export import bring_exports, read_written_exports
+from muster_console.operation.hidden import covered, covered_pair, veil_of
 from muster_console.operation.remote import over
 from muster_console.operation.segment import AppliedSegment, bring_definitions
 from muster_console.operation.workspace import RemoteWorkspace, Workspace
 from muster_console.operation.writing import Difference, as_yaml, differences
 from muster_core.errors import InvalidInput, Problem
 from muster_core.exports.document import ExportDocument
+from muster_core.rules.hidden import Veil
 from muster_core.storage.applied import Applied, Thing, note_applied, read_applied
 from muster_core.storage.database import transaction
 from muster_core.storage.export import list_exports
@@ -218,10 +220,15 @@ def plan_folder(workspace: Workspace, folder: Folder) -> Plan:
 def list_documents(workspace: Workspace) -> list[DefinedDocument]:
     """Return the document of every export, measure and segment, by kind and name."""
     with transaction(workspace.database) as connection:
-        found = _documents(connection)
+        found, revisions = _documents(connection), _revisions(connection)
+        veil = veil_of(workspace, connection)
     return [
-        DefinedDocument(kind=kind, name=name, document=document)
-        for (kind, name), document in sorted(found.items())
+        DefinedDocument(
+            kind=thing[0],
+            name=thing[1],
+            document=covered(veil, document, revisions[thing]) if thing in revisions else document,
+        )
+        for thing, document in sorted(found.items())
     ]
 
 
@@ -253,15 +260,16 @@ def _bring(connection: Connection, workspace: Workspace, folder: Folder) -> Plan
         done = bring_definitions(connection, workspace, folder.definitions)
     bring_exports(connection, workspace, folder.exports)
     after = _documents(connection)
+    veil = veil_of(workspace, connection)
     steps = [
-        _step(thing, before.get(thing), after[thing], done, woken=thing[1] in switched_off)
+        _step(thing, before.get(thing), after[thing], done, veil, woken=thing[1] in switched_off)
         for thing in folder.things
     ]
     said = {thing: after[thing] for thing in folder.things}
     note_applied(connection, said, actor=workspace.actor)
     return Plan(
         steps=steps,
-        drift=_drift(before, {t: a for t, a in applied.items() if t in before or t in said}),
+        drift=_drift(before, {t: a for t, a in applied.items() if t in before or t in said}, veil),
         absent=sorted(thing for thing in applied if thing in before and thing not in said),
     )
 
@@ -271,11 +279,12 @@ def _step(
     before: dict[str, Any] | None,
     after: dict[str, Any],
     done: list[AppliedSegment],
+    veil: Veil | None,
     *,
     woken: bool,
 ) -> Step:
     kind, name = thing
-    found = [] if before is None else list(differences(before, after))
+    found = [] if before is None else _differences(thing, before, after, veil)
     if kind == "measure" and woken:
         found.append(Difference(pointer="/state", before="inactive", after="active"))
     change = "created" if before is None else "changed" if found else "unchanged"
@@ -289,14 +298,29 @@ def _step(
     )
 
 
-def _drift(before: Mapping[Thing, dict[str, Any]], applied: Mapping[Thing, Applied]) -> list[Drift]:
+def _differences(
+    thing: Thing, before: dict[str, Any], after: dict[str, Any], veil: Veil | None
+) -> list[Difference]:
+    """Return how two definitions differ, as whoever asks may read it; their placeholders are of no revision."""
+    if thing[0] != "export":
+        before, after = covered_pair(veil, (before, 0), (after, 0))
+    return list(differences(before, after))
+
+
+def _drift(
+    before: Mapping[Thing, dict[str, Any]],
+    applied: Mapping[Thing, Applied],
+    veil: Veil | None,
+) -> list[Drift]:
     return [
         Drift(
             kind=thing[0],
             name=thing[1],
             applied_by=said.actor,
             applied_at=said.at,
-            differences=list(differences(said.document, before[thing])) if thing in before else [],
+            differences=_differences(thing, said.document, before[thing], veil)
+            if thing in before
+            else [],
             deleted=thing not in before,
         )
         for thing, said in sorted(applied.items(), key=lambda item: _place(item[0]))
@@ -306,6 +330,14 @@ def _drift(before: Mapping[Thing, dict[str, Any]], applied: Mapping[Thing, Appli
 
 def _place(thing: Thing) -> tuple[int, str]:
     return _KINDS.index(thing[0]), thing[1]
+
+
+def _revisions(connection: Connection) -> dict[Thing, int]:
+    """Return the revision of every segment and measure."""
+    return {
+        **{("measure", record.name): record.rev for record in list_measures(connection)},
+        **{("segment", record.name): record.rev for record in list_segments(connection)},
+    }
 
 
 def _documents(connection: Connection) -> dict[Thing, dict[str, Any]]:

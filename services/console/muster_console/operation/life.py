@@ -15,6 +15,7 @@ from muster_console.operation.definition import (
     known_definitions,
     read_definitions_text,
 )
+from muster_console.operation.hidden import covered, covered_pair, veil_of
 from muster_console.operation.remote import over
 from muster_console.operation.segment import AppliedSegment, apply_definitions
 from muster_console.operation.workspace import Workspace, required_catalog
@@ -22,6 +23,7 @@ from muster_console.operation.writing import Difference, differences, unified
 from muster_core.errors import ChangedMeanwhile, Conflict, InvalidInput, Problem
 from muster_core.rules.check import check_folder
 from muster_core.rules.document import CLEANUP_TAG, parse_segment
+from muster_core.rules.limit import Limits
 from muster_core.rules.reference import measures_of, references_of
 from muster_core.storage import segment as storage
 from muster_core.storage import segment_life
@@ -120,12 +122,22 @@ def validate_segment(workspace: Workspace, name: str) -> list[Problem]:
     with transaction(workspace.database) as connection:
         record = storage.get_segment(connection, name)
         catalog, known = required_catalog(connection), known_definitions(connection)
+        shown = covered(veil_of(workspace, connection), record.stored, record.rev)
     limits = workspace.settings.limits
     try:
         document = parse_segment(record.stored, limits=limits)
     except InvalidInput as exc:
-        return exc.problems
+        # problems of form quote what is written
+        return exc.problems if shown == record.stored else _problems_shown(shown, limits)
     return check_folder([document], catalog, limits=limits, known=known)[0]
+
+
+def _problems_shown(shown: Mapping[str, Any], limits: Limits) -> list[Problem]:
+    try:
+        parse_segment(shown, limits=limits)
+    except InvalidInput as exc:
+        return exc.problems
+    return [Problem(message="what is wrong with it is hidden from you, with the keys it names")]
 
 
 def create_written(workspace: Workspace, text: str, *, file: str | None = None) -> AppliedSegment:
@@ -265,7 +277,8 @@ def show_version(workspace: Workspace, name: str, rev: int) -> Revision:
         NotFound: there is no such segment or revision.
     """
     with transaction(workspace.database) as connection:
-        return segment_life.get_revision(connection, name, rev)
+        found = segment_life.get_revision(connection, name, rev)
+        return replace(found, document=covered(veil_of(workspace, connection), found.document, rev))
 
 
 @over("GET", "/segments/{name}/diff")
@@ -286,6 +299,8 @@ def compare_versions(
             raise Conflict(f"The segment `{name}` has no revision before {new}.")
         first = segment_life.get_revision(connection, name, old).document
         second = segment_life.get_revision(connection, name, new).document
+        veil = veil_of(workspace, connection)
+    first, second = covered_pair(veil, (first, old), (second, new))
     return Comparison(
         before=old,
         after=new,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from muster_console.operation.definition import read_definitions, read_definitions_text
+from muster_console.operation.hidden import covered_measure, veil_of
 from muster_console.operation.refresh import refresh_segments
 from muster_console.operation.remote import over
 from muster_console.operation.segment import AppliedSegment, apply_definitions, apply_segments
@@ -78,7 +79,8 @@ def _view_of(answer: Mapping[str, Any]) -> MeasureView:
 def list_measures(workspace: Workspace) -> list[MeasureRecord]:
     """Return every measure by name."""
     with transaction(workspace.database) as connection:
-        return storage.list_measures(connection)
+        veil = veil_of(workspace, connection)
+        return [covered_measure(veil, record) for record in storage.list_measures(connection)]
 
 
 @over("GET", "/measures/{name}", read=lambda answer: _view_of(answer))
@@ -90,7 +92,9 @@ def show_measure(workspace: Workspace, name: str) -> MeasureView:
     """
     with transaction(workspace.database) as connection:
         return MeasureView(
-            measure=storage.get_measure(connection, name),
+            measure=covered_measure(
+                veil_of(workspace, connection), storage.get_measure(connection, name)
+            ),
             segments=storage.segments_using(connection, name),
         )
 

@@ -346,7 +346,7 @@ class _Evaluated:
                 leaving=leaving,
             )
             for place, (rule, (members, running, joining, leaving)) in enumerate(
-                zip(self._checked.document.rules, counted, strict=True)
+                zip(self._checked.written.rules, counted, strict=True)
             )
         ]
 

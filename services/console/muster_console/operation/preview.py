@@ -23,6 +23,7 @@ from muster_console.operation.definition import (
     refuse,
 )
 from muster_console.operation.evaluation import Ground, Used, not_prepared, open_ground
+from muster_console.operation.hidden import uncovered
 from muster_console.operation.remote import over
 from muster_console.operation.warning import rule_warnings
 from muster_console.operation.workspace import Workspace
@@ -95,6 +96,8 @@ class Checked:
     """One definition without problems, what it is evaluated on, and its published version, if it has one."""
 
     document: SegmentDocument
+    #: The same as it was written: what is hidden from whoever asks is so in it.
+    written: SegmentDocument
     ground: Ground
     published: Membership | None
     warnings: list[Problem]
@@ -143,7 +146,9 @@ def read_definition(
     if not found.problems and len(found.segments) != 1:
         message = f"one segment is looked at, not {len(found.segments)}"
         raise InvalidInput([Problem(message=message)], message)
+    written = found.documents
     with transaction(workspace.database) as connection:
+        found = uncovered(workspace, connection, found)
         catalog = catalog_for(connection, found)
         known = known_with(known_definitions(connection), found)
         problems = found.problems + measure_problems(connection, found, catalog, known, limits)
@@ -154,13 +159,14 @@ def read_definition(
         warned = rule_warnings(workspace, connection, found, catalog, known)
         lists = (*warned.measures.values(), *warned.segments.values())
         warnings = [warning for warnings in lists for warning in warnings]
-        return _checked(workspace, connection, found, warnings, as_of)
+        return _checked(workspace, connection, found, written[0], warnings, as_of)
 
 
 def _checked(
     workspace: Workspace,
     connection: Connection,
     found: Definitions,
+    written: SegmentDocument,
     warnings: list[Problem],
     as_of: datetime | None,
 ) -> Checked:
@@ -172,7 +178,13 @@ def _checked(
         published = published_membership(connection, document.name)
     except (NotFound, Conflict):
         published = None
-    return Checked(document=document, ground=ground, published=published, warnings=warnings)
+    return Checked(
+        document=document,
+        written=written,
+        ground=ground,
+        published=published,
+        warnings=warnings,
+    )
 
 
 def plan_of(checked: Checked) -> Plan:
@@ -234,7 +246,7 @@ def _preview(checked: Checked, results: Sequence[PartitionResult], seconds: floa
         version=published.version if published else None,
         joined=among(tally.joined) if published else None,
         left=estimate(tally.left, places, given_out) if published else None,
-        nodes=_nodes(checked.document, tally, among),
+        nodes=_nodes(checked.written, tally, among),
         used=list(ground.used),
         warnings=checked.warnings,
     )

@@ -20,6 +20,7 @@ from muster_console.operation.definition import (
     refuse,
     sent_files,
 )
+from muster_console.operation.hidden import uncovered
 from muster_console.operation.remote import over
 from muster_console.operation.warning import rule_warnings
 from muster_console.operation.workspace import RemoteWorkspace, Workspace
@@ -93,6 +94,7 @@ def _checked(workspace: Workspace, found: Definitions) -> CheckedRules:
     limits = workspace.settings.limits
     problems = list(found.problems)
     with transaction(workspace.database) as connection:
+        found = uncovered(workspace, connection, found)
         catalog = catalog_for(connection, found)
         known = known_with(known_definitions(connection), found)
         problems += measure_problems(connection, found, catalog, known, limits)

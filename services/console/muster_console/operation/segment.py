@@ -23,6 +23,7 @@ from muster_console.operation.definition import (
     refuse,
     sent_files,
 )
+from muster_console.operation.hidden import covered_segment, uncovered, veil_of
 from muster_console.operation.remote import over
 from muster_console.operation.run import run_json, run_of
 from muster_console.operation.warning import rule_warnings
@@ -191,9 +192,10 @@ def bring_definitions(
 ) -> list[AppliedSegment]:
     """Do in a transaction of the caller what `apply_definitions` does, which says what is raised."""
     limits = workspace.settings.limits
-    documents = found.documents
     # what is checked here is still so when it is saved: nobody else saves meanwhile
     lock_saving(connection)
+    found = uncovered(workspace, connection, found)
+    documents = found.documents
     saved = {record.name: record for record in storage.list_segments(connection)}
     _still_expected(saved, expected or {}, kind="segment")
     if expected_measures:
@@ -288,7 +290,9 @@ def show_segment(workspace: Workspace, name: str) -> SegmentView:
         NotFound: there is no such segment.
     """
     with transaction(workspace.database) as connection:
-        record = storage.get_segment(connection, name)
+        record = covered_segment(
+            veil_of(workspace, connection), storage.get_segment(connection, name)
+        )
         counts = _counts(connection, record)
         runs = list_runs(connection, name=name, limit=_RUNS_SHOWN)
         coming = _next_times(connection, record)

@@ -7,7 +7,8 @@ from typing import Any
 
 from muster_console.operation.remote import over
 from muster_console.operation.workspace import Workspace
-from muster_core.catalog.document import Catalog, Table
+from muster_core.catalog.document import Catalog
+from muster_core.catalog.personal import personal_along
 from muster_core.catalog.statistic import ColumnStatistic, Statistics
 from muster_core.catalog.summary import ColumnSummary, summarise
 from muster_core.errors import Conflict, NotFound
@@ -47,7 +48,7 @@ def table_statistics(
     catalog = manifest.catalog
     summaries = []
     for name, columns in chosen.items():
-        personal = _personal(catalog, name.partition("@")[0])
+        personal = personal_along(catalog, name.partition("@")[0])
         names = list(columns) if column is None else [n for n in columns if n == column]
         summaries.append(
             TableSummary(
@@ -96,7 +97,7 @@ def find_column(workspace: Workspace, table: str, column: str) -> ColumnFound:
                 stored=name,
                 column=column,
                 statistic=columns[column],
-                personal=column in _personal(manifest.catalog, name.partition("@")[0]),
+                personal=column in personal_along(manifest.catalog, name.partition("@")[0]),
             )
     raise _unknown("column", column, sorted({n for columns in chosen.values() for n in columns}))
 
@@ -123,24 +124,6 @@ def _look(
 
 def _entries(found: Statistics) -> dict[str, dict[str, ColumnStatistic]]:
     return {name: t.columns for name, t in {**found.tables, **found.dimensions}.items()}
-
-
-def _personal(catalog: Catalog, name: str) -> set[str]:
-    """Return which columns of a prepared table are personal, those of the tables on its way as ``parent.column``.
-
-    Whatever names a customer is personal, unasked: the key, and what refers to it.
-    """
-    own = catalog.table(name)
-    found = _personal_of(catalog, own) if own else set()
-    for table in catalog.tables.values():
-        found |= {f"{table.name}.{column}" for column in _personal_of(catalog, table)}
-    return found
-
-
-def _personal_of(catalog: Catalog, table: Table) -> set[str]:
-    key = (catalog.profile.name, catalog.key)
-    referring = {r.child for r in catalog.relationships if r.parent == key} | {key}
-    return {*table.personal, *(column for name, column in referring if name == table.name)}
 
 
 def _unknown(what: str, name: str, known: list[str]) -> NotFound:

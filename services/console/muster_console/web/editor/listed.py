@@ -13,6 +13,7 @@ from muster_console.web.editor.field import hint
 from muster_console.web.editor.state import Editor
 from muster_console.web.words import problem_line
 from muster_core.catalog.type import Kind
+from muster_core.rules.hidden import is_placeholder
 
 _FIELDS = {"add": "always members", "remove": "never members"}
 #: Longer lists stay in the YAML: a browser would be slow with them.
@@ -45,16 +46,32 @@ class Listed:
         keys: list[Any] = self._editor.document.get("manual", {}).get(name, [])
         return keys
 
+    def _hidden(self, name: str) -> list[Any]:
+        """Return the placeholders of keys that whoever edits may not see; they stay whatever is typed."""
+        return [key for key in self._keys(name) if is_placeholder(key)]
+
     def _written(self, name: str) -> str:
         keys = self._keys(name)
-        return "" if len(keys) > _MOST_SHOWN else "\n".join(str(key) for key in keys)
+        if len(keys) > _MOST_SHOWN:
+            return ""
+        return "\n".join(str(key) for key in keys if not is_placeholder(key))
+
+    def _hint(self, name: str, *, long: bool) -> str | None:
+        """Return what is to be known of a list beyond what its field shows."""
+        hidden = len(self._hidden(name))
+        if long:
+            return f"{len(self._keys(name))} customers: change them in the YAML"
+        if hidden:
+            who = "1 customer stands" if hidden == 1 else f"{hidden} customers stand"
+            return f"{who} here whom you may not see, and stay; the YAML can take them out"
+        return None
 
     def _follow(self) -> None:
         problems = []
         for name, area in self.areas.items():
             long = len(self._keys(name)) > _MOST_SHOWN
             area.set_enabled(not long)
-            words = f"{len(self._keys(name))} customers: change them in the YAML" if long else None
+            words = self._hint(name, long=long)
             if area.props.get("hint") != words:
                 area.props["hint"] = words
             # what is being typed is not in the definition yet, and stays
@@ -71,7 +88,10 @@ class Listed:
         whole = self._editor.choices.key_type.kind is Kind.INTEGER
         before = {str(key): key for key in self._keys(name)}
         lines = (line.strip() for line in (typed or "").splitlines())
-        return [before.get(one, _key(one, whole=whole)) for one in dict.fromkeys(lines) if one]
+        typed_keys = [
+            before.get(one, _key(one, whole=whole)) for one in dict.fromkeys(lines) if one
+        ]
+        return self._hidden(name) + typed_keys
 
     def take(self, name: str) -> None:
         """Take what stands in the field `name`, add or remove, into the definition."""

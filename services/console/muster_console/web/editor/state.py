@@ -17,6 +17,7 @@ from muster_console.web.builder.spelling import yaml_of
 from muster_console.web.builder.tree import Plain, at, found, updated
 from muster_console.web.visit import Visit, tell
 from muster_core.rules.check import Known
+from muster_core.rules.hidden import Scalar, Veil
 
 #: Returns values of a column with the rows that have each, most frequent first, narrowed by a text.
 ListValues = Callable[[str, str, str], Awaitable[list[tuple[Any, int]]]]
@@ -35,6 +36,8 @@ class Editor:
     later: Callable[[Coroutine[Any, Any, Any]], Any] = background_tasks.create
     #: The revision the draft is based on, 0 for a segment that does not exist yet.
     rev: int = 0
+    #: What placeholders in the draft stand for: for checks, never to be shown, see `muster_core.rules.hidden`.
+    hidden: dict[str, Scalar] = field(default_factory=dict, repr=False)
     #: The pointer of the condition whose fields are shown.
     open: str | None = None
     #: The pointer of what is being dragged.
@@ -76,10 +79,13 @@ class Editor:
     def judge(self) -> None:
         """Find what is wrong with the draft as it is."""
         limits = self.visit.workspace.settings.limits
-        if "by" in self.document:
-            self.judgement = judge_measure(self.document, self.choices.scopes, limits=limits)
+        document = self.document
+        if self.hidden:
+            document = Veil(self.choices.catalog).uncover(document, self.hidden)
+        if "by" in document:
+            self.judgement = judge_measure(document, self.choices.scopes, limits=limits)
         else:
-            self.judgement = judge(self.document, self.choices.scopes, self.known, limits=limits)
+            self.judgement = judge(document, self.choices.scopes, self.known, limits=limits)
 
     def change(self, what: str, document: Plain, *, shape: bool = True, run: str = "") -> None:
         """Take a new document; `shape` says that more than a field changed, see `Draft.changed` for `run`."""

@@ -11,7 +11,7 @@ from typing import Any
 from nicegui import ui
 from nicegui.element import Element
 
-from muster_console.operation.building import Building, open_building, save_text
+from muster_console.operation.building import Building, open_building, save_text, values_behind
 from muster_console.operation.refresh import refresh_segments
 from muster_console.web.builder.choice import Choices
 from muster_console.web.builder.draft import Draft
@@ -86,6 +86,7 @@ class _Builder:
             known=ground.known,
             values=values_with(visit),
             rev=ground.rev,
+            hidden=dict(ground.hidden),
         )
         self._editor.judge()
         self._counter = Counter(self._editor, count_with(visit), self._text)
@@ -294,6 +295,7 @@ class _Builder:
         dialog.delete()
         if chosen == "theirs":
             self._editor.rev = theirs.rev
+            self._editor.hidden.update(theirs.hidden)
             self._editor.change("take theirs", other)
         elif chosen == "mine":
             self._editor.rev = theirs.rev
@@ -310,6 +312,15 @@ class _Builder:
         script = f"localStorage.setItem({json.dumps(self._memory)}, {json.dumps(kept)})"
         # also called once a count is there, outside of what the page does
         self._client.run_javascript(script)
+
+    async def _base_on(self, rev: int) -> None:
+        """Take the revision a draft was begun with, and what is hidden in that."""
+        name = self._saved["name"]
+        outcome = await self._visit.do(
+            Permission.EDIT, lambda workspace: values_behind(workspace, name, rev)
+        )
+        self._editor.rev = rev
+        self._editor.hidden.update(outcome.value or {})
 
     async def _recall(self) -> None:
         await ui.context.client.connected()
@@ -329,11 +340,11 @@ class _Builder:
             with Element("div").classes("m-row"):
                 text("There are changes of yours here that were not saved.")
 
-                def restore() -> None:
+                async def restore() -> None:
                     banner.delete()
                     # what it was based on decides whether saving meets somebody else's change
                     if isinstance(found.get("rev"), int) and not self._new:
-                        self._editor.rev = found["rev"]
+                        await self._base_on(found["rev"])
                     self._editor.change("restore", document)
 
                 def forget() -> None:

@@ -189,6 +189,7 @@ def _builder(visit: Visit, ground: MeasureBuilding, document: dict[str, Any]) ->
         known=Known(),
         values=values_with(visit),
         rev=ground.rev,
+        hidden=dict(ground.hidden),
     )
     editor.judge()
     new = ground.rev == 0

@@ -17,6 +17,7 @@ from muster_console.web.visit import Visit
 from muster_console.web.words import problem_line
 from muster_core.errors import Conflict, InvalidInput
 from muster_core.rules.document import parse_segment
+from muster_core.rules.hidden import placeholders_in
 from muster_core.rules.sentence import sentence
 from muster_core.security.role import Permission
 
@@ -52,6 +53,10 @@ async def segment_rules(visit: Visit, name: str) -> None:
     else:
         _counted(found, counts)
     with card("As YAML"):
+        if next(placeholders_in(found.document), None) is not None:
+            note(
+                "Keys and personal values are hidden from you; who may see members reads them here."
+            )
         text(yaml_of(plain_of(document)), tag="pre").classes("m-code")
 
 
