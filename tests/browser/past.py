@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from muster_console.operation.access import create_person, create_token, list_people
 from muster_console.operation.definition import read_definitions_text
-from muster_console.operation.segment import apply_definitions
+from muster_console.operation.saving import apply_definitions
 from muster_console.operation.workspace import Workspace
 from muster_core.clock import utc_now
 from muster_core.security.role import Role

@@ -15,7 +15,7 @@ from tests.browser.world import HOSTILE, Console, signed_in
 
 from muster_console.api.policy import RouteWithoutPolicy
 from muster_console.operation.definition import read_definitions_text
-from muster_console.operation.segment import apply_definitions
+from muster_console.operation.saving import apply_definitions
 from muster_console.web.page import ALL
 from muster_console.web.policy import PAGES, check_pages
 from muster_core.security.role import Permission

@@ -29,7 +29,7 @@ from muster_console.operation.catalog import apply_catalog
 from muster_console.operation.connection import create_connection
 from muster_console.operation.definition import read_definitions_text
 from muster_console.operation.export import apply_exports
-from muster_console.operation.segment import apply_definitions
+from muster_console.operation.saving import apply_definitions
 from muster_console.operation.workspace import Workspace, open_workspace
 from muster_core.errors import TerminalError
 from muster_core.security.role import Role

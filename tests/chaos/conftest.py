@@ -18,8 +18,8 @@ from tests.waiting import eventually
 
 from muster_core.errors import PartUnavailable
 from muster_core.lake.location import Lake
-from muster_core.queue.app import Hint
 from muster_core.queue.hint import send_hint
+from muster_core.queue.kind import Hint
 from muster_core.settings import Settings
 from muster_core.storage.database import open_database, transaction
 from muster_core.storage.run import request_refresh

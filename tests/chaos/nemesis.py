@@ -19,8 +19,9 @@ from tests.chaos.world import World
 from tests.running import Parts
 
 from muster_core.errors import TransientError
-from muster_core.queue.app import KEY_PREFIX, Hint
+from muster_core.queue.app import KEY_PREFIX
 from muster_core.queue.hint import send_hint
+from muster_core.queue.kind import Hint
 from muster_core.storage.database import transaction
 
 _JUNK = (

@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from tests.shop import COUNTRIES, in_country, ordered, segment
 
 from muster_core.errors import Conflict, NotFound, TransientError
-from muster_core.queue.app import Hint
 from muster_core.queue.hint import send_hint
+from muster_core.queue.kind import Hint
 from muster_core.rules.document import parse_segment
 from muster_core.settings import Settings
 from muster_core.storage.database import transaction

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from muster_core.errors import EpochOutdated, PartUnavailable
-from muster_core.queue.app import Hint
+from muster_core.queue.kind import Hint
 from muster_core.queue.loop import HintedLoop
 from muster_core.settings import Settings
 from muster_core.storage.database import open_database

@@ -18,8 +18,8 @@ from muster_core.extract.address import resolve_address
 from muster_core.extract.document import PostgresSource
 from muster_core.extract.newest import newest_watermark
 from muster_core.lake.source import list_source
-from muster_core.queue.app import Hint
 from muster_core.queue.hint import send_hint
+from muster_core.queue.kind import Hint
 from muster_core.settings import Settings
 from muster_core.storage.arrival import claim_poll, note_sources
 from muster_core.storage.catalog import current_catalog

@@ -16,8 +16,8 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from muster_core.errors import TransientError
-from muster_core.queue.app import Hint
 from muster_core.queue.hint import send_hint
+from muster_core.queue.kind import Hint
 from muster_core.settings import Settings
 from muster_core.storage.cleanup import clean_up_daily
 from muster_core.storage.database import open_database, transaction

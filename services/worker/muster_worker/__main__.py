@@ -10,7 +10,7 @@ import signal
 import time
 
 from muster_core.errors import MusterError
-from muster_core.queue.app import Hint
+from muster_core.queue.kind import Hint
 from muster_core.queue.loop import HintedLoop
 from muster_core.settings import Settings
 from muster_core.storage.database import open_database

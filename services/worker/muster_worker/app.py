@@ -10,8 +10,8 @@ import structlog
 
 from muster_core.clock import boottime
 from muster_core.errors import LeaseLost, MusterError, PartUnavailable
-from muster_core.queue.app import Hint
 from muster_core.queue.hint import send_hint
+from muster_core.queue.kind import Hint
 from muster_core.runs.state import RunState
 from muster_core.settings import Settings
 from muster_core.storage.batch import LeftOver, left_over_sessions

@@ -22,8 +22,8 @@ from pydantic import (
 )
 
 from muster_core.catalog.document import Frozen
+from muster_core.exports.form import Hash, Normal
 from muster_core.exports.shape import invalid
-from muster_core.exports.transform import Hash, Normal
 from muster_core.schedules.cron import next_times, parse_cron
 from muster_core.schedules.zone import read_zone
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from muster_core.exports.cell import MARKER
 from muster_core.exports.document import Format, Mode
-from muster_core.exports.transform import Hash, Normal
+from muster_core.exports.form import Hash, Normal
 from muster_core.exports.writer import CSV_DIALECT
 
 MANIFEST_FORMAT = "muster.export"

@@ -7,31 +7,12 @@ never matches.
 from __future__ import annotations
 
 import hashlib
-from enum import StrEnum
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-
-class Normal(StrEnum):
-    """The form that text is brought into."""
-
-    #: Without spaces at its ends, in small letters.
-    TEXT = "text"
-    #: The same without any space inside; what has no @ is missing.
-    EMAIL = "email"
-    #: E.164: + and digits; what names no country is missing.
-    PHONE = "phone"
-    #: The digits alone.
-    DIGITS = "digits"
-
-
-class Hash(StrEnum):
-    """How a value is hashed."""
-
-    #: SHA-256 of the UTF-8 bytes, in small hexadecimal digits.
-    SHA256 = "sha256"
+from muster_core.exports.form import Hash, Normal
 
 
 def transformed(column: Any, *, normalise: Normal | None, hashing: Hash | None) -> Any:

@@ -17,9 +17,10 @@ import xxhash
 from numpy.typing import NDArray
 
 from muster_core.errors import StoreDamaged
-from muster_core.lake.key import PARTITION_SEED, hash_texts, key_text
+from muster_core.lake.key import hash_texts, key_text
 from muster_core.lake.manifest import MatrixFile, Pointer
 from muster_core.lake.matrix import Matrix
+from muster_core.lake.seed import PARTITION_SEED
 from muster_core.lake.store import Store
 from muster_core.security.erasure import ErasedCustomer, place_of
 

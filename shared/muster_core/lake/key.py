@@ -17,14 +17,12 @@ import xxhash
 from numpy.typing import NDArray
 
 from muster_core.catalog.type import ColumnType, Kind
+from muster_core.lake.seed import PARTITION_SEED
 
 Hashes = NDArray[np.uint64]
 
 #: Beyond this scale Arrow writes small decimals with an exponent.
 MAX_KEY_SCALE = 6
-
-#: Seed of the hash that decides a customer's partition.
-PARTITION_SEED = 42
 
 _PRIME = np.uint64(0x9E3779B97F4A7C15)
 _OFFSET = np.uint64(0xCBF29CE484222325)

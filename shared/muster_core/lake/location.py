@@ -9,19 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from muster_core.errors import StoreDamaged, TerminalError
 from muster_core.lake.address import is_remote, read_remote, scheme_of
-from muster_core.lake.bucket import Bucket
-from muster_core.lake.disk import Disk
-from muster_core.lake.disk import Output as DiskOutput
-from muster_core.lake.failure import LakeOutput, lake_errors
+from muster_core.lake.failure import lake_errors
 from muster_core.lake.object import Entry
 
-#: A new file of the lake, being written.
-Output = DiskOutput | LakeOutput
+if TYPE_CHECKING:
+    from muster_core.lake.bucket import Bucket
+    from muster_core.lake.disk import Disk
+    from muster_core.lake.output import Output
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +140,14 @@ class Lake:
         self._place().check()
 
     def _place(self) -> Disk | Bucket:
-        return Disk(self.root) if self.is_local else Bucket(read_remote(self.url))
+        # Both need Arrow, which takes a fifth of a second to import; many who have a lake at hand never look into it.
+        if self.is_local:
+            from muster_core.lake.disk import Disk
+
+            return Disk(self.root)
+        from muster_core.lake.bucket import Bucket
+
+        return Bucket(read_remote(self.url))
 
 
 def _inside(path: str) -> str:

@@ -7,29 +7,12 @@ there. So messages are acknowledged early, never retried, expire soon, and nothi
 from __future__ import annotations
 
 import os
-from enum import StrEnum
 from typing import Any
 
 from celery import Celery
 from kombu.entity import Queue
 
-
-class Hint(StrEnum):
-    """What there may be to do."""
-
-    REFRESH = "refresh"
-    DELIVER = "deliver"
-
-    @property
-    def queue(self) -> str:
-        """Return the queue that carries it."""
-        return "kick" if self is Hint.REFRESH else "deliver"
-
-    @property
-    def task(self) -> str:
-        """Return the name of the task that hands it on."""
-        return f"muster.{self.value}"
-
+from muster_core.queue.kind import Hint
 
 #: Seconds after which nobody needs a hint any more: the sweep has looked by then.
 EXPIRES_SECONDS = 30

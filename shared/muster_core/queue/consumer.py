@@ -16,10 +16,10 @@ from muster_core.queue.app import (
     PARENT_VARIABLE,
     SOCKET_VARIABLE,
     URL_VARIABLE,
-    Hint,
     celery_app,
 )
 from muster_core.queue.death import die_with_parent
+from muster_core.queue.kind import Hint
 
 # As root Celery warns of pickle, which is not accepted here.
 warnings.filterwarnings("ignore", category=SecurityWarning)

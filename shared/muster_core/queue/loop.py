@@ -19,7 +19,8 @@ from collections.abc import Callable
 from types import FrameType
 
 from muster_core.errors import TransientError
-from muster_core.queue.app import Hint, consumer_environment
+from muster_core.queue.app import consumer_environment
+from muster_core.queue.kind import Hint
 from muster_core.telemetry import get_logger
 
 #: Seconds before a consumer that died is started again: doubled each time up to the longest.

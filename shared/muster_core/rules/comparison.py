@@ -6,9 +6,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
 from muster_core.catalog.type import ColumnType, Kind
 from muster_core.rules.condition import Compare
 from muster_core.rules.duration import parse_duration, shift
@@ -302,6 +299,10 @@ def _text(
 def _check_pattern(pattern: str, longest: int) -> None:
     if len(pattern) > longest:
         raise Misfit(f"a pattern has at most {longest} characters")
+    # Arrow takes a fifth of a second to import, and few rules hold a pattern.
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
     try:
         # On an empty array Arrow accepts any pattern, so it is tried on one value.
         pc.match_substring_regex(pa.array(["a"]), pattern=pattern)

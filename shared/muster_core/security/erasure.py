@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 import xxhash
 
-from muster_core.lake.key import PARTITION_SEED
+from muster_core.lake.seed import PARTITION_SEED
 from muster_core.security.secret import KeyRing
 
 _PEPPER = "erasure:pepper"

@@ -16,7 +16,8 @@ from muster_console.operation.export import apply_exports, deliver, list_exports
 from muster_console.operation.member import look_at_members
 from muster_console.operation.refresh import refresh_segments
 from muster_console.operation.run import look_at_run, look_at_runs
-from muster_console.operation.segment import apply_segments, list_segments, show_segment
+from muster_console.operation.saving import apply_segments
+from muster_console.operation.segment import list_segments, show_segment
 from muster_console.operation.system import (
     get_system_schedule,
     latest_system_refresh,

@@ -14,7 +14,8 @@ from pydantic import SecretStr
 from muster_console.operation.catalog import apply_catalog, show_catalog
 from muster_console.operation.measure import list_measures
 from muster_console.operation.rule import check_rule_files
-from muster_console.operation.segment import apply_segments, list_segments
+from muster_console.operation.saving import apply_segments
+from muster_console.operation.segment import list_segments
 from muster_console.operation.workspace import Workspace, open_workspace
 from muster_core.errors import Conflict, InvalidInput
 from muster_core.settings import Settings

@@ -17,7 +17,8 @@ from muster_console.operation.action import delete_segment
 from muster_console.operation.catalog import apply_catalog
 from muster_console.operation.measure import delete_measure, list_measures, show_measure
 from muster_console.operation.refresh import refresh_segments
-from muster_console.operation.segment import apply_segments, list_segments
+from muster_console.operation.saving import apply_segments
+from muster_console.operation.segment import list_segments
 from muster_console.operation.workspace import Workspace, open_workspace
 from muster_core.errors import Conflict, InvalidInput, NotFound
 from muster_core.settings import Settings

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from muster_console.cli.waiting import follow
 from muster_console.operation.catalog import apply_catalog
 from muster_console.operation.refresh import has_worker, refresh_segments
-from muster_console.operation.segment import apply_segments
+from muster_console.operation.saving import apply_segments
 from muster_console.operation.workspace import open_workspace
 from muster_core.errors import PartUnavailable
 from muster_core.settings import Settings

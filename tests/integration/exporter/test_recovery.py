@@ -27,8 +27,8 @@ from tests.waiting import eventually
 
 from muster_core.exports.manifest import ExportManifest, Latest
 from muster_core.lake.manifest import ALIVE
-from muster_core.queue.app import Hint
 from muster_core.queue.hint import send_hint
+from muster_core.queue.kind import Hint
 from muster_core.storage.database import transaction
 from muster_core.storage.delivery import reap_deliveries
 from muster_core.storage.delivery_record import list_deliveries

@@ -21,9 +21,10 @@ import redis
 from tests.waiting import eventually
 
 from muster_core.errors import PartUnavailable
-from muster_core.queue.app import KEY_PREFIX, Hint, consumer_environment
-from muster_core.queue.hint import HintSender
+from muster_core.queue.app import KEY_PREFIX, consumer_environment
+from muster_core.queue.kind import Hint
 from muster_core.queue.loop import HintedLoop
+from muster_core.queue.sender import HintSender
 
 pytestmark = pytest.mark.integration
 
@@ -214,7 +215,7 @@ def test_no_credential_stands_on_the_consumers_command_line(running, redis_url) 
 def test_the_consumer_dies_with_its_parent(redis_url) -> None:
     script = (
         "from muster_core.queue.loop import HintedLoop\n"
-        "from muster_core.queue.app import Hint\n"
+        "from muster_core.queue.kind import Hint\n"
         "import sys\n"
         "loop = HintedLoop(Hint.REFRESH, lambda: print(loop.consumer_pid, flush=True) or False,"
         " redis_url=sys.stdin.readline().strip(), sweep_seconds=0.1)\n"

@@ -9,7 +9,8 @@ import pytest
 
 from muster_core.errors import InvalidInput
 from muster_core.exports.document import parse_export
-from muster_core.exports.transform import Hash, Normal, transformed
+from muster_core.exports.form import Hash, Normal
+from muster_core.exports.transform import transformed
 
 DOCUMENT = {"name": "crm", "connection": "there", "segments": ["vip"]}
 

@@ -15,8 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from muster_core.catalog.document import Table
-from muster_core.lake.key import PARTITION_SEED, first_bytes, partition_hashes
+from muster_core.lake.key import first_bytes, partition_hashes
 from muster_core.lake.location import Lake
+from muster_core.lake.seed import PARTITION_SEED
 from muster_worker.prepare import few
 from muster_worker.prepare.interchange import (
     FATE,

@@ -4,8 +4,9 @@ import time
 
 import pytest
 
-from muster_core.queue.app import Hint, celery_app
-from muster_core.queue.hint import HintSender
+from muster_core.queue.app import celery_app
+from muster_core.queue.kind import Hint
+from muster_core.queue.sender import HintSender
 
 #: What reliability.md, section 5, asks for and why it matters: a hint is never worth a second of anybody's work.
 EXPECTED = {

@@ -13,8 +13,6 @@ from muster_console.operation.listing import SegmentFilter
 from muster_console.operation.segment import show_segment
 from muster_console.operation.workspace import open_workspace
 
-app = typer.Typer()
-
 #: Segments whose next times are shown behind a new schedule.
 _TIMES_SHOWN = 20
 
@@ -30,35 +28,30 @@ def _named(*names: str) -> Choice:
     return Choice(names=list(names), wanted=SegmentFilter(), everything=False)
 
 
-@app.command()
 @choosing
 def activate(choice: Choice, *, json: JsonOption = False) -> None:
     """Let segments be refreshed; a draft becomes active once nothing is wrong with it."""
     _act(Action.ACTIVATE, choice, json=json)
 
 
-@app.command()
 @choosing
 def deactivate(choice: Choice, *, json: JsonOption = False) -> None:
     """Let segments keep their definition and last members, and be refreshed no more."""
     _act(Action.DEACTIVATE, choice, json=json)
 
 
-@app.command()
 @choosing
 def static(choice: Choice, *, json: JsonOption = False) -> None:
     """Make segments static: refreshed by hand only."""
     _act(Action.STATIC, choice, json=json)
 
 
-@app.command()
 @choosing
 def dynamic(choice: Choice, *, json: JsonOption = False) -> None:
     """Make static segments dynamic again: refreshed by their schedule."""
     _act(Action.DYNAMIC, choice, json=json)
 
 
-@app.command()
 @choosing
 def tag(
     choice: Choice,
@@ -76,7 +69,6 @@ def tag(
     _act(Action.TAG, choice, options, json=json)
 
 
-@app.command()
 def rename(
     name: Annotated[str, typer.Argument(help="The segment's name.", metavar="NAME")],
     display_name: Annotated[str, typer.Argument(help="Its new display name.", metavar="TEXT")],
@@ -87,7 +79,6 @@ def rename(
     _act(Action.RENAME, _named(name), Options(display_name=display_name or None), json=json)
 
 
-@app.command()
 @choosing
 def schedule(
     choice: Choice,
@@ -118,7 +109,6 @@ def schedule(
     print_results(results, json=json)
 
 
-@app.command()
 @choosing
 def delete(
     choice: Choice,
@@ -132,7 +122,6 @@ def delete(
     _act(Action.DELETE, choice, Options(force=force), json=json)
 
 
-@app.command()
 def restore(
     names: Annotated[list[str], typer.Argument(help="The segments, by name.", metavar="NAME...")],
     *,
@@ -142,7 +131,6 @@ def restore(
     _act(Action.RESTORE, _named(*names), json=json)
 
 
-@app.command()
 @choosing
 def cleanup(
     choice: Choice,

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from rich.status import Status
 
+from muster_console.cli.group import on_demand
 from muster_console.cli.output import (
     JsonOption,
     console,
@@ -18,7 +19,6 @@ from muster_console.cli.output import (
     print_table,
     print_warnings,
 )
-from muster_console.cli.quick import list_values
 from muster_console.operation.catalog import apply_catalog, check_catalog, show_catalog
 from muster_console.operation.statistic import TableSummary, table_statistics
 from muster_console.operation.workspace import open_workspace
@@ -26,8 +26,11 @@ from muster_core.catalog.document import Catalog
 from muster_core.catalog.summary import ColumnSummary
 from muster_core.lake.inspect import Inspection, Progress
 
-app = typer.Typer(help="What the data is: tables, keys, relationships.", no_args_is_help=True)
-app.command("values")(list_values)
+app = typer.Typer(
+    help="What the data is: tables, keys, relationships.",
+    no_args_is_help=True,
+    cls=on_demand({"values": "quick.list_values"}),
+)
 
 File = Annotated[Path, typer.Argument(help="The catalog, in YAML.", metavar="FILE")]
 

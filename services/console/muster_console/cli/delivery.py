@@ -1,13 +1,58 @@
-"""Deliveries, as tables and as JSON."""
+"""Deliveries, as tables and as JSON, and ``muster export deliveries``, which lists them."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import timedelta
+from typing import Annotated
 
-from muster_console.cli.output import print_table
+import typer
+
+from muster_console.cli.output import (
+    CursorOption,
+    JsonOption,
+    PageOption,
+    SortOption,
+    print_more,
+    print_page,
+    print_table,
+)
+from muster_console.operation.delivery import deliveries_behind, list_deliveries
+from muster_console.operation.workspace import open_workspace
+from muster_core.exports.state import DeliveryState
 from muster_core.runs.input import UsedSegment
 from muster_core.storage.delivery_record import StoredDelivery
+
+
+def deliveries(
+    *,
+    export: Annotated[str | None, typer.Option(help="Of this export only.")] = None,
+    segment: Annotated[str | None, typer.Option(help="Of this segment only.")] = None,
+    state: Annotated[DeliveryState | None, typer.Option(help="In this state only.")] = None,
+    sort: SortOption = None,
+    limit: Annotated[int, typer.Option(help="Show so many.", min=1, max=10_000)] = 50,
+    cursor: CursorOption = None,
+    page: PageOption = False,
+    json: JsonOption = False,
+) -> None:
+    """List deliveries, by default the newest first."""
+    order = sort or "-id"
+    with open_workspace() as workspace:
+        found = list_deliveries(
+            workspace,
+            export_name=export,
+            segment_name=segment,
+            state=state,
+            sort=order,
+            limit=limit,
+            cursor=cursor,
+        )
+    following = deliveries_behind(found, limit, order)
+    if json:
+        print_page([delivery_json(d) for d in found], following, page=page)
+    else:
+        print_deliveries(found)
+        print_more(len(found), following)
 
 
 def print_deliveries(found: list[StoredDelivery]) -> None:

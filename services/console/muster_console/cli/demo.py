@@ -18,7 +18,7 @@ from muster_console.cli.output import JsonOption, console, error_console, print_
 from muster_console.demo.stage import Stage, set_stage
 from muster_console.operation.catalog import apply_catalog
 from muster_console.operation.export import apply_exports
-from muster_console.operation.segment import apply_segments
+from muster_console.operation.saving import apply_segments
 from muster_console.operation.system import (
     borrowed_system_schedule,
     latest_system_refresh,

@@ -8,38 +8,30 @@ from typing import Annotated
 
 import typer
 
-from muster_console.cli.completion import export_names, segment_names
+from muster_console.cli.completion import segment_names
 from muster_console.cli.delivery import delivery_json, print_deliveries
+from muster_console.cli.group import on_demand
+from muster_console.cli.name import ExportName
 from muster_console.cli.output import (
-    CursorOption,
     JsonOption,
-    PageOption,
-    SortOption,
     print_facts,
     print_json,
-    print_more,
-    print_page,
     print_table,
 )
 from muster_console.operation import export as operation
-from muster_console.operation.delivery import deliveries_behind, list_deliveries
-from muster_console.operation.folder import write_folder
+from muster_console.operation.delivery import list_deliveries
 from muster_console.operation.new_export import create_export, duplicate_export
-from muster_console.operation.refused import download_refused, list_refused
 from muster_console.operation.workspace import open_workspace
 from muster_core.exports.document import Format, Mode
-from muster_core.exports.state import DeliveryState
 from muster_core.storage.export import StoredExport
 
 app = typer.Typer(
     help="Where members are delivered to, and how far that is; with -f, everything as a folder of YAML.",
     no_args_is_help=True,
     invoke_without_command=True,
+    cls=on_demand({"deliveries": "delivery.deliveries", "refused": "refused.refused"}),
 )
 
-Name = Annotated[
-    str, typer.Argument(help="The export's name.", metavar="NAME", autocompletion=export_names)
-]
 Segment = Annotated[
     str, typer.Argument(help="The segment's name.", metavar="SEGMENT", autocompletion=segment_names)
 ]
@@ -68,6 +60,9 @@ def as_code(
         return
     if context.invoked_subcommand is not None:
         raise typer.BadParameter("-f stands alone, without another command")
+    # It knows segments and measures, too; whoever looks at a delivery need not.
+    from muster_console.operation.folder import write_folder
+
     with open_workspace() as workspace:
         written = write_folder(workspace, file)
     if json:
@@ -117,7 +112,7 @@ def check(
 
 
 @app.command()
-def delete(name: Name, *, json: JsonOption = False) -> None:
+def delete(name: ExportName, *, json: JsonOption = False) -> None:
     """Remove an export with its history; what was delivered stays where it is."""
     with open_workspace() as workspace:
         removed = operation.delete_export(workspace, name)
@@ -128,13 +123,13 @@ def delete(name: Name, *, json: JsonOption = False) -> None:
 
 
 @app.command()
-def add(name: Name, segment: Segment, *, json: JsonOption = False) -> None:
+def add(name: ExportName, segment: Segment, *, json: JsonOption = False) -> None:
     """Let an export deliver one more segment."""
     _change_segments(name, segment, add=True, json=json)
 
 
 @app.command()
-def remove(name: Name, segment: Segment, *, json: JsonOption = False) -> None:
+def remove(name: ExportName, segment: Segment, *, json: JsonOption = False) -> None:
     """Let an export deliver a segment no more."""
     _change_segments(name, segment, add=False, json=json)
 
@@ -198,7 +193,7 @@ def create(
 
 @app.command()
 def duplicate(
-    name: Name,
+    name: ExportName,
     copy: Annotated[str, typer.Argument(help="The copy's name.", metavar="COPY")],
     *,
     json: JsonOption = False,
@@ -214,38 +209,6 @@ def _made(name: str, *, json: bool) -> None:
         print_json({"name": name, "change": "created"})
     else:
         print_facts(name, [("change", "created")])
-
-
-@app.command()
-def refused(
-    name: Name,
-    *,
-    limit: Annotated[int, typer.Option(help="Show so many.", min=1)] = 1000,
-    file: Annotated[
-        Path | None,
-        typer.Option(
-            help="Write all of them to this file instead: .csv, .csv.gz, .parquet, .jsonl."
-        ),
-    ] = None,
-    json: JsonOption = False,
-) -> None:
-    """List the rows a destination did not take, with their customers' keys; they are offered again."""
-    if file is not None:
-        with open_workspace() as workspace:
-            written = download_refused(workspace, name, file)
-        if json:
-            print_json({"file": str(file.absolute()), "rows": written})
-        else:
-            print_facts(name, [("file", file.absolute()), ("rows", written)])
-        return
-    with open_workspace() as workspace:
-        found = list_refused(workspace, name, limit=limit)
-    columns = ("segment", "version", "key", "operation", "reason", "attempts", "last_at")
-    rows = [tuple(getattr(row, column) for column in columns) for row in found]
-    if json:
-        print_json([dict(zip(columns, row, strict=True)) for row in rows])
-    else:
-        print_table("", columns, rows)
 
 
 @app.command("list")
@@ -264,7 +227,7 @@ def list_(*, json: JsonOption = False) -> None:
 
 
 @app.command()
-def show(name: Name, *, json: JsonOption = False) -> None:
+def show(name: ExportName, *, json: JsonOption = False) -> None:
     """Show one export and its latest deliveries."""
     with open_workspace() as workspace:
         export = operation.get_export(workspace, name)
@@ -322,38 +285,6 @@ def deliver(
         for export, r in requested
     ]
     print_table("", ("export", "segment", "version", "delivery", "note"), rows)
-
-
-@app.command()
-def deliveries(
-    *,
-    export: Annotated[str | None, typer.Option(help="Of this export only.")] = None,
-    segment: Annotated[str | None, typer.Option(help="Of this segment only.")] = None,
-    state: Annotated[DeliveryState | None, typer.Option(help="In this state only.")] = None,
-    sort: SortOption = None,
-    limit: Limit = 50,
-    cursor: CursorOption = None,
-    page: PageOption = False,
-    json: JsonOption = False,
-) -> None:
-    """List deliveries, by default the newest first."""
-    order = sort or "-id"
-    with open_workspace() as workspace:
-        found = list_deliveries(
-            workspace,
-            export_name=export,
-            segment_name=segment,
-            state=state,
-            sort=order,
-            limit=limit,
-            cursor=cursor,
-        )
-    following = deliveries_behind(found, limit, order)
-    if json:
-        print_page([delivery_json(d) for d in found], following, page=page)
-    else:
-        print_deliveries(found)
-        print_more(len(found), following)
 
 
 def _change_segments(name: str, segment: str, *, add: bool, json: bool) -> None:

@@ -1,4 +1,4 @@
-"""``muster segment``: what is known around a segment: preview, plan, explain, overlap, history, changes."""
+"""``muster segment``: what is known around a segment: preview, plan, explain, overlap, apart."""
 
 from __future__ import annotations
 
@@ -10,18 +10,16 @@ from typing import Annotated
 
 import typer
 
-from muster_console.cli import quick
+from muster_console.cli.name import SegmentName
 from muster_console.cli.output import (
     JsonOption,
     console,
-    print_facts,
     print_json,
     print_table,
 )
 from muster_console.cli.preview import print_apart, print_explanation, print_plan, print_preview
 from muster_console.operation.explain import explain_customer
 from muster_console.operation.file import read_file
-from muster_console.operation.history import Period, changes, history
 from muster_console.operation.overlap import apart, overlap
 from muster_console.operation.planning import plan_saved, plan_segment
 from muster_console.operation.preview import preview
@@ -30,8 +28,6 @@ from muster_console.operation.workspace import open_workspace
 from muster_core.errors import InvalidInput
 
 File = Annotated[Path, typer.Argument(help="A segment, in YAML or JSON.", metavar="FILE")]
-Name = Annotated[str, typer.Argument(help="The segment's name.", metavar="NAME")]
-PeriodOption = Annotated[Period, typer.Option(help="How far back.")]
 AsOf = Annotated[
     str | None, typer.Option(help="Evaluate as of this instant (ISO 8601).", metavar="INSTANT")
 ]
@@ -42,18 +38,6 @@ Exact = Annotated[
         help="Look at everybody, or at a part of the customers; by default as there are rows to read.",
     ),
 ]
-
-
-def register(app: typer.Typer) -> None:
-    """Add these commands to ``muster segment``."""
-    app.command("preview")(_preview)
-    app.command("plan")(_plan)
-    app.command("explain")(_explain)
-    app.command("overlap")(_overlap)
-    app.command("apart")(_apart)
-    app.command("quick")(quick.quick)
-    app.command("history")(_history)
-    app.command("changes")(_changes)
 
 
 @contextmanager
@@ -68,7 +52,7 @@ def _named(file: Path) -> Iterator[None]:
         ) from exc
 
 
-def _preview(
+def preview_(
     file: File, *, exact: Exact = None, as_of: AsOf = None, json: JsonOption = False
 ) -> None:
     """Say how many members a definition would have, with every rule and condition; nothing is saved."""
@@ -82,7 +66,7 @@ def _preview(
     console.print("Nothing was saved.")
 
 
-def _plan(
+def plan_(
     what: Annotated[
         str, typer.Argument(help="A file, or the name of a saved segment.", metavar="FILE|NAME")
     ],
@@ -108,8 +92,8 @@ def _plan(
         print_plan(found)
 
 
-def _explain(
-    name: Name,
+def explain_(
+    name: SegmentName,
     key: Annotated[str, typer.Argument(help="The customer's key.", metavar="KEY")],
     *,
     version: Annotated[
@@ -126,7 +110,7 @@ def _explain(
         print_explanation(found)
 
 
-def _overlap(
+def overlap_(
     names: Annotated[list[str], typer.Argument(help="Two or more segments.", metavar="NAME...")],
     *,
     json: JsonOption = False,
@@ -150,7 +134,7 @@ def _overlap(
     console.print(f"{found.all:,} belong to all of them, {found.any:,} to at least one.")
 
 
-def _apart(name: Name, *, json: JsonOption = False) -> None:
+def apart_(name: SegmentName, *, json: JsonOption = False) -> None:
     """Say what sets the members apart from everybody, column by column."""
     with open_workspace() as workspace:
         found = apart(workspace, name)
@@ -158,43 +142,3 @@ def _apart(name: Name, *, json: JsonOption = False) -> None:
         print_json(found.to_json())
     else:
         print_apart(found)
-
-
-def _history(name: Name, *, period: PeriodOption = Period.ALL, json: JsonOption = False) -> None:
-    """Show the number of members over time, with who joined and left at every version."""
-    with open_workspace() as workspace:
-        found = history(workspace, name, period)
-    if json:
-        print_json(found.to_json())
-        return
-    points = [*([found.before] if found.before else []), *found.points]
-    print_table(
-        "",
-        ("version", "published", "as of", "members", "joined", "left", "run"),
-        [
-            (str(p.version), p.published_at, p.as_of, p.members, p.joined, p.left, str(p.run_id))
-            for p in points
-        ],
-    )
-
-
-def _changes(
-    name: Name,
-    *,
-    from_: Annotated[
-        int | None, typer.Option("--from", help="A version; default the one before.", min=1)
-    ] = None,
-    to: Annotated[int | None, typer.Option(help="A version; default the latest.", min=1)] = None,
-    limit: Annotated[int, typer.Option(help="Show so many keys.", min=0, max=1_000_000)] = 100,
-    json: JsonOption = False,
-) -> None:
-    """Show who joined and who left between two versions."""
-    with open_workspace() as workspace:
-        found = changes(workspace, name, from_version=from_, to_version=to, limit=limit)
-    if json:
-        print_json(found.to_json())
-        return
-    facts = [("joined", found.joined), ("left", found.left)]
-    print_facts(f"{name}, version {found.from_version} to {found.to_version}", facts)
-    rows = [(key, "joined") for key in found.joined_keys]
-    print_table("", ("customer", ""), rows + [(key, "left") for key in found.left_keys])

@@ -1,4 +1,4 @@
-"""Commands of ``muster segment`` for one segment's definition: create, edit, copy, versions, usage."""
+"""Commands of ``muster segment`` for one segment's definition: apply, create, edit, copy, versions, usage."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import click
 import typer
 from rich.syntax import Syntax
 
-from muster_console.cli.completion import segment_names
+from muster_console.cli.name import SegmentName
 from muster_console.cli.output import (
     JsonOption,
     console,
@@ -22,29 +22,45 @@ from muster_console.cli.output import (
 )
 from muster_console.operation import life
 from muster_console.operation.file import read_file
-from muster_console.operation.segment import AppliedSegment, show_segment
+from muster_console.operation.saving import AppliedSegment, apply_segments
+from muster_console.operation.segment import show_segment
 from muster_console.operation.workspace import open_workspace
 from muster_console.operation.writing import as_yaml
 from muster_core.documents.text import read_text
 from muster_core.errors import InvalidInput, Problem
 from muster_core.rules.draft import plain_data
 
-app = typer.Typer()
-
 #: Revisions are counted in 32 bits.
 _LARGEST_REV = 2**31 - 1
 
-Name = Annotated[
-    str, typer.Argument(help="The segment's name.", metavar="NAME", autocompletion=segment_names)
-]
 File = Annotated[
     Path | None, typer.Option("--file", "-f", help="A YAML or JSON document.", metavar="FILE")
 ]
 
 
-@app.command()
+def apply(
+    path: Annotated[Path, typer.Argument(help="A YAML file or a folder.", metavar="FILE")],
+    *,
+    json: JsonOption = False,
+) -> None:
+    """Create or change the segments and measures of a file or folder: all of them or none."""
+    with open_workspace() as workspace:
+        applied = apply_segments(workspace, path)
+    if json:
+        print_json([asdict(segment) for segment in applied])
+        return
+    measures = [(s.name, s.change) for s in applied if s.kind == "measure"]
+    segments = [(s.name, s.change) for s in applied if s.kind == "segment"]
+    if measures:
+        print_table("", ("measure", "change"), measures)
+    if segments or not measures:
+        print_table("", ("segment", "change"), segments)
+    for segment in applied:
+        print_warnings(segment.warnings)
+
+
 def create(
-    name: Name,
+    name: SegmentName,
     *,
     where: Annotated[
         str | None, typer.Option(help="Its one rule, as an expression.", metavar="EXPRESSION")
@@ -84,8 +100,7 @@ def _document(name: str, file: Path) -> dict[str, Any]:
     return {"name": None, **plain_data(found[0].data)}
 
 
-@app.command()
-def edit(name: Name, *, file: File = None, json: JsonOption = False) -> None:
+def edit(name: SegmentName, *, file: File = None, json: JsonOption = False) -> None:
     """Change a segment's definition in an editor, or to what a file says.
 
     What somebody else changed meanwhile is not overwritten: exit code 4.
@@ -105,9 +120,8 @@ def edit(name: Name, *, file: File = None, json: JsonOption = False) -> None:
     _print_saved(saved, json=json)
 
 
-@app.command()
 def duplicate(
-    name: Name,
+    name: SegmentName,
     new_name: Annotated[str, typer.Argument(help="The name of the copy.", metavar="NEW")],
     *,
     display_name: Annotated[str | None, typer.Option(help="What people call the copy.")] = None,
@@ -126,9 +140,8 @@ def duplicate(
     _print_saved(saved, json=json)
 
 
-@app.command()
 def versions(
-    name: Name,
+    name: SegmentName,
     *,
     rev: Annotated[
         int | None,
@@ -155,9 +168,8 @@ def versions(
     print_table("", ("revision", "at", "by", "changed"), rows)
 
 
-@app.command()
 def diff(
-    name: Name,
+    name: SegmentName,
     before: Annotated[
         int | None, typer.Argument(help="A revision.", metavar="REV", min=1, max=_LARGEST_REV)
     ] = None,
@@ -178,9 +190,8 @@ def diff(
         console.print(f"Revisions {found.before} and {found.after} are the same.")
 
 
-@app.command()
 def rollback(
-    name: Name,
+    name: SegmentName,
     rev: Annotated[
         int,
         typer.Argument(help="The revision to go back to.", metavar="REV", min=1, max=_LARGEST_REV),
@@ -194,8 +205,7 @@ def rollback(
     _print_saved(saved, json=json)
 
 
-@app.command()
-def validate(name: Name, *, json: JsonOption = False) -> None:
+def validate(name: SegmentName, *, json: JsonOption = False) -> None:
     """List everything that keeps a segment from being refreshed; exit code 2 where there is something."""
     with open_workspace() as workspace:
         found = life.validate_segment(workspace, name)
@@ -210,8 +220,7 @@ def validate(name: Name, *, json: JsonOption = False) -> None:
         raise typer.Exit(2)
 
 
-@app.command()
-def usage(name: Name, *, json: JsonOption = False) -> None:
+def usage(name: SegmentName, *, json: JsonOption = False) -> None:
     """Show who uses a segment, and what it uses itself."""
     with open_workspace() as workspace:
         found = life.show_usage(workspace, name)

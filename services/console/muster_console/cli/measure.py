@@ -22,7 +22,7 @@ from muster_console.cli.output import (
 )
 from muster_console.cli.waiting import TimeoutOption, follow
 from muster_console.operation import measure as operation
-from muster_console.operation.segment import AppliedSegment
+from muster_console.operation.saving import AppliedSegment
 from muster_console.operation.workspace import open_workspace
 
 app = typer.Typer(help="Aggregates with a name, which rules use.", no_args_is_help=True)

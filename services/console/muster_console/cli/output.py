@@ -22,7 +22,6 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
-from typer.rich_utils import rich_format_error
 
 from muster_core import errors
 from muster_core.errors import InvalidInput, MusterError, Problem
@@ -165,6 +164,9 @@ def reported() -> Iterator[None]:
             said = {"code": "usage", "message": error.format_message(), "hint": hint}
             print_json({"error": said})
         else:
+            # with what it needs for its panels, a twentieth of a second that only errors of usage are worth
+            from typer.rich_utils import rich_format_error
+
             rich_format_error(error)
             if error.ctx is None or "--help" not in hint:
                 error_console.print(hint, soft_wrap=True)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from muster_console.cli.output import data_text, print_facts, print_table, print_warnings
-from muster_console.operation.explain import Explanation, Reason
-from muster_console.operation.overlap import Apart
-from muster_console.operation.planning import MembershipPlan
-from muster_console.operation.preview import Preview
-from muster_core.kernel.contrast import Bin
-from muster_core.kernel.estimate import Estimate
+
+# What is printed has been made already: commands that print one kind do not import what makes the others.
+if TYPE_CHECKING:
+    from muster_console.operation.explain import Explanation, Reason
+    from muster_console.operation.overlap import Apart
+    from muster_console.operation.planning import MembershipPlan
+    from muster_console.operation.preview import Preview
+    from muster_core.kernel.contrast import Bin
+    from muster_core.kernel.estimate import Estimate
 
 
 def print_preview(found: Preview) -> None:

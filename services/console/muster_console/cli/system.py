@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from muster_console.cli.collection import collect
+from muster_console.cli.group import on_demand
 from muster_console.cli.output import (
     JsonOption,
     console,
@@ -41,13 +41,16 @@ from muster_core.storage.health import Health
 from muster_core.storage.refresh import RefreshRecord
 from muster_core.storage.setting import SystemSchedule
 
-app = typer.Typer(help="The refresh of everything, and its schedule.", no_args_is_help=True)
+app = typer.Typer(
+    help="The refresh of everything, and its schedule.",
+    no_args_is_help=True,
+    cls=on_demand({"collect": "collection.collect"}),
+)
 schedule_app = typer.Typer(help="When everything is refreshed.", no_args_is_help=True)
 app.add_typer(schedule_app, name="schedule")
 arrival_app = typer.Typer(help="What is refreshed when data arrives.", no_args_is_help=True)
 app.add_typer(arrival_app, name="arrival")
 
-app.command("collect")(collect)
 
 RefreshArgument = Annotated[int, typer.Argument(help="The refresh's number.", metavar="ID")]
 

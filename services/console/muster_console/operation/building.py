@@ -14,7 +14,7 @@ from muster_console.operation.hidden import (
     values_hidden,
     veil_of,
 )
-from muster_console.operation.segment import AppliedSegment, apply_definitions
+from muster_console.operation.saving import AppliedSegment, apply_definitions
 from muster_console.operation.workspace import Workspace, required_catalog
 from muster_core.catalog.document import Catalog
 from muster_core.errors import ChangedMeanwhile, InvalidInput, Problem, UnreadableSegment

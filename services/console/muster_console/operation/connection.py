@@ -25,8 +25,8 @@ from muster_core.exports.connection import (
     parse_target,
     target_json,
 )
-from muster_core.queue.app import Hint
 from muster_core.queue.hint import send_hint
+from muster_core.queue.kind import Hint
 from muster_core.security.outbound import AddressRefused, Guard
 from muster_core.security.secret import add_key
 from muster_core.storage import audit

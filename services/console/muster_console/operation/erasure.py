@@ -18,8 +18,8 @@ from muster_core.errors import InvalidInput, Problem
 from muster_core.exports.erasure import Receipt
 from muster_core.lake.conversion import arrow_type
 from muster_core.lake.key import key_text
-from muster_core.queue.app import Hint
 from muster_core.queue.hint import send_hint
+from muster_core.queue.kind import Hint
 from muster_core.rules.listed import listed_keys
 from muster_core.security.erasure import ErasedCustomer, keyed_digest, open_erased
 from muster_core.storage import audit, erasure

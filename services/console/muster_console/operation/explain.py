@@ -22,7 +22,8 @@ from muster_core.kernel.customer import OneCustomer
 from muster_core.kernel.explain import Explained, Verdict, explain, shown_rows
 from muster_core.kernel.failure import only_muster_errors
 from muster_core.lake.exclusion import Erased
-from muster_core.lake.key import PARTITION_SEED, key_text
+from muster_core.lake.key import key_text
+from muster_core.lake.seed import PARTITION_SEED
 from muster_core.lake.store import Store
 from muster_core.rules.document import SegmentDocument, parse_segment
 from muster_core.rules.manual import manual_key

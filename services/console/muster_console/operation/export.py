@@ -18,8 +18,8 @@ from muster_core.documents.text import Written, read_text
 from muster_core.errors import Conflict, InvalidInput, Problem
 from muster_core.exports.document import ExportDocument, parse_export
 from muster_core.exports.state import DeliveryState
-from muster_core.queue.app import Hint
 from muster_core.queue.hint import send_hint
+from muster_core.queue.kind import Hint
 from muster_core.security.role import Permission
 from muster_core.storage import audit, delivery_control, export
 from muster_core.storage.connection import get_connection

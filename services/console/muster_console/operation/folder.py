@@ -24,7 +24,7 @@ from muster_console.operation.definition import (
 from muster_console.operation.export import bring_exports, read_written_exports
 from muster_console.operation.hidden import covered, covered_pair, veil_of
 from muster_console.operation.remote import over
-from muster_console.operation.segment import AppliedSegment, bring_definitions
+from muster_console.operation.saving import AppliedSegment, bring_definitions
 from muster_console.operation.workspace import RemoteWorkspace, Workspace
 from muster_console.operation.writing import Difference, as_yaml, differences
 from muster_core.errors import InvalidInput, Problem

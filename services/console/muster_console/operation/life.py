@@ -17,7 +17,7 @@ from muster_console.operation.definition import (
 )
 from muster_console.operation.hidden import covered, covered_pair, veil_of
 from muster_console.operation.remote import over
-from muster_console.operation.segment import AppliedSegment, apply_definitions
+from muster_console.operation.saving import AppliedSegment, apply_definitions
 from muster_console.operation.workspace import Workspace, required_catalog
 from muster_console.operation.writing import Difference, differences, unified
 from muster_core.errors import ChangedMeanwhile, Conflict, InvalidInput, Problem

@@ -1,14 +1,21 @@
-"""The list of segments: searched, filtered by every column that groups them, sorted by any, in pages."""
+"""The list of segments and of deleted ones: searched, filtered by every column that groups them, sorted by any, in pages."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from typing import Any
+
+from pydantic import TypeAdapter
 
 from muster_console.operation.page import Page, page_of, read_order
+from muster_console.operation.remote import over
 from muster_console.operation.segment import SegmentLine, list_segments
 from muster_console.operation.workspace import Workspace
 from muster_core.errors import InvalidInput, Problem
 from muster_core.runs.status import Status
+from muster_core.storage.database import transaction
+from muster_core.storage.segment_life import DeletedSegment, deleted_segments
 
 #: Every column of the list; each one can be sorted by.
 COLUMNS = tuple(field.name for field in fields(SegmentLine))
@@ -97,3 +104,16 @@ def page_of_segments(
     order = read_order(sort, COLUMNS)
     lines = find_segments(workspace, wanted)
     return page_of(lines, order, limit=limit, cursor=cursor, name=lambda line: line.name)
+
+
+@over("GET", "/deleted-segments", read=lambda answer: [_deleted_of(one) for one in answer])
+def list_deleted(workspace: Workspace) -> list[DeletedSegment]:
+    """Return the segments that can be restored, by name."""
+    with transaction(workspace.database) as connection:
+        return deleted_segments(connection)
+
+
+def _deleted_of(answer: Mapping[str, Any]) -> DeletedSegment:
+    """Return a deleted segment as a server lists it: without its document, which no list shows."""
+    found: DeletedSegment = TypeAdapter(DeletedSegment).validate_python({"document": {}, **answer})
+    return found

@@ -12,7 +12,7 @@ from muster_console.operation.definition import read_definitions, read_definitio
 from muster_console.operation.hidden import covered_measure, veil_of
 from muster_console.operation.refresh import refresh_segments
 from muster_console.operation.remote import over
-from muster_console.operation.segment import AppliedSegment, apply_definitions, apply_segments
+from muster_console.operation.saving import AppliedSegment, apply_definitions, apply_segments
 from muster_console.operation.workspace import Workspace
 from muster_core.errors import Conflict, InvalidInput, Problem
 from muster_core.rules.measure import MeasureDocument

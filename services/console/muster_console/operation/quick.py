@@ -10,7 +10,7 @@ from typing import Any
 from muster_console.operation.definition import read_definitions_text
 from muster_console.operation.preview import Preview, preview
 from muster_console.operation.remote import over
-from muster_console.operation.segment import AppliedSegment, apply_definitions
+from muster_console.operation.saving import AppliedSegment, apply_definitions
 from muster_console.operation.statistic import ColumnFound, find_column
 from muster_console.operation.workspace import Workspace
 from muster_core.catalog.document import Catalog

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from muster_console.operation.remote import over
 from muster_console.operation.workspace import Workspace
 from muster_core.errors import InvalidInput, PartUnavailable, Problem
-from muster_core.queue.app import Hint
 from muster_core.queue.hint import send_hint
+from muster_core.queue.kind import Hint
 from muster_core.storage import audit
 from muster_core.storage.database import transaction
 from muster_core.storage.process import list_processes

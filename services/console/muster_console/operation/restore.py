@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from pydantic import TypeAdapter
 from sqlalchemy import Connection
 
 from muster_console.operation.definition import known_definitions
-from muster_console.operation.remote import over
 from muster_console.operation.result import Results, SegmentResult
 from muster_console.operation.workspace import Workspace, required_catalog
 from muster_core.errors import Problem
@@ -20,23 +18,9 @@ from muster_core.storage.database import transaction
 from muster_core.storage.reference import lock_saving
 from muster_core.storage.segment_life import (
     DeletedSegment,
-    deleted_segments,
     get_deleted,
     restore_segment,
 )
-
-
-@over("GET", "/deleted-segments", read=lambda answer: [_deleted_of(one) for one in answer])
-def list_deleted(workspace: Workspace) -> list[DeletedSegment]:
-    """Return the segments that can be restored, by name."""
-    with transaction(workspace.database) as connection:
-        return deleted_segments(connection)
-
-
-def _deleted_of(answer: Mapping[str, Any]) -> DeletedSegment:
-    """Return a deleted segment as a server lists it: without its document, which no list shows."""
-    found: DeletedSegment = TypeAdapter(DeletedSegment).validate_python({"document": {}, **answer})
-    return found
 
 
 def restore_segments(workspace: Workspace, names: Sequence[str]) -> list[SegmentResult]:

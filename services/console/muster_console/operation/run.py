@@ -12,8 +12,8 @@ from muster_console.operation.remote import over
 from muster_console.operation.sorting import next_cursor, read_sorting, sortable
 from muster_console.operation.workspace import Workspace
 from muster_core.errors import InvalidInput, Problem
-from muster_core.queue.app import Hint
 from muster_core.queue.hint import send_hint
+from muster_core.queue.kind import Hint
 from muster_core.runs.state import SETTLED, RunState
 from muster_core.storage import audit
 from muster_core.storage import run as storage

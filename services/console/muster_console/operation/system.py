@@ -14,8 +14,8 @@ from pydantic import TypeAdapter
 from muster_console.operation.remote import over
 from muster_console.operation.workspace import Workspace
 from muster_core.errors import InvalidInput, PartUnavailable, Problem
-from muster_core.queue.app import Hint
 from muster_core.queue.hint import send_hint
+from muster_core.queue.kind import Hint
 from muster_core.schedules.schedule import OFF, Schedule, daily, read_schedule, stored_schedule
 from muster_core.storage import arrival, audit, setting
 from muster_core.storage import refresh as record

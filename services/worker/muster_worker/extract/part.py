@@ -10,7 +10,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict
 
-from muster_core.lake.location import Lake, Output
+from muster_core.lake.location import Lake
+from muster_core.lake.output import Output
 from muster_worker.extract.index import Entries, Pieces, entries_of, write_index
 
 #: A row group ends at whichever comes first.

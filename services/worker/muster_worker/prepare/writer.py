@@ -11,8 +11,9 @@ import pyarrow.parquet as pq
 
 from muster_core.catalog.type import parse_type
 from muster_core.lake.conversion import arrow_type
-from muster_core.lake.location import Lake, Output
+from muster_core.lake.location import Lake
 from muster_core.lake.manifest import ORDINAL, SOURCE_FILE, SOURCE_ROW, StoreFile
+from muster_core.lake.output import Output
 
 #: Rows of one row group: the unit of pruning by time and of memory while writing.
 GROUP_ROWS = 131_072

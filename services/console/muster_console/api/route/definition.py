@@ -12,7 +12,7 @@ from muster_console.api.idempotency import IdempotentRoute
 from muster_console.api.policy import Editing
 from muster_console.api.route.segment import Saved, saved
 from muster_console.operation.definition import TextFile
-from muster_console.operation.segment import apply_texts
+from muster_console.operation.saving import apply_texts
 
 router = APIRouter(prefix="/definitions", tags=["segments"], route_class=IdempotentRoute)
 

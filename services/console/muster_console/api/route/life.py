@@ -19,8 +19,7 @@ from muster_console.operation import tag as tags
 from muster_console.operation.action import Action, Options, act, chosen
 from muster_console.operation.definition import read_definitions_text
 from muster_console.operation.life import Comparison, Usage
-from muster_console.operation.listing import SegmentFilter
-from muster_console.operation.restore import list_deleted
+from muster_console.operation.listing import SegmentFilter, list_deleted
 from muster_console.operation.result import SegmentResult
 from muster_console.operation.tag import TagLine
 from muster_console.operation.workspace import Workspace

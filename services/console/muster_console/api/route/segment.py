@@ -29,7 +29,8 @@ from muster_console.operation.listing import SegmentFilter, page_of_segments
 from muster_console.operation.member import ROWS_HEADER, download_members, look_at_members
 from muster_console.operation.refresh import refresh_segments
 from muster_console.operation.run import cancel_segment
-from muster_console.operation.segment import AppliedSegment, RuleCount, SegmentLine
+from muster_console.operation.saving import AppliedSegment
+from muster_console.operation.segment import RuleCount, SegmentLine
 from muster_console.operation.workspace import Workspace
 from muster_core.errors import InvalidInput, Problem
 from muster_core.exports.document import Format

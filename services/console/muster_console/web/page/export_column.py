@@ -11,7 +11,7 @@ from nicegui.element import Element
 from muster_console.web.component.markup import button, text
 from muster_console.web.editor.field import choose, write
 from muster_console.web.live import redraw
-from muster_core.exports.transform import Hash, Normal
+from muster_core.exports.form import Hash, Normal
 
 _AS_IT_IS = ""
 _FORMS = {
