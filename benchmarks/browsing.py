@@ -9,10 +9,7 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
-import socket
 import statistics
-import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -22,12 +19,12 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import httpx
 import sqlalchemy as sa
 from playwright.sync_api import Browser, Page, sync_playwright
 from pydantic import SecretStr
 
 from benchmarks import machine, member_store
+from benchmarks.serving import console
 from muster_console.operation.access import create_person, sign_in
 from muster_console.operation.workspace import open_workspace
 from muster_console.parts.home import Home
@@ -237,38 +234,5 @@ def _served(folder: Path, segments: int, customers: int) -> Iterator[tuple[str, 
                 apply_segments(connection, [parse_segment(document) for document in every])
             create_person(workspace, "anna", Role.ADMINISTRATOR, members=True, password=_PASSWORD)
             session = sign_in(workspace, "anna", _PASSWORD, "benchmark")[1]
-            with _console(folder, server.url, settings) as address:
+            with console(settings) as address:
                 yield address, session, workspace.database
-
-
-@contextmanager
-def _console(folder: Path, database_url: str, settings: Settings) -> Iterator[str]:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    environment = {
-        **os.environ,
-        "MUSTER_HOME": str(settings.home),
-        "DATABASE_URL": database_url,
-        "LAKE_URL": str(folder / "lake"),
-    }
-    address = f"http://127.0.0.1:{port}"
-    with (folder / "console.log").open("wb") as log:
-        command = [sys.executable, "-m", "muster_console.api", "--port", str(port)]
-        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
-    try:
-        _wait_for(address)
-        yield address
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
-def _wait_for(address: str) -> None:
-    until = time.monotonic() + 120
-    while time.monotonic() < until:
-        try:
-            if httpx.get(f"{address}/sign-in", timeout=5).status_code == 200:
-                return
-        except httpx.HTTPError:
-            time.sleep(0.2)
-    raise TimeoutError("the console does not answer")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import socket
 import statistics
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,13 +10,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import httpx
-import uvicorn
 from pydantic import SecretStr
 
 from benchmarks.mix import segments
-from muster_console.api.app import create_api
-from muster_console.operation.access import create_person, create_token
-from muster_console.operation.workspace import Workspace, open_workspace
+from benchmarks.serving import reader
+from muster_console.operation.workspace import open_workspace
 from muster_console.parts.home import Home
 from muster_console.parts.port import choose_port
 from muster_console.parts.postgres import Postgres
@@ -74,30 +70,9 @@ def _served(folder: Path, count: int) -> Iterator[httpx.Client]:
         settings = Settings(
             home=home.path, database_url=SecretStr(server.url), lake_url=str(folder / "lake")
         )
-        with open_workspace(settings, pool_size=20) as workspace:
+        with open_workspace(settings) as workspace:
             documents = [parse_segment(segment.document()) for segment in segments(count)]
             with transaction(workspace.database) as connection:
                 apply_segments(connection, documents)
-            with listening(workspace, Role.VIEWER) as client:
+            with reader(workspace, Role.VIEWER) as client:
                 yield client
-
-
-@contextmanager
-def listening(workspace: Workspace, role: Role) -> Iterator[httpx.Client]:
-    """Serve the API over a workspace, and give a client of somebody of this role."""
-    create_person(workspace, "reader", role, members=False, password=None)
-    token = create_token(workspace, "reader", "benchmark", role=None, members=False)[1]
-    listening = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(create_api(workspace), log_config=None))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
-    thread.start()
-    try:
-        with httpx.Client(
-            base_url=f"http://127.0.0.1:{listening.getsockname()[1]}",
-            headers={"Authorization": f"Bearer {token}"},
-            timeout=30,
-        ) as client:
-            yield client
-    finally:
-        server.should_exit = True
-        thread.join()

@@ -15,8 +15,8 @@ import yaml
 from benchmarks import data
 from benchmarks.data import AS_OF, Shape
 from benchmarks.home import Home, running
-from benchmarks.listing import listening
 from benchmarks.mix import segments
+from benchmarks.serving import reader
 from muster_console.operation.workspace import open_workspace
 from muster_core.security.role import Role
 from muster_core.settings import Settings
@@ -46,7 +46,7 @@ def measure(customers: int, cache: Path) -> dict[str, Any]:
         print(f"prepared and refreshed in {time.perf_counter() - began:.0f} s")
         with (
             open_workspace(Settings(home=home.path), pool_size=5) as workspace,
-            listening(workspace, Role.CONTRIBUTOR) as client,
+            reader(workspace, Role.CONTRIBUTOR) as client,
         ):
             return _asked(client, customers)
 

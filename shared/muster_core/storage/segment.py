@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -36,7 +37,8 @@ class SegmentRecord:
     state: str
     #: None where this release cannot read what is stored.
     document: SegmentDocument | None
-    stored: dict[str, Any]
+    #: The document as JSON, as it is stored.
+    written: str
     rev: int
     rule_hash: str
     schedule: Schedule
@@ -58,6 +60,12 @@ class SegmentRecord:
     run_warned: bool
     created_at: datetime
     updated_at: datetime
+
+    @property
+    def stored(self) -> dict[str, Any]:
+        """Return the document as it is stored, a copy of its own each time."""
+        read: dict[str, Any] = json.loads(self.written)
+        return read
 
 
 def document_json(document: SegmentDocument) -> dict[str, Any]:
@@ -182,12 +190,11 @@ def list_segments(
 
 
 _RECORDS = text("""
-SELECT s.id, s.name, s.type, s.state, s.document, s.rev, s.rule_hash, s.schedule, s.schedule_error,
+SELECT s.id, s.name, s.type, s.state, CAST(s.document AS text) AS written, s.rev, s.rule_hash, s.schedule, s.schedule_error,
        s.next_due_at, s.published_version AS version, v.member_count, v.published_at, v.as_of,
        r.id AS run_id, r.state AS run_state, r.reason AS run_reason, r.attempt AS run_attempt,
        r.error AS run_error, coalesce(r.warned, false) AS run_warned, s.owner, s.created_at,
-       s.updated_at,
-       encode(sha256(convert_to(CAST(s.document AS text), 'UTF8')), 'hex') AS digest
+       s.updated_at
   FROM segment s
   LEFT JOIN membership_version v ON v.segment_id = s.id AND v.version = s.published_version
   LEFT JOIN LATERAL (
@@ -200,36 +207,35 @@ SELECT s.id, s.name, s.type, s.state, s.document, s.rev, s.rule_hash, s.schedule
 """)
 
 
-#: Documents by the digest of what is stored: lists of a thousand are asked for often, and change seldom.
+#: Documents by what is stored: lists of a thousand are asked for often, and change seldom. Their JSON is not even
+#: decoded again: hundreds of thousands of small objects would keep the garbage collector busy.
 _READ: dict[str, SegmentDocument | None] = {}
 _MOST_READ = 4_096
 
 
 def _record(row: sa.RowMapping) -> SegmentRecord:
-    given = {name: value for name, value in row.items() if name != "digest"}
     return SegmentRecord(
         **{
-            **given,
-            "document": _document(row["digest"], row["document"]),
-            "stored": row["document"],
+            **row,
+            "document": _document(row["written"]),
             "schedule": stored_schedule(row["schedule"]),
         }
     )
 
 
-def _document(digest: str, stored: object) -> SegmentDocument | None:
-    if digest not in _READ:
+def _document(written: str) -> SegmentDocument | None:
+    if written not in _READ:
         if len(_READ) >= _MOST_READ:
             _READ.clear()
         # not read back from there: another thread may have cleared it
-        found = _READ[digest] = _readable(stored)
+        found = _READ[written] = _readable(written)
         return found
-    return _READ.get(digest) or _readable(stored)
+    return _READ.get(written) or _readable(written)
 
 
-def _readable(stored: object) -> SegmentDocument | None:
+def _readable(written: str) -> SegmentDocument | None:
     try:
-        return SegmentDocument.model_validate(stored)
+        return SegmentDocument.model_validate(json.loads(written))
     except ValidationError:
         return None
 
