@@ -7,7 +7,11 @@ No message ever holds a secret or a member's data: keys and values are counted, 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
+
+#: How the hint of an error that may pass says that nobody has to do anything.
+_PROMISE = re.compile(r"[;.] (?:it is|the work is) tried again\.$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +48,10 @@ class MusterError(Exception):
 
     def __str__(self) -> str:
         return f"{self.message} {self.hint}" if self.hint else self.message
+
+    def without_promise(self) -> str:
+        """Return what is said where nothing is tried again by itself any more."""
+        return _PROMISE.sub(".", str(self))
 
 
 class TransientError(MusterError):

@@ -1,4 +1,6 @@
-from muster_core.errors import InvalidInput, Problem
+import pytest
+
+from muster_core.errors import InvalidInput, Problem, TargetUnavailable
 from muster_core.storage.transition import told
 
 
@@ -15,3 +17,19 @@ def test_what_a_run_keeps_of_an_invalid_input_names_its_problems():
     )
     assert kept.endswith("/rules/19: column 19 is unknown; and 2 more")
     assert len(told(InvalidInput([Problem(message="x" * 9_000)]))) == 4_000
+
+
+@pytest.mark.parametrize(
+    ("hint", "kept"),
+    [
+        ("It is tried again.", "Nothing answers."),
+        ("Free space; it is tried again.", "Nothing answers. Free space."),
+        ("Look at the disk; the work is tried again.", "Nothing answers. Look at the disk."),
+        ("Start the server.", "Nothing answers. Start the server."),
+    ],
+)
+def test_what_failed_for_good_does_not_promise_another_try(hint, kept):
+    error = TargetUnavailable("Nothing answers.", hint=hint)
+    assert error.without_promise() == kept
+    assert told(error) == kept
+    assert told(error, again=True) == f"Nothing answers. {hint}"

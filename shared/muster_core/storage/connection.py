@@ -264,7 +264,7 @@ def answer_test(connection: Connection, connection_id: int, error: MusterError |
             tested_at=NOW,
             test_error_class=None if error is None else error.code,
             # a delivery is tried again by itself, a test is not
-            test_error=None if error is None else str(error).removesuffix(" It is tried again."),
+            test_error=None if error is None else error.without_promise(),
         )
     )
 

@@ -192,14 +192,16 @@ def fail_delivery(
     wait = backoff.delay(claim.attempt)
     if isinstance(error, TargetUnavailable) and error.retry_after is not None:
         wait = max(wait, timedelta(seconds=error.retry_after))
-    ended = {"finished_at": NOW} if event is not Event.RETRY else {"available_at": NOW + wait}
+    ended: dict[str, Any] = {"finished_at": NOW, "error": error.without_promise()}
+    if event is Event.RETRY:
+        ended = {"available_at": NOW + wait, "error": str(error)}
     apply_event(
         connection,
         claim.id,
         event,
         actor=claim.exporter,
         fence=claim.fence,
-        values={**_NO_LEASE, **ended, "error_class": error.code, "error": str(error)},
+        values={**_NO_LEASE, **ended, "error_class": error.code},
     )
     return target(event)
 

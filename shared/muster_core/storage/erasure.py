@@ -215,12 +215,12 @@ def fail_removal(
 ) -> None:
     """Note that it did not work: it is tried again after a while, or given up."""
     again = isinstance(error, TransientError) and claim.attempt < claim.max_attempts
-    values: dict[str, Any] = {"error_class": error.code, "error": str(error)}
+    values: dict[str, Any] = {"error_class": error.code}
     if again:
         wait = backoff.delay(claim.attempt)
-        values |= {"state": PartState.PENDING, "available_at": NOW + wait}
+        values |= {"state": PartState.PENDING, "available_at": NOW + wait, "error": str(error)}
     else:
-        values |= {"state": PartState.FAILED}
+        values |= {"state": PartState.FAILED, "error": error.without_promise()}
     _end(connection, claim, values)
 
 

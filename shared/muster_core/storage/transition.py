@@ -48,7 +48,8 @@ WITH held AS MATERIALIZED (
            batch_cap = coalesce(h.cap, r.batch_cap),
            lease_owner = CASE WHEN h.state = 'pending' THEN NULL ELSE r.lease_owner END,
            lease_expires_at = NULL,
-           error_class = :error_class, error = :error,
+           error_class = :error_class,
+           error = CASE WHEN h.state = 'pending' THEN :error ELSE :last_error END,
            finished_at = CASE WHEN h.state = 'pending' THEN NULL ELSE clock_timestamp() END
       FROM held h WHERE r.id = h.id
  RETURNING r.id, h.was, r.state, r.reason, r.fence
@@ -60,9 +61,14 @@ SELECT id, state FROM moved
 """)
 
 
-def told(error: MusterError) -> str:
-    """Return what a run keeps of an error: every problem of an input, no credentials, a bounded length."""
-    text = f"{error} {error.listed()}" if isinstance(error, InvalidInput) else str(error)
+def told(error: MusterError, *, again: bool = False) -> str:
+    """Return what a run keeps of an error: every problem of an input, no credentials, a bounded length.
+
+    That the work is tried again is only said of a run that is, `again`.
+    """
+    text = str(error) if again else error.without_promise()
+    if isinstance(error, InvalidInput):
+        text = f"{text} {error.listed()}"
     return redact(text)[:_ERROR_LENGTH]
 
 
@@ -82,8 +88,9 @@ def move_runs(
     """
     if not moves:
         return {}
+    last_text = error_text
     if error is not None:
-        error_class, error_text = error.code, told(error)
+        error_class, error_text, last_text = error.code, told(error, again=True), told(error)
     rows = connection.execute(
         _MOVE,
         {
@@ -97,6 +104,7 @@ def move_runs(
             "actor": actor,
             "error_class": error_class,
             "error": error_text,
+            "last_error": last_text,
         },
     )
     return {row.id: row.state for row in rows}

@@ -233,12 +233,14 @@ def test_a_missing_target_is_tried_again_and_then_given_up(world):
     assert (first.state, first.error_class) == ("pending", "target_unavailable")
     assert first.error is not None
     assert "does not exist" in first.error
+    assert first.error.endswith("It is tried again.")
     with transaction(world.database) as connection:
         connection.execute(
             delivery.update().values(attempt=4, available_at=sa.func.clock_timestamp())
         )
     (last,) = run(world)
     assert (last.state, last.reason, last.attempt) == ("failed", "gave_up", 5)
+    assert last.error == first.error.removesuffix(" It is tried again.")
 
 
 def test_a_target_that_comes_back_gets_its_delivery(world):

@@ -71,7 +71,7 @@ _EXIT_CODES: tuple[tuple[type[MusterError], int], ...] = (
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print `rows` under `columns`; numbers stand right, everything else left."""
     rows = [list(row) for row in rows]
-    table = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for index, column in enumerate(columns):
         values = [row[index] for row in rows if row[index] is not None]
         numeric = bool(values) and all(isinstance(v, int | float | Decimal) for v in values)
@@ -83,7 +83,7 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[obje
         )
     for row in rows:
         table.add_row(*(_shown(value) for value in row))
-    console.print(table)
+    _print_titled(title, table)
 
 
 def print_page(items: list[dict[str, Any]], following: str | None, *, page: bool) -> None:
@@ -98,15 +98,20 @@ def print_more(shown: int, following: str | None) -> None:
 
 
 def print_facts(title: str, facts: Iterable[tuple[str, object]]) -> None:
-    """Print what is known of one thing, a line for each fact; facts that are None are left out."""
-    table = Table(
-        title=_clean(title), title_justify="left", box=box.SIMPLE, show_header=False, pad_edge=False
-    )
+    """Print what is known of one thing, a line for each fact; facts that are None or empty are left out."""
+    table = Table(box=box.SIMPLE, show_header=False, pad_edge=False)
     table.add_column(no_wrap=True, style="bold")
     table.add_column(overflow="fold")
     for name, value in facts:
-        if value is not None:
+        if value not in (None, ""):
             table.add_row(name, _shown(value))
+    _print_titled(title, table)
+
+
+def _print_titled(title: str, table: Table) -> None:
+    """Print a table below its title, which is often longer than a narrow table is wide: Rich would break it."""
+    if title:
+        console.print(Text(_clean(title), style="table.title"), soft_wrap=True)
     console.print(table)
 
 

@@ -141,7 +141,7 @@ class AzureStore:
         if status in (401, 403):
             return TargetRefused(
                 f"The container {self.container} refuses the credentials, or what they may do.",
-                hint="Compare their rights with docs/exports.md, and use `muster connection rotate`.",
+                hint="Compare their rights with docs/connections.md, and use `muster connection rotate`.",
             )
         if status == 400:
             return TargetRefused(f"The container {self.container} does not take this request.")

@@ -141,7 +141,7 @@ class S3Store:
         if status in (401, 403):
             return TargetRefused(
                 f"The bucket {self.bucket} refuses the credentials, or what they may do.",
-                hint="Compare their rights with docs/exports.md, and use `muster connection rotate`.",
+                hint="Compare their rights with docs/connections.md, and use `muster connection rotate`.",
             )
         if status in (400, 501) and code not in ("RequestTimeout", "SlowDown"):
             return TargetRefused(f"The bucket {self.bucket} does not take this request ({status}).")
