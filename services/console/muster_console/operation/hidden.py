@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -56,7 +57,7 @@ def covered_segment(veil: Veil | None, record: SegmentRecord) -> SegmentRecord:
         return record
     stored = covered(veil, record.stored, record.rev)
     document = None if record.document is None else SegmentDocument.model_validate(stored)
-    return replace(record, stored=stored, document=document)
+    return replace(record, written=json.dumps(stored), document=document)
 
 
 def covered_measure(veil: Veil | None, record: MeasureRecord) -> MeasureRecord:
