@@ -22,6 +22,7 @@ _CONNECT_SECONDS = 10
 _STATEMENT_SECONDS = 1800
 _LOCK_SECONDS = 60
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+_MAKING = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
 
 
 class Database:
@@ -83,6 +84,17 @@ class Database:
         with self.errors(), self.connection.transaction(), self.connection.cursor() as cursor:
             yield cursor
 
+    @contextmanager
+    def making(self) -> Iterator[psycopg.Cursor[tuple[Any, ...]]]:
+        """Run one short transaction that makes tables, the only one of its kind in the schema.
+
+        Two first deliveries at once would both find no table and make the same one; and a column that is added
+        to a table keeps its readers out until the transaction ends.
+        """
+        with self.transaction() as cursor:
+            cursor.execute(_MAKING, [f"muster {self.target.db_schema}"])
+            yield cursor
+
     def name(self, table: str) -> sql.Identifier:
         """Return the full name of a table of the connection's schema."""
         return sql.Identifier(self.target.db_schema, table)
@@ -133,7 +145,7 @@ class Database:
         if "SSL" in text and "not support" in text:
             return TargetRefused(
                 f"{where} offers no TLS.",
-                hint="Let it offer TLS, or set `sslmode: disable` in the connection.",
+                hint="Let it offer TLS, or set `sslmode: prefer` in the connection.",
             )
         if "pg_hba" in text:
             return TargetRefused(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -102,6 +103,26 @@ def test_the_next_version_touches_only_what_differs(world, rows):
     assert all(after[key] == before[key] for key in stayed)
     loyal = rows("SELECT id FROM crm_in.crm WHERE muster_segment = 'loyal' ORDER BY 1")
     assert [r[0] for r in loyal] == sorted(world.members("loyal", 1, ["id"]).column(0).to_pylist())
+
+
+@pytest.mark.parametrize(("kind", "columns"), [("postgresql", ["age"]), ("feed", [])])
+def test_first_deliveries_at_once_do_not_make_a_table_twice(
+    world, rows, database_url, kind, columns
+):
+    segments = [f"s{number}" for number in range(6)]
+    password = {"password": str(sa.make_url(database_url).password)}
+    wide = document(database_url, kind, name="wide", concurrency=len(segments))
+    connect(world, wide, password)
+    for segment in segments:
+        world.publish(segment)
+    world.export(connection="wide", columns=columns, segments=segments)
+    for segment in segments:
+        world.queue("crm", segment, 1)
+    tasks = [task for task in (exporter(world).take() for _ in segments) if task is not None]
+    assert len(tasks) == len(segments)
+    with ThreadPoolExecutor(len(tasks)) as threads:
+        list(threads.map(lambda task: task(), tasks))
+    assert [(d.state, d.attempt) for d in deliveries(world)] == [("delivered", 1)] * len(segments)
 
 
 def test_an_older_version_changes_nothing(world, rows):

@@ -40,13 +40,14 @@ class FeedSink:
         claim = version.claim
         version.verify(check)
         said = {"segment": claim.segment, "version": claim.version, "as_of": claim.as_of}
-        with self._database.transaction() as cursor:
+        with self._database.making() as cursor:
             for statement in _TABLES:
                 cursor.execute(self._named(statement))
             # replacing it would make its readers wait for the whole transaction
             cursor.execute(_HAS_VIEW, [self._database.target.db_schema, _VIEW_NAME])
             if cursor.fetchone() is None:
                 cursor.execute(self._named(_VIEW))
+        with self._database.transaction() as cursor:
             cursor.execute(self._named(_MAKE_STAGE))
             schema = pa.schema([pa.field("customer", pa.string())])
             rows, size = copy_rows(cursor, _STAGE, schema, _keys(version, schema, check))
@@ -83,7 +84,7 @@ class FeedSink:
 
     def probe(self) -> None:
         """See whether the tables of the feed are there or can be made; none is left that was not there."""
-        with self._database.transaction() as cursor:
+        with self._database.making() as cursor:
             cursor.execute(self._named(_PROBE))
             cursor.execute(self._named(_UNPROBE))
 

@@ -45,9 +45,10 @@ class PostgresSink:
         table = claim.export
         place = self._database.name(table)
         versions = self._database.name(VERSIONS)
-        with self._database.transaction() as cursor:
+        with self._database.making() as cursor:
             cursor.execute(_MAKE_VERSIONS.format(versions))
             self._make_table(cursor, table, version)
+        with self._database.transaction() as cursor:
             _make_stage(cursor, version)
             rows, size = copy_rows(cursor, _STAGE, version.schema, version.groups(check))
             cursor.execute(sql.SQL("ANALYZE {}").format(_STAGE))
@@ -95,7 +96,7 @@ class PostgresSink:
     def probe(self) -> None:
         """See whether tables could be made in the schema."""
         probe = self._database.name("muster_probe")
-        with self._database.transaction() as cursor:
+        with self._database.making() as cursor:
             cursor.execute(sql.SQL("CREATE TABLE {} (x integer)").format(probe))
             cursor.execute(sql.SQL("DROP TABLE {}").format(probe))
 
