@@ -26,7 +26,7 @@ from pydantic.fields import FieldInfo
 from muster_core.catalog.document import Frozen
 from muster_core.errors import InvalidInput, Problem
 from muster_core.exports.document import FolderConnection, path_fault
-from muster_core.exports.shape import invalid
+from muster_core.exports.shape import NAME, invalid
 from muster_core.security.address import host_fault, url_fault
 
 _PREFIX_PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._=-]{0,63}", re.ASCII)
@@ -83,7 +83,7 @@ Identifier = Annotated[str, Field(pattern=_IDENTIFIER)]
 
 
 class _Connection(Frozen):
-    name: str = Field(pattern=r"^[a-z][a-z0-9_-]{0,63}$")
+    name: str = Field(pattern=NAME)
     description: str = Field(default="", max_length=2000)
     #: Most deliveries to it at once.
     concurrency: int = Field(default=2, ge=1, le=64)

@@ -23,7 +23,7 @@ from pydantic import (
 
 from muster_core.catalog.document import Frozen
 from muster_core.exports.form import Hash, Normal
-from muster_core.exports.shape import invalid
+from muster_core.exports.shape import NAME, invalid
 from muster_core.schedules.cron import next_times, parse_cron
 from muster_core.schedules.zone import read_zone
 
@@ -121,8 +121,7 @@ def _connection_tag(value: object) -> str:
 
 #: A folder in place, or the name of a connection.
 ExportConnection = Annotated[
-    Annotated[FolderConnection, Tag(_FOLDER)]
-    | Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,63}$"), Tag(_NAMED)],
+    Annotated[FolderConnection, Tag(_FOLDER)] | Annotated[str, Field(pattern=NAME), Tag(_NAMED)],
     Discriminator(_connection_tag),
 ]
 
@@ -208,7 +207,7 @@ class Holdout(Frozen):
 class ExportDocument(Frozen):
     """A whole export as written; `columns` does not name the customer key, which is always first."""
 
-    name: str = Field(pattern=r"^[a-z][a-z0-9_-]{0,63}$")
+    name: str = Field(pattern=NAME)
     description: str = Field(default="", max_length=2000)
     connection: ExportConnection
     segments: list[str] = Field(min_length=1, max_length=1000)

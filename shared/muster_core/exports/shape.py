@@ -11,6 +11,13 @@ from muster_core.documents.field import field_hint
 from muster_core.errors import InvalidInput, Problem
 
 
+#: What exports and connections are called; it is also the name of a folder.
+NAME = r"^[a-z][a-z0-9_-]{0,63}$"
+_LOOKS = {
+    NAME: "a name has up to 64 small letters, digits, _ and -, and begins with a letter",
+}
+
+
 def invalid(
     error: ValidationError,
     model: type[BaseModel] | TypeAdapter[Any],
@@ -50,6 +57,11 @@ def _message(fault: Any) -> str:
             return f"unknown kind; known are {fault['ctx']['expected_tags']}"
         case "union_tag_not_found":
             return "this needs a kind"
+        case "string_type":
+            return "this is a text, not what stands here"
+        case "string_pattern_mismatch":
+            pattern = fault["ctx"]["pattern"]
+            return _LOOKS.get(pattern, f"this text does not look like {pattern}")
         case _:
             return str(fault["msg"]).removeprefix("Value error, ")
 

@@ -139,3 +139,9 @@ def test_what_is_no_document_is_refused(data):
 
 def test_the_schema_can_be_published():
     assert ExportDocument.model_json_schema()["required"] == ["name", "connection", "segments"]
+
+
+def test_a_name_that_is_none_is_told_in_words():
+    assert problems_of(document(name="Bad name")) == {
+        "/name": "a name has up to 64 small letters, digits, _ and -, and begins with a letter"
+    }
