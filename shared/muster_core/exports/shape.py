@@ -10,7 +10,6 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from muster_core.documents.field import field_hint
 from muster_core.errors import InvalidInput, Problem
 
-
 #: What exports and connections are called; it is also the name of a folder.
 NAME = r"^[a-z][a-z0-9_-]{0,63}$"
 _LOOKS = {
