@@ -16,9 +16,9 @@ def choose(page: Page, label: str, option: str, *, search: str | None = None) ->
     """
     field = page.get_by_label(label, exact=True).last
     # not those of the filters above a table, which have options, too
-    offered = page.locator(".q-menu").get_by_role(
-        "option", name=re.compile(f"^{re.escape(option)}")
-    )
+    # a slash would end the pattern where Playwright writes it down
+    pattern = re.escape(option).replace("/", r"\/")
+    offered = page.locator(".q-menu").get_by_role("option", name=re.compile(f"^{pattern}"))
     found = offered.first
     for attempt in range(_ATTEMPTS):
         field.click()

@@ -121,6 +121,7 @@ def test_no_name_of_a_column_runs_or_breaks_what_is_built_with_it(
         for name in HOSTILE:
             begin(page, "Attribute")
             choose(page, "column", name, search="")
+            choose(page, "comparison", "is set")
             expect(page.locator(".m-line-words").first).to_contain_text(spoken(name))
             expect(page.get_by_label("Rule 1", exact=True).last).to_have_value(
                 re.compile("is set$")

@@ -74,6 +74,7 @@ class Live(Generic[T]):
             return
         if self._place.is_deleted:
             return
+        self._visit.troubles.pop(self, None)
         self._banner.set_visibility(False)
         if self._shown is _NOTHING or value != self._shown:
             self._put(value)
@@ -87,7 +88,15 @@ class Live(Generic[T]):
         if self._banner.is_deleted:
             return
         again = " This page tries again by itself." if trouble.passing else ""
-        self._text.set_text(f"{trouble.line}{again}")
+        words = f"{trouble.line}{again}"
+        told = self._visit.troubles
+        told.pop(self, None)
+        # what another part of the page says already is said once
+        if words in told.values():
+            self._banner.set_visibility(False)
+            return
+        told[self] = words
+        self._text.set_text(words)
         self._banner.set_visibility(True)
 
 

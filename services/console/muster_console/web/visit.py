@@ -55,6 +55,8 @@ class Visit:
     cookies: Mapping[str, str] = field(default_factory=dict)
     #: Whether a part of the page says by itself when it cannot be read.
     live: bool = False
+    #: What parts of the page say just now of what they cannot read.
+    troubles: dict[object, str] = field(default_factory=dict)
 
     def every(self, name: str) -> list[str]:
         """Return every value the address gives `name`."""
