@@ -170,6 +170,8 @@ def _final(files: dict[str, bytes]) -> dict[str, bytes]:
     return {n: d for n, d in files.items() if not n.rsplit("/", 1)[-1].startswith(".")}
 
 
+# an exporter takes seconds to start where others work beside it
+@pytest.mark.timeout(300 + VERSIONS * KILLS * 60)
 def test_each_version_has_its_effect_once_whenever_its_exporter_is_killed(
     world, place, monkeypatch
 ):
