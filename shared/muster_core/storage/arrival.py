@@ -144,7 +144,7 @@ def _rule(value: dict[str, Any]) -> ArrivalRule:
 
     segments = value["segments"]
     return ArrivalRule(
-        every=timedelta(seconds=value["every_seconds"]),
+        every=timedelta(seconds=round(value["every_seconds"])),
         segments=None if segments is None else tuple(segments),
         polled_at=instant("polled_at"),
         started_at=instant("started_at"),

@@ -112,7 +112,9 @@ def test_what_happens_when_data_arrives_is_set_and_unset(api: Api) -> None:
     assert put(minutes=30, segments=["british"]).json()["rule"]["segments"] == ["british"]
     assert put(segments=["nobody"]).status_code == 404
     assert put(minutes=0).status_code == 422
-    assert api.call("viewer", "GET", "/system/arrival").json()["rule"]["segments"] == ["british"]
+    # whole seconds: a duration has no parts of them
+    assert put(minutes=42938.128049621926).json()["rule"]["every"] == "P29DT19H38M8S"
+    assert api.call("viewer", "GET", "/system/arrival").json()["rule"]["segments"] is None
     assert api.call("administrator", "DELETE", "/system/arrival").status_code == 204
     assert api.call("viewer", "GET", "/system/arrival").json() == {"rule": None}
 

@@ -6,10 +6,11 @@ import threading
 from typing import Any
 
 from fastapi import FastAPI
+from pydantic import BaseModel
 
 from muster_console.api.idempotency import ONLY_LOOKS, SHOWN_ONCE
 from muster_console.api.policy import every_route, permission_of
-from muster_console.api.problem import MEDIA_TYPE
+from muster_console.api.problem import MEDIA_TYPE, RESPONSES, ProblemDocument
 
 _BEARER = {
     "type": "http",
@@ -23,6 +24,7 @@ _KEY = {
     "description": "Repeated within a day, the request gets the same answer and is not done again.",
     "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
 }
+_SCHEMA = "#/components/schemas/{model}"
 #: Two who ask first at once would both add what FastAPI does not know.
 _ONE_AT_A_TIME = threading.Lock()
 
@@ -38,12 +40,12 @@ def _described(app: FastAPI) -> dict[str, Any]:
     components = document.setdefault("components", {})
     if "securitySchemes" in components:
         return document
+    _add(components.setdefault("schemas", {}), ProblemDocument)
     for operations in document["paths"].values():
         for operation in operations.values():
             for status, answer in operation["responses"].items():
-                schema = answer.get("content", {}).get("application/json")
-                if int(status) >= 400 and schema is not None:
-                    answer["content"] = {MEDIA_TYPE: schema}
+                if int(status) in RESPONSES:
+                    answer["content"] = {MEDIA_TYPE: {"schema": _reference(ProblemDocument)}}
     for route in every_route(app):
         permission = permission_of(route)
         for method in route.methods or ():
@@ -55,3 +57,12 @@ def _described(app: FastAPI) -> dict[str, Any]:
                 found.setdefault("parameters", []).append(_KEY)
     components["securitySchemes"] = {"bearer": _BEARER}
     return document
+
+
+def _add(schemas: dict[str, Any], model: type[BaseModel]) -> None:
+    schema = model.model_json_schema(ref_template=_SCHEMA, mode="serialization")
+    schemas |= schema.pop("$defs", {}) | {model.__name__: schema}
+
+
+def _reference(model: type[BaseModel]) -> dict[str, str]:
+    return {"$ref": _SCHEMA.format(model=model.__name__)}

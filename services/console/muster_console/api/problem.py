@@ -101,9 +101,10 @@ class ProblemDocument(BaseModel):
     problems: list[ProblemItem] = []
 
 
-#: What every route may answer beside its own; the OpenAPI document is to name nothing less.
+#: What every route may answer beside its own, always as a `ProblemDocument`; the description names nothing less.
+#: It puts the document there: named here as a model, it is made once for every route and status.
 RESPONSES: dict[int | str, dict[str, Any]] = {
-    status: {"model": ProblemDocument, "description": text}
+    status: {"description": text}
     for status, text in (
         (400, "The request cannot be read."),
         (401, "No valid token."),

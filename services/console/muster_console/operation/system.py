@@ -29,6 +29,9 @@ from muster_core.storage.setting import SystemSchedule
 
 _LOOK = 0.25
 
+#: Minutes between two refreshes that arriving data starts: at least and at most.
+SHORTEST_PAUSE, LONGEST_PAUSE = 1, 31 * 24 * 60
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartedRefresh:
@@ -113,10 +116,22 @@ def set_arrival(
 ) -> ArrivalRule:
     """Start these segments (None: the system refresh) when a source changed, at most once in `minutes`.
 
+    They are taken as whole seconds: nothing looks more often, and durations are written without parts of them.
+
     Raises:
+        InvalidInput: less than a minute, or more than 31 days.
         NotFound: a segment does not exist.
     """
-    every = timedelta(minutes=minutes)
+    if not SHORTEST_PAUSE <= minutes <= LONGEST_PAUSE:
+        raise InvalidInput(
+            [
+                Problem(
+                    message=f"the pause is {SHORTEST_PAUSE} to {LONGEST_PAUSE:,} minutes",
+                    pointer="/minutes",
+                )
+            ]
+        )
+    every = timedelta(seconds=round(minutes * 60))
     with transaction(workspace.database) as connection:
         rule = arrival.set_arrival(connection, every=every, segments=segments)
         detail = {"minutes": minutes, "segments": segments if segments is None else list(segments)}

@@ -59,7 +59,7 @@ class ScheduleGiven(Given):
 class ArrivalGiven(Given):
     """Refresh these segments, or everything, when data arrives; at most once in so many minutes."""
 
-    minutes: float = Field(default=15, ge=1, le=31 * 24 * 60)
+    minutes: float = Field(default=15, ge=operation.SHORTEST_PAUSE, le=operation.LONGEST_PAUSE)
     segments: list[Annotated[str, Field(max_length=256)]] | None = Field(
         default=None, min_length=1, max_length=1_000
     )
