@@ -33,6 +33,7 @@ def frame(visit: Visit, *, section: str, title: str) -> Iterator[None]:
     """Build header and navigation; the block builds the page."""
     ui.page_title(f"{title} · Muster")
     with ui.header(elevated=False).classes("m-top"):
+        skip = link("#", "Skip to the page").classes("m-skip")
         toggle = button("", icon_name="menu", label="Navigation", kind="quiet").classes("m-burger")
         with link("/segments").classes("m-mark"):
             ui.element("img").props('src=/asset/mark.svg alt="" width=24 height=24')
@@ -55,7 +56,10 @@ def frame(visit: Visit, *, section: str, title: str) -> Iterator[None]:
                 if name == section:
                     entry.props["aria-current"] = "page"
     toggle.on("click", drawer.toggle)
-    with ui.element("div").classes("m-page"):
+    with ui.element("div").classes("m-page") as whole:
+        # for the keyboard: past the header and the navigation in one step
+        whole.props["tabindex"] = "-1"
+        skip.props["href"] = f"#{whole.html_id}"
         begin_to_look = put_notice(visit)
         yield
         begin_to_look()

@@ -53,6 +53,16 @@ def problem_line(problem: Problem) -> str:
     return f"{place}{problem.message}{hint}"
 
 
+def placed_line(problem: Problem) -> str:
+    """Return a problem on one line that says first which part of a document it is about."""
+    if not problem.pointer:
+        return problem_line(problem)
+    parts = [part.replace("~1", "/").replace("~0", "~") for part in problem.pointer.split("/")[1:]]
+    # people count entries from 1
+    named = ", ".join(str(int(part) + 1) if part.isdecimal() else part for part in parts)
+    return f"{named}: {problem_line(problem)}"
+
+
 def schedule_words(type_: str, schedule: str) -> str:
     """Return when a segment is refreshed; `schedule` is as its line has it, and no schedule refreshes a static one."""
     if type_ == "static":

@@ -174,6 +174,25 @@ def test_a_condition_moves_past_its_own_group() -> None:
     assert _rule(moved) == condition_of("b = 2 and any(a = 1) and c = 3")
 
 
+def test_what_is_dropped_takes_the_place_of_what_it_is_dropped_on() -> None:
+    document = _document("age > 1", "age > 2", "age > 3")
+
+    def order(found: dict[str, Any]) -> list[int]:
+        return [rule["where"]["value"] for rule in found["rules"]]
+
+    # on any part of a rule, from above and from below
+    assert order(change.drop(document, "/rules/0", "/rules/1/where")) == [2, 1, 3]
+    assert order(change.drop(document, "/rules/0", "/rules/2")) == [2, 3, 1]
+    assert order(change.drop(document, "/rules/2", "/rules/0/where")) == [3, 1, 2]
+    group = _document("a = 1 and b = 2 and any(c = 3)")
+    down = change.drop(group, "/rules/0/where/of/0", "/rules/0/where/of/1")
+    assert _rule(down) == condition_of("b = 2 and a = 1 and any(c = 3)")
+    inside = change.drop(group, "/rules/0/where/of/0", "/rules/0/where/of/2")
+    assert _rule(inside) == condition_of("b = 2 and (a = 1 or c = 3)")
+    with pytest.raises(NotPossible, match="dropped on a group"):
+        change.drop(_document("a = 1 and b = 2", "c = 3"), "/rules/0/where/of/0", "/rules/1/where")
+
+
 def test_conditions_on_rows_stay_with_their_rows() -> None:
     document = _document("country = 'GB' and exists(orders where a = 1 and b = 2)")
     row = "/rules/0/where/of/1/where/of/0"

@@ -196,6 +196,31 @@ def move(document: Plain, source: str, target: str, index: int) -> Plain:
     return remove(grown, _shifted(source, target, index))
 
 
+def drop(document: Plain, source: str, pointer: str) -> Plain:
+    """Return the document with what stands at `source` dropped on what stands at `pointer`.
+
+    It takes the place of that; dropped on a group it comes first inside. A rule may be dropped on any part of
+    another one.
+
+    Raises:
+        NotPossible: nothing can be dropped there, or `move` says so.
+    """
+    outer, last = split(source)
+    if outer == _RULES:
+        pointer = "/".join(pointer.split("/")[:3])
+    target, place = split(pointer)
+    data = at(document, pointer)
+    if outer != _RULES and isinstance(data, dict) and data.get("kind") in ("all", "any"):
+        return move(document, source, f"{pointer}/of", 0)
+    if not place.isdecimal():
+        raise NotPossible("a condition is dropped on a group, or on a condition of one")
+    index = int(place)
+    if outer == target and int(last) < index:
+        # what was below moves up
+        index += 1
+    return move(document, source, target, index)
+
+
 def _shifted(pointer: str, target: str, index: int) -> str:
     """Return where `pointer` leads once the list at `target` has one more entry at `index`."""
     if not within(pointer, target) or pointer == target:

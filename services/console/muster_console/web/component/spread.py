@@ -32,8 +32,12 @@ def spread(column: ColumnSummary, *, choose: Callable[[Any], Any] | None = None)
                 if column.distinct is None
                 else said.number(column.distinct),
             ),
-            ("Smallest", _end(column.minimum)),
-            ("Largest", _end(column.maximum)),
+            *(
+                (name, _end(end))
+                for name, end in (("Smallest", column.minimum), ("Largest", column.maximum))
+                # texts have no order that says anything
+                if end is not None
+            ),
         ]
     )
     if column.personal:

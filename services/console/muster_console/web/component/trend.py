@@ -172,7 +172,7 @@ def _bars(name: str, colour: str, data: list[list[int]]) -> dict[str, Any]:
         "yAxisIndex": 1,
         "stack": "change",
         "barMaxWidth": 14,
-        "barMinWidth": 2,
+        "barMinWidth": 6,
         "itemStyle": {"color": colour},
         "data": data,
     }

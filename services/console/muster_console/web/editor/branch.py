@@ -136,18 +136,10 @@ class Branches:
 
     def _drop(self, pointer: str) -> None:
         source, self._editor.dragged = self._editor.dragged, None
-        if source is None or source == pointer:
-            return
-        data = self._editor.at(pointer)
-        outer, last = split(pointer)
-        if isinstance(data, dict) and data.get("kind") in ("all", "any"):
-            target, index = f"{pointer}/of", 0
-        elif last.isdecimal():
-            target, index = outer, int(last)
-        else:
+        if source is None or source == pointer or not found(self._editor.document, source):
             return
         self._editor.open = None
-        self._editor.attempt("move", lambda d: change.move(d, source, target, index))
+        self._editor.attempt("move", lambda d: change.drop(d, source, pointer))
 
     # --- words
 

@@ -30,12 +30,15 @@ class Picker:
             kinds = ROW_KINDS if row else (*_FIRST, *(k for k in KINDS if k not in _FIRST))
             with Element("div").classes("m-kinds"):
                 for kind in kinds:
-                    self._offer(kind, take, row)
+                    made = self._offer(kind, take, row)
+                    if kind == kinds[0]:
+                        # where the keyboard begins
+                        made.props["data-autofocus"] = True
             with Element("div").classes("m-dialog-foot"):
                 button("Cancel", self._dialog.close)
         self._dialog.open()
 
-    def _offer(self, kind: str, take: Callable[[str], None], row: bool) -> None:
+    def _offer(self, kind: str, take: Callable[[str], None], row: bool) -> Element:
         icon_name, name, words = KINDS[kind]
         if row and kind == "attribute":
             name, words = "Column", "A column of the row compares with a value"
@@ -51,3 +54,4 @@ class Picker:
                 text(name).classes("m-kind-name")
                 text(words).classes("m-muted")
         made.on("click", chosen)
+        return made

@@ -87,6 +87,7 @@ class Tree:
             part.props["aria-label"] = f"Rule {index + 1}"
             with part:
                 self._rule(index, rule)
+            self._branches.droppable(part, f"/rules/{index}")
             self._drawn.append(_Drawn(part, rule, self._opened(index)))
         with Element("div").classes("m-row"):
             words = "Add a rule" if rules else "Add the first condition"
@@ -101,12 +102,12 @@ class Tree:
 
     def _rule(self, index: int, rule: dict[str, Any]) -> None:
         pointer, editor = f"/rules/{index}", self._editor
-        with Element("div").classes("m-rule-head") as head:
+        with Element("div").classes("m-rule-head"):
             self._branches.handle(pointer)
             text(f"Rule {index + 1}", tag="h3").classes("m-rule-name")
             if index:
                 choose(
-                    "together with the rules before",
+                    "combined with above",
                     COMBINES,
                     rule["combine"],
                     lambda how: editor.attempt(
@@ -122,7 +123,6 @@ class Tree:
             with Element("div").classes("m-rule-end"):
                 count = text("").classes("m-count")
                 self._rule_buttons(index)
-        self._branches.droppable(head, pointer)
         self._branches.lines[pointer] = Line(count=count, running=True)
         self._branches.node(rule["where"], f"{pointer}/where")
 

@@ -229,6 +229,8 @@ async def table(visit: Visit, table: str) -> None:
                 caption=f"Columns of {table}",
                 noun=("column", "columns"),
                 search="Search by name",
+                # the database keeps them in no order that people know
+                sort_by="name",
                 on_action=show,
             )
         with card("What it holds"):

@@ -34,7 +34,7 @@ from muster_console.web.live import redraw
 from muster_console.web.numeral import numerals
 from muster_console.web.policy import page
 from muster_console.web.visit import Visit
-from muster_console.web.words import Trouble, explain_error, problem_line
+from muster_console.web.words import Trouble, explain_error, placed_line
 from muster_core.documents.text import read_text
 from muster_core.errors import InvalidInput, MusterError, Problem
 from muster_core.lake.inspect import Inspection
@@ -157,6 +157,7 @@ class _Editor:
                 self._put(source, "parquet", keep=True),
                 wide=True,
             )
+            made.classes("m-field--full")
             made.props["hint"] = "/data/orders.parquet, /data/orders, s3://…, abfs://…"
             return
         postgres = source["postgres"]
@@ -352,9 +353,10 @@ class _Editor:
 
     def _tell(self, trouble: Trouble) -> None:
         def words() -> None:
-            note(" ".join(p for p in (trouble.text, trouble.hint) if p), bad=True)
+            if not trouble.problems:
+                note(trouble.line, bad=True)
             for problem in trouble.problems[:20]:
-                note(f"{problem.pointer or ''} {problem_line(problem)}".strip(), bad=True)
+                note(placed_line(problem), bad=True)
 
         redraw(self._said, words)
 
@@ -362,7 +364,7 @@ class _Editor:
 def _checked(found: Inspection) -> None:
     said = numerals()
     for problem in found.warnings:
-        note(f"{problem.pointer or ''} {problem_line(problem)}".strip())
+        note(placed_line(problem))
     for table in found.tables:
         met = "".join(
             f", {said.percent(share)} find {name}" for name, share in table.coverage.items()

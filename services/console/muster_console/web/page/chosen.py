@@ -213,7 +213,7 @@ def _duplicate(visit: Visit, name: str, done: Done) -> None:
 async def _delete(visit: Visit, keys: list[str], done: Done) -> None:
     if await confirm(
         f"Delete {_listed(keys)}?",
-        "That is refused while segments, measures or exports use it. It can be restored for 30 days.",
+        "That is refused while segments, measures or exports use it. What is deleted can be restored for 30 days.",
         action="Delete",
         bad=True,
     ):

@@ -14,7 +14,7 @@ from muster_console.web.component.markup import button, card, note, path_to, sta
 from muster_console.web.frame import heading
 from muster_console.web.live import redraw
 from muster_console.web.visit import Visit
-from muster_console.web.words import Trouble, problem_line
+from muster_console.web.words import Trouble, placed_line
 from muster_core.errors import Problem
 from muster_core.security.role import Permission
 
@@ -67,4 +67,4 @@ def _refused(trouble: Trouble) -> None:
 
 def _tell(problems: Sequence[Problem]) -> None:
     for problem in problems[:50]:
-        note(f"{problem.pointer or ''} {problem_line(problem)}".strip(), bad=True)
+        note(placed_line(problem), bad=True)

@@ -65,7 +65,7 @@ class ColumnFields:
     def _draw(self) -> None:
         names = [column_of(entry) for entry in self._entries]
         for place, name in enumerate(names):
-            with Element("div").classes("m-fields") as line:
+            with Element("div").classes("m-column-fields") as line:
                 line.props["role"] = "group"
                 line.props["aria-label"] = f"How {name} is delivered"
                 self._line(place, name, again=names.count(name) > 1)

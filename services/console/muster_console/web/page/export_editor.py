@@ -31,7 +31,7 @@ from muster_console.web.page.export import document_text
 from muster_console.web.page.export_column import ColumnFields, chosen_columns, column_of
 from muster_console.web.policy import page
 from muster_console.web.visit import Visit
-from muster_console.web.words import Trouble, explain_error, problem_line
+from muster_console.web.words import Trouble, explain_error, placed_line
 from muster_core.documents.text import read_text
 from muster_core.errors import Conflict, InvalidInput, MusterError, Problem
 from muster_core.exports.document import Format, Mode, parse_export
@@ -269,9 +269,10 @@ class _Editor:
 
     def _tell(self, trouble: Trouble) -> None:
         def words() -> None:
-            note(" ".join(p for p in (trouble.text, trouble.hint) if p), bad=True)
+            if not trouble.problems:
+                note(trouble.line, bad=True)
             for problem in trouble.problems[:20]:
-                note(f"{problem.pointer} {problem_line(problem)}".strip(), bad=True)
+                note(placed_line(problem), bad=True)
 
         redraw(self._said, words)
 
@@ -280,7 +281,7 @@ def _checked(found: CheckedExport | None) -> None:
     if found is None:
         return
     for problem in found.problems:
-        note(f"{problem.pointer} {problem_line(problem)}".strip(), bad=True)
+        note(placed_line(problem), bad=True)
     if not found.problems:
         note("Nothing keeps this export from being delivered.")
     with row():

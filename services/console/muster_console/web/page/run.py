@@ -7,7 +7,6 @@ from typing import Any
 from muster_console.operation import system
 from muster_console.operation.run import (
     RunView,
-    approve_run,
     cancel_run,
     look_at_run,
     retry_run,
@@ -28,7 +27,7 @@ from muster_console.web.component.markup import (
 from muster_console.web.component.table import Column, DataTable, Figure, chip
 from muster_console.web.frame import heading
 from muster_console.web.live import Live, redraw
-from muster_console.web.page.runs import ask_why, cancel_refresh, change_words
+from muster_console.web.page.runs import approve, ask_why, cancel_refresh, change_words
 from muster_console.web.policy import page
 from muster_console.web.visit import Visit
 from muster_core.errors import NotFound
@@ -97,9 +96,7 @@ def _actions(visit: Visit, found: RunRecord) -> None:
     if state is RunState.HELD:
         button(
             "Approve",
-            lambda: visit.do(
-                Permission.EDIT, lambda w: approve_run(w, run_id), said="The version is published."
-            ),
+            lambda: approve(visit, found),
             icon_name="check",
             kind="main",
         )
@@ -162,7 +159,7 @@ def _run(view: RunView) -> None:
         with card("Where the time of its batch went"):
             facts(
                 [
-                    (name, lambda value=value: Figure(value, "duration"))
+                    (name.capitalize(), lambda value=value: Figure(value, "duration"))
                     for name, value in sorted(found.seconds.items(), key=_in_order)
                 ]
             )
@@ -220,6 +217,9 @@ def _refresh(view: RefreshView) -> None:
             ]
         )
     with card("Left out"):
+        if not view.skips:
+            text("Nothing was left out.", tag="p").classes("m-muted")
+            return
         DataTable(
             (
                 Column(name="stage", label="Stage", filter=True),
@@ -233,7 +233,6 @@ def _refresh(view: RefreshView) -> None:
             row_key="id",
             caption="What the system refresh left out, and why",
             noun=("part", "parts"),
-            empty="Nothing was left out.",
         )
 
 

@@ -14,6 +14,7 @@ from muster_console.operation.run import (
     approve_run,
     cancel_run,
     look_at_held,
+    look_at_run,
     look_at_runs,
     reject_run,
 )
@@ -137,9 +138,7 @@ async def held(visit: Visit) -> None:
 
     async def act(name: str, key: int) -> None:
         if name == "approve":
-            await visit.do(
-                Permission.EDIT, lambda w: approve_run(w, key), said="The version is published."
-            )
+            await approve(visit, await visit.load(lambda w: look_at_run(w, key).run))
         else:
             ask_why(visit, key)
 
@@ -172,6 +171,25 @@ async def history(visit: Visit) -> None:
         sort_down=True,
         memory="runs",
     )
+
+
+async def approve(visit: Visit, found: RunRecord) -> None:
+    """Publish a held version, once somebody has read what it changes."""
+    said = numerals()
+
+    def counted(number: int | None) -> str:
+        return "an unknown number" if number is None else said.number(number)
+
+    words = (
+        f"{found.segment} then has {counted(found.member_count)} members: {counted(found.joined)} join and "
+        f"{counted(found.left)} leave. Exports that deliver after each refresh deliver it."
+    )
+    if await confirm("Publish this version?", words, action="Publish"):
+        await visit.do(
+            Permission.EDIT,
+            lambda w: approve_run(w, found.run_id),
+            said="The version is published.",
+        )
 
 
 def ask_why(visit: Visit, run_id: int) -> None:

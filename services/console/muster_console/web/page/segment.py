@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
@@ -90,7 +91,12 @@ async def segment(visit: Visit, name: str) -> None:
     parts: dict[str, Any] = {}
 
     def show(found: tuple[SegmentView, Usage | None]) -> None:
-        if not parts:
+        version = found[0].segment.version
+        if "reload" in parts and version != parts["version"]:
+            # a version that is published while somebody looks belongs to the picture
+            ui.timer(0.05, parts["reload"], once=True)
+        parts["version"] = version
+        if "head" not in parts:
             parts["head"] = Element("div")
             parts["trend"] = card("Members over time")
             parts["runs"] = card("Runs")
@@ -103,7 +109,7 @@ async def segment(visit: Visit, name: str) -> None:
     # what the frame was drawn with shows at once; who uses it and the trend come when the page is there
     await Live(visit, read, show).start((opened, None))
     with parts["trend"]:
-        _trend(visit, name)
+        parts["reload"] = _trend(visit, name)
 
 
 def _facts(found: SegmentView, usage: Usage | None) -> None:
@@ -220,7 +226,8 @@ def _run_row(run: RunRecord) -> dict[str, Any]:
     }
 
 
-def _trend(visit: Visit, name: str) -> None:
+def _trend(visit: Visit, name: str) -> Callable[[], Awaitable[None]]:
+    """Put the picture and the choice of its period; return what reads it anew."""
     state = {"period": Period.MONTH}
     with row().classes("m-periods") as choices:
         choices.props["role"] = "group"
@@ -258,6 +265,7 @@ def _trend(visit: Visit, name: str) -> None:
     with place:
         text("Loading…", tag="p").classes("m-muted m-loading")
     ui.timer(0.05, partial(load, Period.MONTH), once=True)
+    return lambda: load(state["period"])
 
 
 def _point(point: HistoryPoint) -> TrendPoint:

@@ -46,7 +46,10 @@ def segment_actions(visit: Visit, found: SegmentView) -> None:
         button("Activate", activate, icon_name="toggle_on")
     edit = button("Edit", icon_name="edit", kind="main")
     edit.on("click", lambda: ui.navigate.to(path_to("segments", name, "edit")))
-    with button("", icon_name="more_vert", label="More to do", kind="quiet"), ui.menu():
+    with (
+        button("", icon_name="more_vert", label="More to do", kind="quiet"),
+        ui.menu().classes("m-menu"),
+    ):
         if state == "active":
             off = partial(act, Action.DEACTIVATE, Options(), "It is inactive now.")
             ui.menu_item("Deactivate", off)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from functools import partial
 from typing import Any
+from urllib.parse import urlencode
 
+from nicegui import ui
 from nicegui.element import Element
 
 from muster_console.operation.export import change_segments, exports_of
 from muster_console.operation.workspace import Workspace
 from muster_console.web.component.dialog import confirm
-from muster_console.web.component.markup import button, card, link, path_to, stack, text
+from muster_console.web.component.markup import button, card, link, path_to, row, stack, text
 from muster_console.web.live import redraw
 from muster_console.web.page.segment import segment_frame
 from muster_console.web.policy import page
@@ -23,6 +25,10 @@ async def segment_exports(visit: Visit, name: str) -> None:
     """Build the page."""
     await segment_frame(visit, name)
     place = stack()
+    if visit.allows(Permission.EDIT):
+        new = f"/exports/new?{urlencode({'segment': name})}"
+        with row():
+            button("New export of it", lambda: ui.navigate.to(new), icon_name="add")
 
     async def load() -> None:
         found = await visit.load(lambda workspace: exports_of(workspace, name))

@@ -81,11 +81,13 @@ def _busy(words: str) -> None:
 
 def draw_apart(found: Apart) -> None:
     """Put the columns in which members differ, the most different first."""
-    with row().classes("m-muted"):
+    with Element("div").classes("m-said m-muted"):
         text("Version")
         Figure(found.version)
-        text("against all customers; of each column the share of the members with a value beside")
-        text("that of everybody. Personal columns are left out.")
+        text(
+            "against all customers; of each column the share of the members with a value beside that of everybody."
+        )
+        text("Personal columns are left out.")
     different = [column for column in found.columns if column.significant]
     if not different:
         text("No column tells its members from a random choice of customers.", tag="p")
@@ -188,7 +190,7 @@ class _Shared:
 
     def _draw(self, found: Overlap) -> None:
         sizes = {size.segment: size for size in found.segments}
-        with row():
+        with Element("div").classes("m-said"):
             Figure(sizes[self._name].members)
             text("members, of whom")
             Figure(sizes[self._name].alone)

@@ -127,10 +127,11 @@ class _Members:
     def _draw(self, found: MemberPage) -> None:
         version = found.version
         with row().classes("m-muted"):
-            text(f"Version {version.version} with")
-            Figure(version.member_count)
-            text("members, evaluated as of")
-            Figure(version.as_of, "moment")
+            with Element("div").classes("m-said"):
+                text(f"Version {version.version} with")
+                Figure(version.member_count)
+                text("members, evaluated as of")
+                Figure(version.as_of, "moment")
             Element("div").classes("m-grow")
             self._download("Download CSV", Format.CSV)
             self._download("Download Parquet", Format.PARQUET)
@@ -180,7 +181,7 @@ def _draw_changes(found: Changes) -> None:
         ("joined", found.joined, found.joined_keys),
         ("left", found.left, found.left_keys),
     ):
-        with row():
+        with Element("div").classes("m-said"):
             Figure(count)
             text(f"{words} with version {found.to_version}.")
             if len(keys) < count:

@@ -14,7 +14,7 @@ from muster_console.web.component.table import Figure
 from muster_console.web.page.segment import segment_frame
 from muster_console.web.policy import page
 from muster_console.web.visit import Visit
-from muster_console.web.words import problem_line
+from muster_console.web.words import placed_line
 from muster_core.errors import Conflict, InvalidInput
 from muster_core.rules.document import parse_segment
 from muster_core.rules.hidden import placeholders_in
@@ -38,7 +38,7 @@ async def segment_rules(visit: Visit, name: str) -> None:
         # a draft may have any form
         note("This draft is no segment yet; edit it to mend it.")
         for problem in exc.problems[:20]:
-            note(f"{problem.pointer or ''} {problem_line(problem)}".strip(), bad=True)
+            note(placed_line(problem), bad=True)
         return
     with card("In words"):
         text(sentence(document), tag="p").classes("m-sentence")

@@ -22,6 +22,7 @@ from muster_console.web.component.markup import button, card, note, row, stack, 
 from muster_console.web.component.table import Action, Column, DataTable, row_actions
 from muster_console.web.frame import heading
 from muster_console.web.live import Live, redraw
+from muster_console.web.numeral import numerals
 from muster_console.web.page.settings import settings_head
 from muster_console.web.policy import page
 from muster_console.web.visit import Outcome, Visit
@@ -204,4 +205,6 @@ def _cleaned(cleaned: Cleaned, *, dry_run: bool) -> None:
 
 def _said(value: object) -> str:
     """Return a setting's value as people write it."""
-    return ("yes" if value else "no") if isinstance(value, bool) else str(value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return numerals().number(value) if isinstance(value, int) else str(value)
