@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from muster_console.cli import main
+from muster_console.cli import run
 
 if __name__ == "__main__":
-    main()
+    run()

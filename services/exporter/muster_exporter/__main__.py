@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from muster_core.errors import EpochOutdated, PartUnavailable
+from muster_core.importing import leave_pandas_out
 from muster_core.queue.kind import Hint
 from muster_core.queue.loop import HintedLoop
 from muster_core.settings import Settings
@@ -20,6 +21,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="muster_exporter", description=__doc__)
     parser.add_argument("--direct", action="store_true", help="look by itself only, without Redis")
     direct = parser.parse_args().direct
+    leave_pandas_out()
     settings = Settings()
     configure_logging(role="exporter", style=settings.log_format)
     name = process_name("exporter")

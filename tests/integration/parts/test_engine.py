@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 import uuid
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from tests.waiting import eventually, promised
@@ -15,6 +17,7 @@ from muster_console.parts.home import Home
 from muster_console.parts.port import choose_port
 from muster_console.parts.running import running
 from muster_core.errors import EngineUnavailable, NoSpace, StoreDamaged, TerminalError
+from muster_worker.engine.python_task import PythonTask
 from muster_worker.engine.session import close, connect, engine_errors, interrupt_left_over
 
 pytestmark = [pytest.mark.integration, pytest.mark.spark]
@@ -30,6 +33,19 @@ def run_in_task(spark, function):
 
     with engine_errors():
         return spark.range(1, numPartitions=1).mapInArrow(task, "done long").collect()
+
+
+def test_a_task_makes_arrays_of_numpy_and_leaves_pandas_out(spark):
+    def work(batches):
+        for _ in batches:
+            # a process of the engine serves many tasks: one before may have imported it
+            before = "pandas" in sys.modules
+            made = pa.array(np.arange(3))
+            more = "pandas" in sys.modules and not before
+            yield pa.RecordBatch.from_pydict({"made": [len(made)], "more": [more]})
+
+    found = spark.range(1, numPartitions=1).mapInArrow(PythonTask(work), "made long, more boolean")
+    assert [tuple(row) for row in found.collect()] == [(3, False)]
 
 
 def test_an_error_of_muster_raised_in_a_task_keeps_its_class_and_message(spark):

@@ -15,6 +15,12 @@ import pytest
 from muster_worker.engine.python_task import PythonTask
 
 
+@pytest.fixture(autouse=True)
+def own_finders(monkeypatch):
+    """What tasks leave out of their process is not left out of that of the tests."""
+    monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
+
+
 @pytest.fixture
 def archive(tmp_path, monkeypatch):
     path = tmp_path / "archive.zip"

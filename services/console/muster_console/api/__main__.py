@@ -6,6 +6,7 @@ import argparse
 import os
 
 from muster_console.api.server import serve
+from muster_core.importing import leave_pandas_out
 from muster_core.settings import Settings
 from muster_core.telemetry import configure_logging
 
@@ -24,6 +25,7 @@ def main() -> None:
     given = parser.parse_args()
     settings = Settings()
     configure_logging(role="console", style=settings.log_format)
+    leave_pandas_out()
     serve(settings, host=given.host, port=given.port)
 
 

@@ -7,12 +7,19 @@ import sys
 
 from muster_console.cli.app import app
 from muster_console.cli.output import reported
+from muster_core.importing import leave_pandas_out
 from muster_core.telemetry import configure_logging
 
 #: However it was started: usage and completion speak of the same name.
 _NAME = "muster"
 #: Objects made before the collector looks, and how often it looks at older ones.
 _COLLECTED = (50_000, 20, 50)
+
+
+def run() -> None:
+    """Be the process of one command."""
+    leave_pandas_out()
+    main()
 
 
 def main() -> None:

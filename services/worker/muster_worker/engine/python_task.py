@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from muster_core.importing import leave_pandas_out
+
 #: What ``mapInArrow`` takes.
 Work = Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 
@@ -19,13 +21,14 @@ class PythonTask:
 
     Before each task PySpark calls `importlib.invalidate_caches`, and every archive that imports have looked into
     is read again: Spark's own, with thousands of names, once for each of its packages. What is forgotten here
-    is not read again before something is imported from it.
+    is not read again before something is imported from it. And pandas, which no work needs, is left out.
     """
 
     work: Work
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Yield what `work` yields."""
+        leave_pandas_out()
         try:
             yield from self.work(batches)
         finally:
