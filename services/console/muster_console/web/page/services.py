@@ -80,7 +80,8 @@ def _table() -> DataTable:
         row_key="name",
         caption="Processes",
         noun=("process", "processes"),
-        sort_by="kind",
+        # those that live first, whatever was restarted before
+        sort_by="silent",
     )
 
 
