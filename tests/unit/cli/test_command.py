@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from typer.main import get_command
@@ -43,6 +43,10 @@ def test_every_command_speaks_json_and_says_what_it_takes(name: str) -> None:
     assert command.help
     for given in command.params:
         assert getattr(given, "help", None), given.name
+        kind = given.type_descriptor.annotation
+        if kind is int or int in get_args(kind):
+            # what no column can hold is refused as it is read, and ends in no database's error
+            assert given.max is not None, given.name
 
 
 @pytest.mark.parametrize("name", sorted(set(COMMANDS) - {"runs"}))

@@ -38,6 +38,23 @@ def test_programs_get_an_error_of_usage_as_json(arguments, said, monkeypatch, ca
     assert err == ""
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        *("run show N", "run cancel N", "export hold N", "system show N", "token revoke N"),
+        *("customer receipt N", "audit list --before N", "segment members a --version N"),
+        *("segment members a --skip N", "segment changes a --from N --to N"),
+        *("segment explain a b --version N", "catalog values a b --skip N"),
+    ],
+)
+def test_a_number_that_nothing_can_have_is_refused_before_anything_is_asked(
+    command, monkeypatch, capsys
+):
+    words = command.replace("N", "99999999999999999999").split()
+    assert _end(monkeypatch, *words, "--json") == 2
+    assert json.loads(capsys.readouterr().out)["error"]["code"] == "usage"
+
+
 def test_people_get_an_error_of_usage_on_standard_error(monkeypatch, capsys):
     assert _end(monkeypatch, "segment", "refresh") == 2
     out, err = capsys.readouterr()

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from muster_console.cli.name import LARGEST
 from muster_console.cli.output import (
     CursorOption,
     JsonOption,
@@ -146,7 +147,9 @@ def list_tokens(*, json: JsonOption = False) -> None:
 
 @tokens.command("revoke")
 def revoke_token(
-    token_id: Annotated[int, typer.Argument(help="The number of the token.", metavar="ID")],
+    token_id: Annotated[
+        int, typer.Argument(help="The number of the token.", metavar="ID", min=1, max=LARGEST)
+    ],
     *,
     json: JsonOption = False,
 ) -> None:
@@ -164,7 +167,9 @@ def list_entries(
     *,
     actor: Annotated[str | None, typer.Option(help="Only what this actor did.")] = None,
     object: Annotated[str | None, typer.Option(help="Only what was done to this.")] = None,
-    before: Annotated[int | None, typer.Option(help="Only entries before this number.")] = None,
+    before: Annotated[
+        int | None, typer.Option(help="Only entries before this number.", min=1, max=LARGEST)
+    ] = None,
     action: Annotated[str | None, typer.Option(help="Only this kind of deed.")] = None,
     sort: SortOption = None,
     limit: Annotated[int, typer.Option(help="Show so many.", min=1, max=10_000)] = 50,

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from muster_console.cli.name import LARGEST
 from muster_console.cli.output import JsonOption, print_facts, print_json, print_table
 from muster_console.operation import erasure as operation
 from muster_console.operation.erasure import receipt_json
@@ -34,7 +35,9 @@ def erase(
 
 @app.command("receipt")
 def receipt_(
-    number: Annotated[int, typer.Argument(help="The erasure's number.", metavar="NUMBER", min=1)],
+    number: Annotated[
+        int, typer.Argument(help="The erasure's number.", metavar="NUMBER", min=1, max=LARGEST)
+    ],
     *,
     json: JsonOption = False,
 ) -> None:
@@ -47,7 +50,9 @@ def receipt_(
 @app.command()
 def receipts(
     *,
-    limit: Annotated[int, typer.Option(help="Show so many, the newest first.", min=1)] = 50,
+    limit: Annotated[
+        int, typer.Option(help="Show so many, the newest first.", min=1, max=10_000)
+    ] = 50,
     json: JsonOption = False,
 ) -> None:
     """List erasures, the newest first."""

@@ -44,7 +44,7 @@ class Shown:
 def demo(
     *,
     customers: Annotated[
-        int, typer.Option(help="How many customers the shop has.", min=10)
+        int, typer.Option(help="How many customers the shop has.", min=10, max=10_000_000)
     ] = 100_000,
     home: Annotated[Path, typer.Option(help="Where the demo keeps everything.")] = Path(
         ".muster-demo"

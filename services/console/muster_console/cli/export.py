@@ -11,7 +11,7 @@ import typer
 from muster_console.cli.completion import segment_names
 from muster_console.cli.delivery import delivery_json, print_deliveries
 from muster_console.cli.group import on_demand
-from muster_console.cli.name import ExportName
+from muster_console.cli.name import LARGEST, ExportName
 from muster_console.cli.output import (
     JsonOption,
     print_facts,
@@ -36,7 +36,10 @@ Segment = Annotated[
     str, typer.Argument(help="The segment's name.", metavar="SEGMENT", autocompletion=segment_names)
 ]
 Delivery = Annotated[
-    int, typer.Argument(help="The delivery's id, see `muster export deliveries`.", metavar="ID")
+    int,
+    typer.Argument(
+        help="The delivery's id, see `muster export deliveries`.", metavar="ID", min=1, max=LARGEST
+    ),
 ]
 Limit = Annotated[int, typer.Option(help="Show so many.", min=1, max=10_000)]
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from muster_console.cli.name import SegmentName
+from muster_console.cli.name import LARGEST, SegmentName
 from muster_console.cli.output import JsonOption, print_facts, print_json, print_table
 from muster_console.operation.history import Period, changes, history
 from muster_console.operation.workspace import open_workspace
@@ -38,9 +38,12 @@ def changes_(
     name: SegmentName,
     *,
     from_: Annotated[
-        int | None, typer.Option("--from", help="A version; default the one before.", min=1)
+        int | None,
+        typer.Option("--from", help="A version; default the one before.", min=1, max=LARGEST),
     ] = None,
-    to: Annotated[int | None, typer.Option(help="A version; default the latest.", min=1)] = None,
+    to: Annotated[
+        int | None, typer.Option(help="A version; default the latest.", min=1, max=LARGEST)
+    ] = None,
     limit: Annotated[int, typer.Option(help="Show so many keys.", min=0, max=1_000_000)] = 100,
     json: JsonOption = False,
 ) -> None:

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from muster_console.cli.name import SegmentName
+from muster_console.cli.name import LARGEST, SegmentName
 from muster_console.cli.output import (
     JsonOption,
     console,
@@ -72,7 +72,8 @@ def plan_(
     ],
     *,
     members: Annotated[
-        int | None, typer.Option("--members", help="Name so many who join and leave.", min=1)
+        int | None,
+        typer.Option("--members", help="Name so many who join and leave.", min=1, max=1_000_000),
     ] = None,
     as_of: AsOf = None,
     json: JsonOption = False,
@@ -97,7 +98,8 @@ def explain_(
     key: Annotated[str, typer.Argument(help="The customer's key.", metavar="KEY")],
     *,
     version: Annotated[
-        int | None, typer.Option("--version", help="As this version was evaluated.", min=1)
+        int | None,
+        typer.Option("--version", help="As this version was evaluated.", min=1, max=LARGEST),
     ] = None,
     json: JsonOption = False,
 ) -> None:

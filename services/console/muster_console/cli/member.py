@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from muster_console.cli.name import SegmentName
+from muster_console.cli.name import LARGEST, SegmentName
 from muster_console.cli.output import JsonOption, console, data_text, print_json, print_table
 from muster_console.operation.bundle import download_bundle
 from muster_console.operation.member import download_members, look_at_members
@@ -26,9 +26,11 @@ def members(
     name: SegmentName,
     *,
     limit: Annotated[int, typer.Option(help="Show so many.", min=1, max=100_000)] = 100,
-    skip: Annotated[int, typer.Option(help="Leave out so many first.", min=0)] = 0,
+    skip: Annotated[int, typer.Option(help="Leave out so many first.", min=0, max=LARGEST)] = 0,
     search: Annotated[str, typer.Option(help="Only members whose key holds this.")] = "",
-    version: Annotated[int | None, typer.Option("--version", help="A past version.", min=1)] = None,
+    version: Annotated[
+        int | None, typer.Option("--version", help="A past version.", min=1, max=LARGEST)
+    ] = None,
     columns: Columns = "",
     json: JsonOption = False,
 ) -> None:

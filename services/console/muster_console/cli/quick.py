@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from muster_console.cli.name import LARGEST
 from muster_console.cli.output import (
     JsonOption,
     console,
@@ -93,7 +94,7 @@ def list_values(
         ValueOrder, typer.Option(help="Most rows first, or by value.")
     ] = ValueOrder.ROWS,
     limit: Annotated[int, typer.Option(help="Show so many.", min=1, max=1_000_000)] = 50,
-    skip: Annotated[int, typer.Option(help="Leave out so many first.", min=0)] = 0,
+    skip: Annotated[int, typer.Option(help="Leave out so many first.", min=0, max=LARGEST)] = 0,
     json: JsonOption = False,
 ) -> None:
     """List every value of a column with how many rows have it."""

@@ -16,7 +16,7 @@ from muster_console.operation.workspace import open_workspace
 def refused(
     name: ExportName,
     *,
-    limit: Annotated[int, typer.Option(help="Show so many.", min=1)] = 1000,
+    limit: Annotated[int, typer.Option(help="Show so many.", min=1, max=1_000_000)] = 1000,
     file: Annotated[
         Path | None,
         typer.Option(

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from muster_console.cli.name import LARGEST
 from muster_console.cli.output import (
     CursorOption,
     JsonOption,
@@ -31,7 +32,7 @@ from muster_core.storage.run import RunRecord
 #: The order in which a batch goes through them.
 _STAGES = ("prepare", "plan", "evaluate", "publish")
 
-RunId = Annotated[int, typer.Argument(help="The run's number.", metavar="ID")]
+RunId = Annotated[int, typer.Argument(help="The run's number.", metavar="ID", min=1, max=LARGEST)]
 
 app = typer.Typer(help="What was refreshed, and what came of it.", no_args_is_help=True)
 

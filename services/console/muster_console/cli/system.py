@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from muster_console.cli.group import on_demand
+from muster_console.cli.name import LARGEST
 from muster_console.cli.output import (
     JsonOption,
     console,
@@ -52,7 +53,9 @@ arrival_app = typer.Typer(help="What is refreshed when data arrives.", no_args_i
 app.add_typer(arrival_app, name="arrival")
 
 
-RefreshArgument = Annotated[int, typer.Argument(help="The refresh's number.", metavar="ID")]
+RefreshArgument = Annotated[
+    int, typer.Argument(help="The refresh's number.", metavar="ID", min=1, max=LARGEST)
+]
 
 
 @schedule_app.command("show")

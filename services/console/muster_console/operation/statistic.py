@@ -15,7 +15,7 @@ from muster_core.errors import Conflict, NotFound
 from muster_core.lake.manifest import SnapshotManifest
 from muster_core.lake.statistic import read_statistics
 from muster_core.lake.store import Store
-from muster_core.spelling import nearest_names
+from muster_core.spelling import name_hint
 from muster_core.storage.database import transaction
 from muster_core.storage.snapshot import PublishedSnapshot, read_head
 
@@ -127,8 +127,5 @@ def _entries(found: Statistics) -> dict[str, dict[str, ColumnStatistic]]:
 
 
 def _unknown(what: str, name: str, known: list[str]) -> NotFound:
-    near = nearest_names(name, known) or sorted(known)
-    return NotFound(
-        f"The prepared data has no {what} `{name}`.",
-        hint=f"It has {', '.join(near)}." if near else None,
-    )
+    found = f"The prepared data has no {what} `{name}`."
+    return NotFound(found, hint=name_hint(name, known, f"It has {', '.join(sorted(known))}."))
