@@ -14,6 +14,8 @@ from muster_core.storage.process import WAITING, WITHOUT_ENGINE, ProcessRecord, 
 CANARY_SECONDS = 10.0
 #: A canary not consumed for this long means that hints do not arrive.
 CANARY_LOST = timedelta(seconds=30)
+#: Whoever sends or receives hints was heard of at least this lately, or nothing is said of hints.
+_HEARD_LATELY = CANARY_LOST / 2
 #: Claimable work that nobody took for so long is stuck, or there are too few workers.
 WAITING_LONG = timedelta(minutes=5)
 
@@ -79,12 +81,14 @@ def read_health(connection: Connection, *, lease: timedelta) -> Health:
 
 def _problems(health: Health, lease: timedelta) -> list[str]:
     problems = []
+    # the scheduler sends the hints: while it is silent none arrive, whatever Redis does
+    sent = any(p.kind == "scheduler" and p.silent <= _HEARD_LATELY for p in health.processes)
     for kind in _KINDS:
         alive = [p for p in health.processes if p.kind == kind and p.silent <= lease]
         if not alive:
             problems.append(f"No {kind} has been heard of for {_seconds(lease)}: start one.")
             continue
-        if kind != "scheduler" and _lost_hints(alive):
+        if sent and kind != "scheduler" and _lost_hints(alive):
             problems.append(
                 f"No {kind} has received a hint for {_seconds(CANARY_LOST)}: look at Redis."
                 " Work goes on, found by looking every few seconds."
@@ -111,8 +115,10 @@ def _lost_hints(alive: Sequence[ProcessRecord]) -> bool:
     """Whether no process of a kind receives hints, though one that waits for them is there long enough."""
     if any(p.unhinted is not None and p.unhinted <= CANARY_LOST for p in alive):
         return False
-    # one at work looks for hints when it has done
-    idle = [p for p in alive if p.doing in (None, WAITING, WITHOUT_ENGINE)]
+    # one at work looks for hints when it has done, and one that is silent may have ended
+    idle = [
+        p for p in alive if p.doing in (None, WAITING, WITHOUT_ENGINE) and p.silent <= _HEARD_LATELY
+    ]
     return any(p.seen_at - p.started_at > CANARY_LOST for p in idle)
 
 

@@ -41,6 +41,8 @@ class HealthWatch:
 
 
 _WATCH = HealthWatch()
+#: Where services are looked at.
+SERVICES = "/settings/services"
 
 
 def put_notice(visit: Visit) -> Callable[[], None]:
@@ -75,6 +77,8 @@ def put_notice(visit: Visit) -> Callable[[], None]:
         redraw(place, draw)
 
     def begin() -> None:
-        ui.timer(_SECONDS, look)
+        # the page about services says it itself, with every process beside it
+        if visit.path.partition("?")[0] != SERVICES:
+            ui.timer(_SECONDS, look)
 
     return begin
