@@ -27,7 +27,8 @@ from muster_console.web.component.markup import (
 from muster_console.web.component.table import Column, DataTable, Figure, chip
 from muster_console.web.frame import heading
 from muster_console.web.live import Live, redraw
-from muster_console.web.page.runs import approve, ask_why, cancel_refresh, change_words
+from muster_console.web.page.decision import approve, ask_why
+from muster_console.web.page.runs import cancel_refresh, change_words
 from muster_console.web.policy import page
 from muster_console.web.visit import Visit
 from muster_core.errors import NotFound

@@ -11,15 +11,13 @@ from nicegui import ui
 
 from muster_console.operation import system
 from muster_console.operation.run import (
-    approve_run,
     cancel_run,
     look_at_held,
     look_at_run,
     look_at_runs,
-    reject_run,
 )
 from muster_console.operation.workspace import Workspace
-from muster_console.web.component.dialog import Field, ask, confirm
+from muster_console.web.component.dialog import confirm
 from muster_console.web.component.gantt import Gantt
 from muster_console.web.component.markup import (
     button,
@@ -36,9 +34,10 @@ from muster_console.web.component.table import Action, Column, DataTable, Figure
 from muster_console.web.frame import heading
 from muster_console.web.live import Live, redraw
 from muster_console.web.numeral import numerals
+from muster_console.web.page.decision import approve, ask_why
 from muster_console.web.page.system_schedule import schedule_card
 from muster_console.web.policy import page
-from muster_console.web.visit import Outcome, Visit
+from muster_console.web.visit import Visit
 from muster_core.runs.status import explain
 from muster_core.schedules.stage import RefreshState
 from muster_core.security.role import Permission
@@ -170,44 +169,6 @@ async def history(visit: Visit) -> None:
         sort_by="run_id",
         sort_down=True,
         memory="runs",
-    )
-
-
-async def approve(visit: Visit, found: RunRecord) -> None:
-    """Publish a held version, once somebody has read what it changes."""
-    said = numerals()
-
-    def counted(number: int | None) -> str:
-        return "an unknown number" if number is None else said.number(number)
-
-    words = (
-        f"{found.segment} then has {counted(found.member_count)} members: {counted(found.joined)} join and "
-        f"{counted(found.left)} leave. Exports that deliver after each refresh deliver it."
-    )
-    if await confirm("Publish this version?", words, action="Publish"):
-        await visit.do(
-            Permission.EDIT,
-            lambda w: approve_run(w, found.run_id),
-            said="The version is published.",
-        )
-
-
-def ask_why(visit: Visit, run_id: int) -> None:
-    """Ask for the reason a held version is rejected, and reject it."""
-
-    async def submit(given: dict[str, Any]) -> Outcome[Any]:
-        why = str(given["why"]).strip() or None
-        return await visit.do(
-            Permission.EDIT,
-            lambda w: reject_run(w, run_id, why=why),
-            said="The version is rejected; the last members stay.",
-        )
-
-    ask(
-        "Reject this version?",
-        [Field(name="why", label="Why (others read it)")],
-        submit,
-        action="Reject",
     )
 
 
