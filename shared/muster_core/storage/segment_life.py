@@ -107,13 +107,14 @@ def _cancel_deliveries(connection: Connection, segment_id: int) -> None:
 _DELETED = text("""
 SELECT name, document, owner, deleted_at, deleted_at + CAST(:kept AS interval) AS until
   FROM segment WHERE deleted_at > clock_timestamp() - CAST(:kept AS interval)
+   AND (CAST(:name AS text) IS NULL OR name = :name)
  ORDER BY name
 """)
 
 
-def deleted_segments(connection: Connection) -> list[DeletedSegment]:
-    """Return the segments that can be taken back, by name."""
-    rows = connection.execute(_DELETED, {"kept": RESTORABLE}).mappings()
+def deleted_segments(connection: Connection, *, name: str | None = None) -> list[DeletedSegment]:
+    """Return the segments that can be taken back, by name; with `name` those of this name alone."""
+    rows = connection.execute(_DELETED, {"kept": RESTORABLE, "name": name}).mappings()
     return [DeletedSegment(**row) for row in rows]
 
 
@@ -124,16 +125,18 @@ def get_deleted(connection: Connection, name: str) -> DeletedSegment:
         NotFound: none of this name was deleted in the last 30 days.
         Conflict: there is a segment of this name.
     """
-    found = {one.name: one for one in deleted_segments(connection)}
-    if name in found:
-        return found[name]
+    found = deleted_segments(connection, name=name)
+    if found:
+        return found[-1]
     here = sa.select(segment.c.id).where(segment.c.name == name, segment.c.deleted_at.is_(None))
     if connection.scalar(here) is not None:
         raise Conflict(f"The segment `{name}` is not deleted.")
     raise NotFound(
         f"No segment `{name}` was deleted in the last {RESTORABLE.days} days.",
         hint=name_hint(
-            name, found, "`muster segment list --deleted` shows those that can be restored."
+            name,
+            [one.name for one in deleted_segments(connection)],
+            "`muster segment list --deleted` shows those that can be restored.",
         ),
     )
 
