@@ -36,10 +36,7 @@ def gate_trips(change: Change, gate: Gate | None, policy: GatePolicy) -> ChangeT
     why = _bounds(change, gate) or _movement(change, gate, policy)
     if why is None:
         return None
-    return ChangeTooLarge(
-        f"The segment {change.segment} {why}.",
-        hint="`muster run approve ID` publishes it, `muster run reject ID` keeps the last members.",
-    )
+    return ChangeTooLarge(f"The segment {change.segment} {why}.")
 
 
 def _bounds(change: Change, gate: Gate) -> str | None:

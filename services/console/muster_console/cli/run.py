@@ -117,6 +117,11 @@ def held(*, json: JsonOption = False) -> None:
         for r in runs
     ]
     print_table("", ("run", "segment", "members", "joined", "left", "held since", "why"), rows)
+    if rows:
+        console.print(
+            "`muster run approve ID` publishes one, `muster run reject ID` keeps the last members.",
+            soft_wrap=True,
+        )
 
 
 @app.command()

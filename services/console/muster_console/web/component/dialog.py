@@ -15,6 +15,7 @@ from muster_console.web.visit import Outcome
 from muster_console.web.words import problem_line
 
 FieldKind = Literal["text", "password", "number", "choice", "choices", "yes", "area"]
+_WRITTEN = ("text", "password", "number", "area")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +67,9 @@ def ask(
             text(lead, tag="p").classes("m-muted")
         wrong = Element("div")
         inputs = {field.name: put_field(field) for field in fields}
+        if fields and fields[0].kind in _WRITTEN:
+            # whoever opens a form means to write
+            inputs[fields[0].name].props["autofocus"] = True
         with Element("div").classes("m-dialog-foot"):
             button("Cancel", dialog.close).props["type"] = "button"
             send = button(action, kind="main")
