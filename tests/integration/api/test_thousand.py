@@ -1,4 +1,4 @@
-"""A thousand segments: the list in time for a person, and every action in one call."""
+"""A thousand segments: every action takes them in one call. `python -m benchmarks listing` times their list."""
 
 from __future__ import annotations
 
@@ -16,16 +16,6 @@ from muster_core.storage.segment import apply_segments
 pytestmark = [pytest.mark.integration, pytest.mark.long]
 
 COUNT = 1_000
-#: Seconds a person may wait for the list.
-PATIENCE = 0.2
-QUERIES: tuple[dict[str, str | int], ...] = (
-    {},
-    {"sort": "-members"},
-    {"sort": "tags", "limit": 200},
-    {"search": "number 7"},
-    {"tag": "t3", "state": "active", "sort": "-refreshed_at"},
-    {"status": "none", "type": "dynamic", "sort": "next_due_at"},
-)
 
 
 def rules(number: int):
@@ -54,20 +44,6 @@ def thousand(workspace: Workspace) -> list[str]:
     with transaction(workspace.database) as connection:
         apply_segments(connection, documents, actor="user test")
     return names
-
-
-def test_the_list_answers_within_200_ms(api: Api, thousand: list[str]) -> None:
-    slowest: dict[str, float] = {}
-    for query in QUERIES:
-        taken = []
-        for _ in range(11):
-            began = time.perf_counter()
-            answer = api.call("viewer", "GET", "/segments", params=query)
-            taken.append(time.perf_counter() - began)
-            assert answer.status_code == 200
-        slowest[str(query)] = sorted(taken)[-2]
-    print(slowest)  # noqa: T201
-    assert max(slowest.values()) < PATIENCE, slowest
 
 
 def test_every_action_takes_all_of_them_in_one_call(api: Api, thousand: list[str]) -> None:
