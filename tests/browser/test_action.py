@@ -217,6 +217,31 @@ def test_many_segments_are_tagged_and_scheduled_at_once(browser: Browser, consol
         assert document["schedule"] == "off"
 
 
+def test_a_segment_is_scheduled_by_a_time_of_day(browser: Browser, console: Console) -> None:
+    console.desk.apply("punctual")
+    with signed_in(browser, console, "contributor") as page:
+        settled(page, "/segments/punctual")
+        page.get_by_role("button", name="More to do").click()
+        page.get_by_text("Schedule", exact=True).last.click()
+        choose(page, "When it is refreshed", "at times of its own")
+        opened = page.get_by_role("dialog").last
+        opened.get_by_label("Time of day").fill("soon")
+        opened.get_by_role("button", name="Save").click()
+        expect(
+            page.get_by_text("1 of 1 refused").or_(opened.get_by_role("alert")).first
+        ).to_be_visible()
+        page.reload()
+        page.get_by_role("button", name="More to do").click()
+        page.get_by_text("Schedule", exact=True).last.click()
+        choose(page, "When it is refreshed", "at times of its own")
+        opened = page.get_by_role("dialog").last
+        opened.get_by_label("Time of day").fill("06:30")
+        opened.get_by_role("button", name="Save").click()
+        expect(opened).to_be_hidden()
+    document = show_segment(console.workspace, "punctual").document
+    assert document["schedule"]["cron"] == "30 6 * * *"
+
+
 def test_a_measure_is_made_by_choosing(browser: Browser, console: Console) -> None:
     with signed_in(browser, console, "contributor") as page:
         settled(page, "/new-measure")

@@ -12,6 +12,8 @@ from muster_console.operation.action import Action as Deed
 from muster_console.operation.action import Options
 from muster_console.operation.life import duplicate_segment
 from muster_console.operation.segment import show_segment
+from muster_console.web.builder.timing import cron_of, daily_of
+from muster_console.web.builder.word import WEEKDAYS
 from muster_console.web.component.bulk import act_on
 from muster_console.web.component.dialog import Field, ask, confirm
 from muster_console.web.component.markup import path_to
@@ -121,9 +123,13 @@ async def _schedule(visit: Visit, keys: list[str], done: Done) -> None:
             return
         now = outcome.value.document.get("schedule", now)
     own_now = now if isinstance(now, dict) else {}
+    cron_now = own_now.get("cron", "")
+    daily = daily_of(cron_now)
 
     async def submit(given: dict[str, Any]) -> Outcome[Any]:
-        own = {"cron": given["cron"] or ""}
+        # what is no time of a day is refused below, as a cron expression that is none
+        at = str(given["at"] or "")
+        own = {"cron": given["cron"] or cron_of(at, list(given["days"] or [])) or at}
         if given["timezone"]:
             own["timezone"] = given["timezone"]
         options = Options(schedule=own if given["kind"] == "cron" else given["kind"])
@@ -146,10 +152,24 @@ async def _schedule(visit: Visit, keys: list[str], done: Done) -> None:
                 },
             ),
             Field(
+                name="at",
+                label="Time of day",
+                value=daily[0] if daily else "",
+                hint="such as 06:30",
+            ),
+            Field(
+                name="days",
+                label="On weekdays",
+                kind="choices",
+                choices=WEEKDAYS,
+                value=daily[1] if daily else [],
+                hint="none: every day",
+            ),
+            Field(
                 name="cron",
-                label="Cron: minute hour day month weekday",
-                value=own_now.get("cron", ""),
-                hint="30 6 * * 1-5 is 06:30 from Monday to Friday",
+                label="Or a cron expression: minute hour day month weekday",
+                value="" if daily else cron_now,
+                hint="instead of time and weekdays",
             ),
             Field(
                 name="timezone",
