@@ -63,8 +63,8 @@ bench-kinds: $(READY) ## every kind of rule against a plain count of the same ro
 	$(BIN)/python -m benchmarks kinds
 
 # 20 M members need 5 GB of disk and about half an hour: MEMBERS=20000000.
-bench-export: $(READY) ## deliveries against a bare PyArrow writer, their memory, and beside a sink that hangs (MEMBERS=1000000)
-	$(BIN)/python -m benchmarks export --members $(or $(MEMBERS),1000000) --rounds $(or $(ROUNDS),3)
+bench-export: $(READY) ## deliveries against a bare PyArrow writer, their memory, and beside a sink that hangs (MEMBERS=1000000 ROUNDS=3 PAIRS=20)
+	$(BIN)/python -m benchmarks export --members $(or $(MEMBERS),1000000) --rounds $(or $(ROUNDS),3) --pairs $(or $(PAIRS),20)
 
 # Two versions a kind, so each kind is killed twice as often; 7 kinds make 112 kills.
 test-kills: $(READY) ## kill exporters while they deliver to every kind of destination, each read 20 times a second (KILLS=8)

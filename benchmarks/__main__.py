@@ -56,6 +56,9 @@ def main() -> int:
     delivering.add_argument("--members", type=int, default=1_000_000)
     delivering.add_argument("--hang-members", type=int, default=exporting.HANG_MEMBERS)
     delivering.add_argument("--rounds", type=int, default=3, help="pairs, in turn")
+    delivering.add_argument(
+        "--pairs", type=int, default=20, help="with a sink that hangs and without, in turn"
+    )
     delivering.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
     part = parts.add_parser("listing")
     part.add_argument("--segments", type=int, default=1_000)
@@ -71,6 +74,8 @@ def main() -> int:
     part.add_argument("--folder", type=Path, default=refreshing.DEFAULT_FOLDER)
     part.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
     chosen = parser.parse_args(words)
+    if chosen.part == "export" and chosen.pairs < 2:
+        parser.error("--pairs: two at the least, or how far they scatter cannot be told")
     if chosen.part == "refresh":
         return refreshing.measure(chosen)
     if chosen.part == "report":
@@ -78,7 +83,10 @@ def main() -> int:
         return 0
     if chosen.part == "export":
         delivered = exporting.measure(
-            chosen.members, rounds=chosen.rounds, hang_members=chosen.hang_members
+            chosen.members,
+            rounds=chosen.rounds,
+            hang_members=chosen.hang_members,
+            pairs=chosen.pairs,
         )
         if chosen.json:
             chosen.json.write_text(json.dumps({"export": delivered}, indent=2) + "\n")

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Protocol
 
 from muster_core.errors import StoreDamaged, TargetRefused
 from muster_core.exports.cell import json_lines
-from muster_core.exports.claim import Chunk, Refused
+from muster_core.exports.claim import Chunk, Operation, Refused
 from muster_core.exports.manifest import instant
-from muster_exporter.version import Receipt, Version
+from muster_exporter.version import Place, Receipt, Version
 
 
 class MessageSink(Protocol):
@@ -44,7 +44,7 @@ class Acknowledge(Protocol):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Message:
     number: int
-    rows: list[Refused]
+    rows: list[Place]
     body: bytes
 
 
@@ -78,7 +78,7 @@ def deliver_messages(
                 sha256=sha256(message.body).hexdigest(),
             ),
             [
-                replace(message.rows[n], reason=why)
+                _refused(message.rows[n], why)
                 for n, why in said.items()
                 if 0 <= n < len(message.rows)
             ],
@@ -89,6 +89,13 @@ def deliver_messages(
     check()
     sink.send(_message_id(version, "end"), _end(version, messages=number))
     return Receipt(rows=sent, size=size, files=number, location=sink.location, kept=len(known))
+
+
+def _refused(place: Place, reason: str) -> Refused:
+    partition, ordinal, operation = place
+    return Refused(
+        partition=partition, ordinal=ordinal, operation=Operation(operation), reason=reason
+    )
 
 
 def _acknowledged(version: Version) -> list[Chunk]:
@@ -105,7 +112,7 @@ def _messages(
     version: Version, most: int, *, first: int, skip: int, check: Callable[[], None]
 ) -> Iterator[_Message]:
     """Cut the rows into messages of at most `most` bytes, each as full as it can be."""
-    number, lines, rows, size = first, list[str](), list[Refused](), 0
+    number, lines, rows, size = first, list[str](), list[Place](), 0
     room = most - len(_body(version, first + 10**9, []))
     for group, places in version.placed(check, skip):
         for line, place in zip(json_lines(group).to_pylist(), places, strict=True):

@@ -32,6 +32,10 @@ from muster_core.security.erasure import ErasedCustomer
 from muster_exporter.ahead import read_ahead
 from muster_exporter.change import Difference
 
+#: Rows that are made into messages at once: about one message's, so that the first is sent soon.
+_PLACED_ROWS = 4_096
+#: Where a row stands in the store, partition and ordinal, and its operation; one for each row, so no class.
+Place = tuple[int, int, str]
 #: Names of the columns with a row's place in the store; no column of an export can have them.
 _PARTITION, _ORDINAL = "\x00partition", "\x00ordinal"
 
@@ -160,22 +164,17 @@ class Version:
             check()
             yield group
 
-    def placed(
-        self, check: Callable[[], None], skip: int = 0
-    ) -> Iterator[tuple[Any, list[Refused]]]:
-        """Yield what `groups` yields, with the place of each row, as it would be refused without a reason."""
-        for batch in _after(self._changes(), skip):
+    def placed(self, check: Callable[[], None], skip: int = 0) -> Iterator[tuple[Any, list[Place]]]:
+        """Yield what `groups` yields in smaller tables, with the place of each row."""
+        for batch in _after(self._changes(_PLACED_ROWS), skip):
             check()
             kinds = (
                 batch.column(OPERATION).to_pylist()
                 if self.mode.tells_changes
-                else [Operation.ADD] * batch.num_rows
+                else [str(Operation.ADD)] * batch.num_rows
             )
             partitions, ordinals = (batch.column(n).to_pylist() for n in (_PARTITION, _ORDINAL))
-            places = [
-                Refused(partition=p, ordinal=o, operation=Operation(kind), reason="")
-                for p, o, kind in zip(partitions, ordinals, kinds, strict=True)
-            ]
+            places = list(zip(partitions, ordinals, kinds, strict=True))
             yield pa.Table.from_batches([batch.select(self.schema.names)]), places
 
     @property
@@ -183,7 +182,7 @@ class Version:
         """Return the columns to read, each once; the customer key is first."""
         return list(dict.fromkeys(column.column for column in self.columns))
 
-    def _changes(self) -> Iterator[Any]:
+    def _changes(self, batch_rows: int = BATCH_ROWS) -> Iterator[Any]:
         """Yield every row with its operation, where it is told, and its place."""
         for number in range(self.members.store.manifest.partitions):
             if self.difference is None:
@@ -202,7 +201,7 @@ class Version:
                 names.insert(1, OPERATION)
             places = [pa.repeat(pa.scalar(number), table.num_rows), pa.array(ordinals, pa.int64())]
             yield from pa.table([*cells, *places], [*names, _PARTITION, _ORDINAL]).to_batches(
-                max_chunksize=BATCH_ROWS
+                max_chunksize=batch_rows
             )
 
     def _arrange(self, batch: Any) -> Any:
