@@ -116,6 +116,32 @@ def apply_event(
     return True
 
 
+def withdraw_waiting(
+    connection: Connection,
+    *where: sa.ColumnElement[bool],
+    event: Event = Event.CANCELLED,
+    actor: str,
+) -> None:
+    """Let what waits to be delivered be, where all of `where` holds.
+
+    Files that are to be written again without an erased customer are not given up: nothing else removes them.
+
+    Args:
+        connection: inside a transaction.
+        where: conditions on the table of deliveries.
+        event: what happens to them; it decides about the states they may be in.
+        actor: who makes it happen, for the history.
+    """
+    waiting = connection.scalars(
+        sa.select(delivery.c.id)
+        .where(delivery.c.state.in_(sources(event) - {DeliveryState.RUNNING}), *where, ~REWRITES)
+        .order_by(delivery.c.id)
+        .with_for_update()
+    ).all()
+    for delivery_id in waiting:
+        apply_event(connection, delivery_id, event, actor=actor, values={"finished_at": NOW})
+
+
 def _note_erasures(
     connection: Connection, delivery_id: int, event: Event, values: Mapping[str, Any]
 ) -> None:

@@ -12,12 +12,12 @@ from sqlalchemy import Connection
 
 from muster_core.errors import Conflict, InvalidInput, NotFound, Problem
 from muster_core.exports.document import ExportDocument, parse_export
-from muster_core.exports.state import DeliveryState, Event, sources
+from muster_core.exports.state import DeliveryState
 from muster_core.spelling import name_hint
 from muster_core.storage.connection import StoredConnection, get_connection
 from muster_core.storage.database import database_time
 from muster_core.storage.definition_table import segment
-from muster_core.storage.delivery_event import NOW, REWRITES, apply_event
+from muster_core.storage.delivery_event import NOW, withdraw_waiting
 from muster_core.storage.erasure import give_up_rewrites
 from muster_core.storage.export_check import column_problems, target_problems
 from muster_core.storage.export_table import (
@@ -89,7 +89,13 @@ def apply_export(connection: Connection, document: ExportDocument) -> Change:
     )
     connection.execute(export_segment.delete().where(export_segment.c.export_id == stored.id))
     _link(connection, stored.id, segments)
-    _cancel_waiting(connection, stored.id, keep=segments if document.active else ())
+    keep = segments if document.active else ()
+    withdraw_waiting(
+        connection,
+        delivery.c.export_id == stored.id,
+        delivery.c.segment_id.not_in(keep),
+        actor="export changed",
+    )
     return "changed"
 
 
@@ -149,7 +155,7 @@ def set_export_active(connection: Connection, name: str, *, active: bool) -> boo
         )
     )
     if not active:
-        _cancel_waiting(connection, stored.id, keep=())
+        withdraw_waiting(connection, delivery.c.export_id == stored.id, actor="export changed")
     return True
 
 
@@ -195,28 +201,6 @@ def _stored(row: Any) -> StoredExport:
 def _named_connection(connection: Connection, document: ExportDocument) -> StoredConnection | None:
     name = document.connection
     return get_connection(connection, name) if isinstance(name, str) else None
-
-
-def _cancel_waiting(connection: Connection, export_id: int, *, keep: Sequence[int]) -> None:
-    """Cancel what waits to be delivered, except for the segments in `keep`."""
-    waiting = connection.scalars(
-        sa.select(delivery.c.id)
-        .where(
-            delivery.c.export_id == export_id,
-            delivery.c.segment_id.not_in(keep),
-            delivery.c.state.in_(sources(Event.CANCELLED) - {DeliveryState.RUNNING}),
-            ~REWRITES,
-        )
-        .with_for_update()
-    ).all()
-    for delivery_id in waiting:
-        apply_event(
-            connection,
-            delivery_id,
-            Event.CANCELLED,
-            actor="export changed",
-            values={"finished_at": NOW},
-        )
 
 
 def _link(connection: Connection, export_id: int, segments: Sequence[int]) -> None:

@@ -13,7 +13,7 @@ from muster_core.exports.document import Policy
 from muster_core.exports.state import DeliveryState, Event, sources
 from muster_core.storage.database import database_time
 from muster_core.storage.definition_table import segment
-from muster_core.storage.delivery_event import NOW, REWRITES, apply_event, create_delivery
+from muster_core.storage.delivery_event import NOW, apply_event, create_delivery, withdraw_waiting
 from muster_core.storage.export import StoredExport, get_export
 from muster_core.storage.export_table import delivery, delivery_chunk, export, export_segment
 from muster_core.storage.run_table import membership_pointer
@@ -137,26 +137,14 @@ def _request(
 
 def _supersede(connection: Connection, stored: StoredExport, row: Any) -> None:
     """Let an older version that waits be, where the destination gets the newest one only."""
-    if stored.document.policy is not Policy.LATEST:
-        return
-    waiting = connection.scalars(
-        sa.select(delivery.c.id)
-        .where(
+    if stored.document.policy is Policy.LATEST:
+        withdraw_waiting(
+            connection,
             delivery.c.export_id == stored.id,
             delivery.c.segment_id == row.id,
             delivery.c.version < row.published_version,
-            delivery.c.state == DeliveryState.PENDING,
-            ~REWRITES,
-        )
-        .with_for_update()
-    ).all()
-    for delivery_id in waiting:
-        apply_event(
-            connection,
-            delivery_id,
-            Event.SUPERSEDED,
+            event=Event.SUPERSEDED,
             actor="newer requested",
-            values={"finished_at": NOW},
         )
 
 

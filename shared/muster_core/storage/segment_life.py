@@ -10,11 +10,10 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, text
 
 from muster_core.errors import Conflict, NotFound
-from muster_core.exports.state import DeliveryState, Event, sources
 from muster_core.rules.document import SegmentDocument
 from muster_core.spelling import name_hint
 from muster_core.storage.definition_table import segment, segment_revision
-from muster_core.storage.delivery_event import NOW, apply_event
+from muster_core.storage.delivery_event import withdraw_waiting
 from muster_core.storage.export_table import delivery
 from muster_core.storage.nearest import require_segments
 from muster_core.storage.reference import lock_saving
@@ -80,28 +79,8 @@ def delete_segment(connection: Connection, name: str, *, force: bool = False) ->
         .where(segment.c.id == segment_id)
         .values(deleted_at=sa.func.clock_timestamp(), next_due_at=None)
     )
-    _cancel_deliveries(connection, segment_id)
+    withdraw_waiting(connection, delivery.c.segment_id == segment_id, actor="segment deleted")
     return use
-
-
-def _cancel_deliveries(connection: Connection, segment_id: int) -> None:
-    waiting = connection.scalars(
-        sa.select(delivery.c.id)
-        .where(
-            delivery.c.segment_id == segment_id,
-            delivery.c.state.in_(sources(Event.CANCELLED) - {DeliveryState.RUNNING}),
-        )
-        .order_by(delivery.c.id)
-        .with_for_update()
-    ).all()
-    for delivery_id in waiting:
-        apply_event(
-            connection,
-            delivery_id,
-            Event.CANCELLED,
-            actor="segment deleted",
-            values={"finished_at": NOW},
-        )
 
 
 _DELETED = text("""

@@ -39,6 +39,7 @@ from muster_core.storage.export_request import request_delivery
 from muster_core.storage.export_table import delivery, delivery_refused
 from muster_core.storage.holder import erase
 from muster_core.storage.run_table import membership_pointer
+from muster_core.storage.segment_life import delete_segment
 
 pytestmark = pytest.mark.integration
 
@@ -137,6 +138,27 @@ def test_delivered_files_are_written_again_and_no_later_one_brings_them_back(wor
     assert erased(world, gone) == number
     assert len(receipt(world, number).parts) == 2
     assert {d.state for d in deliveries(world)} == {"delivered"}
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_files_of_a_deleted_segment_are_written_again_too(world, before):
+    publish(world)
+    gone = somebody(world)
+    world.export()
+    world.queue("crm", "vip", 1)
+    drain(world)
+
+    def delete() -> None:
+        with transaction(world.database) as connection:
+            delete_segment(connection, "vip", force=True)
+
+    if before:
+        delete()
+    number = erased(world, gone)
+    if not before:
+        delete()
+    assert finish(world, number).state == "complete"
+    assert gone not in str(texts(world.target))
 
 
 def test_the_key_stands_nowhere_in_the_control_database(world):
