@@ -14,7 +14,7 @@ import shutil
 import subprocess
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -125,6 +125,11 @@ def running_s3() -> Iterator[S3Server]:
         server.stop()
 
 
+def deny(server: S3Server, *actions: str) -> None:
+    """Let the server's user do everything in S3 but these actions."""
+    _set_policy(server.endpoint, actions)
+
+
 def _connect(service: str, endpoint: str, key: str, secret: str, region: str = _REGION) -> Any:
     return boto3.client(
         service,
@@ -136,18 +141,31 @@ def _connect(service: str, endpoint: str, key: str, secret: str, region: str = _
 
 
 def _make_user(endpoint: str) -> dict[str, str]:
-    everything = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
-    policy = {"Version": "2012-10-17", "Statement": [everything]}
+    with _management(endpoint) as iam:
+        iam.create_user(UserName="muster")
+        key: dict[str, str] = iam.create_access_key(UserName="muster")["AccessKey"]
+    _set_policy(endpoint, ())
+    return key
+
+
+def _set_policy(endpoint: str, denied: Sequence[str]) -> None:
+    rules = [("Allow", "s3:*"), *(("Deny", action) for action in denied)]
+    statements = [{"Effect": effect, "Action": a, "Resource": "*"} for effect, a in rules]
+    policy = json.dumps({"Version": "2012-10-17", "Statement": statements})
+    with _management(endpoint) as iam:
+        iam.put_user_policy(UserName="muster", PolicyName="s3", PolicyDocument=policy)
+
+
+@contextmanager
+def _management(endpoint: str) -> Iterator[Any]:
+    """Return a client for users and rights; meanwhile nothing is checked."""
     _reset_authentication(endpoint, "inf")
     iam = _connect("iam", endpoint, "anybody", "anything")
     try:
-        iam.create_user(UserName="muster")
-        iam.put_user_policy(UserName="muster", PolicyName="s3", PolicyDocument=json.dumps(policy))
-        key: dict[str, str] = iam.create_access_key(UserName="muster")["AccessKey"]
+        yield iam
     finally:
         iam.close()
-    _reset_authentication(endpoint, "0")
-    return key
+        _reset_authentication(endpoint, "0")
 
 
 def _reset_authentication(endpoint: str, free_actions: str) -> None:

@@ -44,8 +44,10 @@ class _Door(asyncssh.SSHServer):
 
 
 @contextmanager
-def running_ssh(root: Path) -> Iterator[SshServer]:
-    """Run the server in a thread of this process."""
+def running_ssh(
+    root: Path, offer: type[asyncssh.SFTPServer] = asyncssh.SFTPServer
+) -> Iterator[SshServer]:
+    """Run the server in a thread of this process; `offer` is what it can do."""
     offered: list[str] = []
     key = asyncssh.generate_private_key("ssh-ed25519")
     loop = asyncio.new_event_loop()
@@ -58,7 +60,7 @@ def running_ssh(root: Path) -> Iterator[SshServer]:
             0,
             server_factory=lambda: _Door(offered),
             server_host_keys=[key],
-            sftp_factory=lambda channel: asyncssh.SFTPServer(channel, chroot=os.fsencode(root)),
+            sftp_factory=lambda channel: offer(channel, chroot=os.fsencode(root)),
         )
 
     acceptor = asyncio.run_coroutine_threadsafe(listen(), loop).result(30)

@@ -10,7 +10,7 @@ from typing import Protocol, Self
 
 from pydantic import ValidationError
 
-from muster_core.errors import TargetUnavailable
+from muster_core.errors import TargetRefused, TargetUnavailable
 from muster_core.exports.manifest import DeliveredFile, Latest
 from muster_core.exports.naming import CHUNK_PATTERN, LATEST_NAME, MANIFEST_NAME
 from muster_exporter.sink import Staged
@@ -146,15 +146,24 @@ class BucketSink:
         )
 
     def probe(self) -> None:
-        """Write, read and remove a small object."""
-        key = f"{self._root}muster-probe-{uuid.uuid4().hex}"
-        upload = self._store.upload(key)
-        upload.finish(b"muster")
+        """Do with a small object whatever a delivery does: list, write on a condition, read, replace, remove."""
+        folder = f"{self._root}muster-probe-{uuid.uuid4().hex}/"
+        key = f"{folder}{LATEST_NAME}"
+        self._store.abandon_uploads(folder)
+        self._store.upload(key).finish(b"muster")
         try:
-            if b"".join(self._store.pieces(key)) != b"muster":
+            found = self._store.read_tagged(key)
+            if found is None or key not in self._store.keys(folder):
+                raise TargetUnavailable("The destination lost what was written.")
+            if found[0] != b"muster":
                 raise TargetUnavailable("The destination does not give back what was written.")
-        except FileNotFoundError:
-            raise TargetUnavailable("The destination lost what was written.") from None
+            if self._store.swap(key, b"muster", None) or not self._store.swap(
+                key, b"muster", found[1]
+            ):
+                raise TargetRefused(
+                    "The destination does not know conditional writes, so its pointers could go back.",
+                    hint="Take a server that knows `If-Match` and `If-None-Match`.",
+                )
         finally:
             self._store.remove(key)
 

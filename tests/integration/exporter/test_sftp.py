@@ -8,10 +8,10 @@ from typing import Any
 import asyncssh
 import pytest
 from tests.integration.exporter.destination import Destination, sftp
-from tests.ssh_server import SshServer
+from tests.ssh_server import USER, SshServer, running_ssh
 
 from muster_core.errors import TargetRefused
-from muster_core.exports.connection import parse_target
+from muster_core.exports.connection import parse_secret, parse_target
 from muster_core.settings import Settings
 from muster_core.storage.connection import OpenedConnection
 from muster_exporter.opening import file_sink
@@ -77,3 +77,31 @@ def test_the_manifest_comes_last_and_no_half_file_is_seen(there, ssh_server):
     assert there.files() == {"crm/vip/version=1/part-00000.csv": b"x"}
     modes = {oct(p.stat().st_mode & 0o777) for p in root(there, ssh_server).rglob("*.csv")}
     assert modes == {"0o640"}
+
+
+class _OldServer(asyncssh.SFTPServer):
+    """A server without OpenSSH's extension."""
+
+    def posix_rename(self, oldpath: bytes, newpath: bytes) -> None:
+        raise asyncssh.SFTPOpUnsupported("unknown request")
+
+
+def test_a_server_that_cannot_replace_files_is_found_by_the_probe(tmp_path):
+    with running_ssh(tmp_path, _OldServer) as server:
+        document = {
+            "name": "old",
+            "kind": "sftp",
+            "host": "127.0.0.1",
+            "port": server.port,
+            "user": USER,
+            "path": "/",
+            "host_key": server.host_key,
+        }
+        secret = parse_secret("sftp", {"password": server.password})
+        opened = OpenedConnection(target=parse_target(document), secret=secret)
+        with (
+            pytest.raises(TargetRefused, match="in one step"),
+            file_sink(opened, SETTINGS, (), fence=0) as place,
+        ):
+            place.probe()
+        assert list(tmp_path.iterdir()) == []

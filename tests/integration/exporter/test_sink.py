@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from tests.integration.exporter.destination import CANARY, FILES, Destination
+from tests.object_store import deny
 
 from muster_core.errors import TargetRefused
 from muster_core.exports.capability import CAPABILITIES
@@ -179,3 +180,21 @@ def test_an_address_that_is_not_allowed_is_never_connected_to(there):
     with pytest.raises(Exception, match="MUSTER_OUTBOUND_ALLOW") as caught:
         try_it()
     assert caught.value.code == "address_refused"  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    "action", ["GetObject", "PutObject", "DeleteObject", "ListBucket", "ListBucketMultipartUploads"]
+)
+def test_a_right_that_a_bucket_does_not_give_is_found_by_the_probe(
+    request, tmp_path, s3_server, action
+):
+    there = FILES["s3"](request, tmp_path)
+    deny(s3_server, f"s3:{action}")
+    try:
+        with (
+            pytest.raises(TargetRefused, match="what they may do"),
+            file_sink(there.opened, SETTINGS, (), fence=0) as place,
+        ):
+            place.probe()
+    finally:
+        deny(s3_server)

@@ -135,15 +135,12 @@ class SftpSink:
         return True
 
     def probe(self) -> None:
-        """Write, read and remove a small file in the target folder."""
-        path = f"{self._base}/.muster-probe-{uuid.uuid4().hex}"
-        file = self._open(path, "xb")
-        assert file is not None
-        try:
-            self._run(file.write(b"muster"))
-            self._run(file.close())
-        finally:
-            self._remove(path)
+        """Write, rename and remove a small file in the target folder, and list it."""
+        name = f".muster-probe-{uuid.uuid4().hex}"
+        with self._staged(self._base, name) as staged:
+            staged.write(b"muster")
+        self._names()
+        self._remove(f"{self._base}/{name}")
 
     async def _connect(self) -> None:
         target, secret = self._target, self._secret
@@ -294,6 +291,11 @@ class SftpSink:
             return TargetRefused(
                 f"The server {host} refuses the credentials, or what they may do.",
                 hint="Compare the user's rights, and use `muster connection rotate`.",
+            )
+        if isinstance(exc, asyncssh.SFTPOpUnsupported):
+            return TargetRefused(
+                f"The server {host} cannot replace a file in one step.",
+                hint="It must know posix-rename@openssh.com, or a reader could see no pointer or an old one.",
             )
         if isinstance(exc, asyncssh.SFTPNoSpaceOnFilesystem | asyncssh.SFTPQuotaExceeded):
             return NoSpace(f"No space is left on {host}.", hint="Free space; it is tried again.")
