@@ -15,9 +15,10 @@ from tests.waiting import eventually
 from muster_console.operation.access import list_people, list_tokens
 from muster_console.operation.connection import list_connections
 from muster_console.operation.erasure import list_receipts
-from muster_console.operation.export import get_export
+from muster_console.operation.export import apply_export_documents, get_export
 from muster_console.operation.run import look_at_runs
 from muster_console.operation.segment import list_segments, show_segment
+from muster_core.exports.document import ExportCron, parse_export
 from muster_core.security.role import Role
 
 pytestmark = [pytest.mark.integration, pytest.mark.long]
@@ -131,13 +132,60 @@ def test_an_export_is_made_by_choosing_what_becomes_of_its_columns(
         expect(document).to_have_value(re.compile("hash: sha256"))
         page.get_by_role("button", name="Deliver country once more").click()
         expect(document).to_have_value(re.compile("as: country_2"))
+        choose(page, "When", "at times of its own")
+        expect(document).to_have_value(re.compile(r'cron: "0 6 \* \* \*", timezone: UTC'))
+        at = page.get_by_label("at", exact=True)
+        at.fill("06:30")
+        at.blur()
+        choose(page, "on", "Monday")
+        page.keyboard.press("Escape")
+        expect(document).to_have_value(re.compile(r'cron: "30 6 \* \* 1"'))
         page.get_by_role("button", name="Save", exact=True).click()
         page.wait_for_url("**/exports/letters")
+        expect(page.get_by_text("06:30 Mon, UTC")).to_be_visible()
     made = get_export(console.workspace, "letters").document
     assert [column.header for column in made.columns] == ["land", "country_2"]
     assert made.suppress == ["segment_001"]
     assert made.holdout is not None
     assert made.holdout.percent == 2.5
+    assert made.schedule == ExportCron(cron="30 6 * * 1")
+
+
+def test_times_that_are_no_time_of_a_day_stay_as_an_export_has_them(
+    browser: Browser, console: Console
+) -> None:
+    often = {"cron": "*/20 8-17 * * 1-5", "timezone": "Europe/Berlin"}
+    document = parse_export(
+        {"name": "often", "connection": "shelf", "segments": ["segment_000"], "schedule": often}
+    )
+    apply_export_documents(console.workspace, [document])
+    with signed_in(browser, console, "administrator") as page:
+        settled(page, "/exports/often/edit")
+        expect(page.get_by_label("at", exact=True)).to_have_value("")
+        cron = page.get_by_label("cron: minute hour day month weekday")
+        expect(cron).to_have_value(often["cron"])
+        expect(page.get_by_text("more than one time of a day")).to_be_visible()
+        page.get_by_label("Description").fill("three times an hour")
+        page.get_by_role("button", name="Save", exact=True).click()
+        page.wait_for_url("**/exports/often")
+        assert get_export(console.workspace, "often").document.schedule == ExportCron(**often)
+        # what is written as the document is shown by the fields, and the other way round
+        settled(page, "/exports/often/edit")
+        text = page.get_by_label("YAML or JSON")
+        text.fill(text.input_value().replace("*/20 8-17 * * 1-5", "15 9 * * 1-5"))
+        text.blur()
+        expect(page.get_by_label("at", exact=True)).to_have_value("09:15")
+        zone = page.get_by_label("zone, such as Europe/London")
+        expect(zone).to_have_value("Europe/Berlin")
+        zone.fill("")
+        zone.blur()
+        expect(page.get_by_text("Times are meant in UTC.")).to_be_visible()
+        expect(text).not_to_have_value(re.compile("timezone"))
+        page.get_by_role("button", name="Save", exact=True).click()
+        page.wait_for_url("**/exports/often")
+    assert get_export(console.workspace, "often").document.schedule == ExportCron(
+        cron="15 9 * * 1-5"
+    )
 
 
 def test_a_customer_is_erased_with_a_receipt_that_does_not_name_them(

@@ -128,8 +128,18 @@ def test_what_changes_reaches_a_long_list(browser: Browser, listed: Console) -> 
 def test_a_narrow_list_is_sorted_by_choosing(browser: Browser, listed: Console) -> None:
     with signed_in(browser, listed, "viewer", viewport={"width": 390, "height": 800}) as page:
         page.goto("/segments")
+        by = page.locator(".m-sort", has_text="Sort by").get_by_role("combobox")
+        expect(by.locator("option:checked")).to_have_text("Name")
         page.locator(".m-sort", has_text="Order").get_by_role("combobox").select_option("down")
         expect(page.locator(".m-table tbody a").first).to_have_text("segment_039")
+        page.goto("/catalog")
+        # nothing is chosen: the profile comes first
+        expect(by.locator("option:checked")).to_have_text("As listed")
+        expect(page.locator(".m-table tbody a").first).to_have_text("customers")
+        expect(page.locator(".m-sort", has_text="Order")).to_have_count(0)
+        by.select_option("Table")
+        page.locator(".m-sort", has_text="Order").get_by_role("combobox").select_option("down")
+        expect(page.locator(".m-table tbody a").first).to_have_text("orders")
 
 
 def test_keys_are_listed_search_and_can_be_turned_off(browser: Browser, listed: Console) -> None:

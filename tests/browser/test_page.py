@@ -15,10 +15,13 @@ from tests.browser.world import HOSTILE, Console, signed_in
 
 from muster_console.api.policy import RouteWithoutPolicy
 from muster_console.operation.definition import read_definitions_text
+from muster_console.operation.run import look_at_run
 from muster_console.operation.saving import apply_definitions
 from muster_console.web.page import ALL
 from muster_console.web.policy import PAGES, check_pages
 from muster_core.security.role import Permission
+from muster_core.storage.database import transaction
+from muster_core.storage.run import publish
 
 pytestmark = [pytest.mark.integration]
 assert ALL
@@ -215,6 +218,53 @@ def test_a_draft_of_a_wrong_form_is_mended_as_text(browser: Browser, console: Co
         page.get_by_role("button", name="Save as draft").click()
         expect(page.get_by_role("heading", name="Edit segment")).to_be_visible()
         unbroken(page)
+
+
+def test_versions_that_are_held_back_are_published_or_rejected(
+    browser: Browser, console: Console
+) -> None:
+    published, rejected = (_held(console, name) for name in ("emptied", "deserted"))
+    with signed_in(browser, console, "viewer") as page:
+        settled(page, "/runs/held")
+        expect(page.get_by_role("row").filter(has_text="emptied")).to_be_visible()
+        expect(page.get_by_role("button", name="Approve")).to_have_count(0)
+    with signed_in(browser, console, "contributor") as page:
+        settled(page, "/runs/held")
+        page.get_by_role("button", name=f"Approve {published}", exact=True).click()
+        asked = page.get_by_role("dialog", name="Publish this version?")
+        expect(asked).to_contain_text("emptied then has 0 members")
+        asked.get_by_role("button", name="Publish").click()
+        expect(page.get_by_text("The version is published.")).to_be_visible()
+        expect(page.get_by_role("row").filter(has_text="emptied")).to_have_count(0)
+        page.get_by_role("button", name=f"Reject {rejected}", exact=True).click()
+        asked = page.get_by_role("dialog", name="Reject this version?")
+        asked.get_by_label("Why").fill(HOSTILE[0])
+        asked.get_by_role("button", name="Reject").click()
+        expect(page.get_by_text("No version is held back.")).to_be_visible()
+        settled(page, f"/runs/{rejected}")
+        expect(page.get_by_text(f"Rejected: {HOSTILE[0]}").first).to_be_visible()
+    states = [look_at_run(console.workspace, run).run for run in (published, rejected)]
+    assert [(run.state, run.reason) for run in states] == [
+        ("published", None),
+        ("cancelled", "rejected"),
+    ]
+
+
+def _held(console: Console, name: str) -> int:
+    """Refresh a segment until a version of it is held back, for it would be empty; return that run."""
+    desk = console.desk
+    desk.apply(name)
+    for members in (100, 100, 100, 0):
+        (asked,) = desk.request([name])
+        # others may wait, too: they run on, and nobody evaluates them
+        claim = desk.must_claim()
+        while asked.run_id not in claim.run_ids:
+            claim = desk.must_claim()
+        desk.evaluate(claim, [asked.run_id], members=members)
+        with transaction(console.workspace.database) as connection:
+            state = publish(connection, claim)[asked.run_id]
+    assert state == "held"
+    return asked.run_id
 
 
 def test_every_page_lets_in_whom_its_permission_names(console: Console) -> None:

@@ -10,6 +10,7 @@ from urllib.parse import parse_qs
 
 import socketio
 from nicegui import Client, core
+from nicegui import __version__ as nicegui_version
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -29,6 +30,8 @@ _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
+#: Where NiceGUI has its own files.
+_VERSIONED = f"/_nicegui/{nicegui_version}/"
 #: What makes an open page load itself again; NiceGUI's script knows this word.
 _RELOAD = "Implicit handshake failed"
 
@@ -73,12 +76,19 @@ class Harden:
         await self._app(scope, receive, hardened)
 
 
+def never_changes(scope: Scope) -> bool:
+    """Tell whether what a path names is the same for as long as this console runs: its address has a version."""
+    if scope["path"].startswith("/asset/"):
+        return bool(scope["query_string"].startswith(b"v="))
+    path = scope["path"]
+    return path.startswith(_VERSIONED) and not path.startswith(f"{_VERSIONED}dynamic_resources/")
+
+
 def _keeping(scope: Scope) -> str:
     """Return how long a browser may keep an answer that says nothing: only what never changes."""
     if not scope["path"].startswith("/asset/"):
         return "no-store"
-    versioned = scope["query_string"].startswith(b"v=")
-    return "public, max-age=31536000, immutable" if versioned else "no-cache"
+    return "public, max-age=31536000, immutable" if never_changes(scope) else "no-cache"
 
 
 def guard_socket() -> None:

@@ -24,7 +24,8 @@ from muster_console.web.cookie import session_token
 from muster_console.web.door import door, to_sign_in, unavailable
 from muster_console.web.download import download
 from muster_console.web.frame import SECTIONS, frame
-from muster_console.web.guard import Harden, guard_socket
+from muster_console.web.guard import Harden, guard_socket, never_changes
+from muster_console.web.kept import Kept
 from muster_console.web.page import ALL
 from muster_console.web.policy import PAGES, Page
 from muster_console.web.visit import Visit, off_loop
@@ -92,6 +93,8 @@ def create_console(workspace: Workspace) -> FastAPI:
         show_welcome_message=False,
     )
     guard_socket()
+    # the one added last is asked first
+    app.add_middleware(Kept, never_changes=never_changes)
     app.add_middleware(Harden)
     app.add_middleware(GZipMiddleware, minimum_size=1_000, compresslevel=4)
     return app

@@ -32,10 +32,11 @@ export default {
       <label class="m-filter m-sort">
         <span>Sort by</span>
         <select :value="sort.name" @change="orderBy($event.target.value, false)">
+          <option value="" v-if="!sortBy">As listed</option>
           <option v-for="column in sortable" :key="column.name" :value="column.name">{{ column.label }}</option>
         </select>
       </label>
-      <label class="m-filter m-sort">
+      <label class="m-filter m-sort" v-if="sort.name">
         <span>Order</span>
         <select :value="sort.down ? 'down' : 'up'" @change="orderBy(sort.name, $event.target.value === 'down')">
           <option value="up">Ascending</option><option value="down">Descending</option>
@@ -131,9 +132,11 @@ export default {
   emits: ["bulk", "action", "picked"],
   data() {
     const kept = this.recall();
+    // what is remembered may be of a column that is not there any more
+    const ordered = kept.sort && this.columns.some((c) => c.sortable && c.name === kept.sort.name);
     return {
       all: still(this.rows), lacking: this.partial, search: "", filters: { ...this.start }, page: 0, selected: new Set(),
-      sort: kept.sort || { name: this.sortBy, down: !!this.sortDown },
+      sort: ordered ? kept.sort : { name: this.sortBy || "", down: !!this.sortDown },
       ranking: kept.ranking || this.columns.map((c) => c.name),
       hidden: kept.hidden || this.columns.filter((c) => c.hidden).map((c) => c.name),
       now: 0,
@@ -241,7 +244,7 @@ export default {
     reset() {
       this.ranking = this.columns.map((c) => c.name);
       this.hidden = this.columns.filter((c) => c.hidden).map((c) => c.name);
-      this.sort = { name: this.sortBy, down: !!this.sortDown };
+      this.sort = { name: this.sortBy || "", down: !!this.sortDown };
       this.remember();
     },
     pick(key, on) {

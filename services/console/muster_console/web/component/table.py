@@ -106,7 +106,7 @@ class DataTable(Element, component="table.js"):
             search: the label of the search field; empty: there is none.
             arrangeable: whether columns may be chosen and ordered.
             bulk: what can be done with chosen rows; empty: rows cannot be chosen.
-            sort_by: the column sorted by at first.
+            sort_by: the column sorted by at first; empty: rows stand as they are given.
             sort_down: whether downwards.
             empty: what is said where there are no rows.
             page_size: rows shown at once.

@@ -62,6 +62,8 @@ def trend_chart(points: Sequence[TrendPoint], *, before: TrendPoint | None = Non
             row_key="version",
             caption="Members by version",
             noun=("version", "versions"),
+            sort_by="version",
+            sort_down=True,
             page_size=20,
         )
 

@@ -71,8 +71,12 @@ def write(
     kind: str = "text",
     wide: bool = False,
     most: int = 0,
+    now: Callable[[], str] | None = None,
 ) -> ui.input:
-    """Put a text field; what is typed is taken when the field is left or Enter is pressed."""
+    """Put a text field; what is typed is taken when the field is left or Enter is pressed.
+
+    `now` returns what is taken now, where that changes in other ways than by this field.
+    """
     made = ui.input(label, value=value)
     made.props["type"] = kind
     if most:
@@ -82,7 +86,7 @@ def write(
     taken = {"value": value}
 
     async def commit() -> None:
-        if made.value != taken["value"]:
+        if made.value != (taken["value"] if now is None else now()):
             taken["value"] = made.value or ""
             done = take(taken["value"])
             if isawaitable(done):

@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 from nicegui import ui
+from nicegui.element import Element
 
 from muster_console.operation.catalog import show_catalog
 from muster_console.operation.connection import list_connections
@@ -25,6 +26,7 @@ from muster_console.web.builder.spelling import yaml_of
 from muster_console.web.component.dialog import Field, put_field
 from muster_console.web.component.markup import button, card, note, path_to, row, stack, text
 from muster_console.web.component.table import Figure
+from muster_console.web.editor.timing import MORNING, Times, own_times
 from muster_console.web.frame import heading
 from muster_console.web.live import redraw
 from muster_console.web.page.export import document_text
@@ -34,10 +36,12 @@ from muster_console.web.visit import Visit
 from muster_console.web.words import Trouble, explain_error, placed_line
 from muster_core.documents.text import read_text
 from muster_core.errors import Conflict, InvalidInput, MusterError, Problem
-from muster_core.exports.document import Format, Mode, parse_export
+from muster_core.exports.document import ExportCron, Format, Mode, parse_export
 from muster_core.security.role import Permission
 
 _USUAL, _FOLDER, _CRON = "(usual)", "(a folder)", "(own times)"
+#: Where the times of an export are meant that names no zone.
+_USUAL_ZONE = str(ExportCron.model_fields["timezone"].default)
 _SCHEDULES = {
     "after_refresh": "after each refresh",
     "manual": "by hand",
@@ -50,6 +54,8 @@ class _Choices:
     connections: Sequence[str]
     segments: Sequence[str]
     columns: Sequence[str]
+    #: The zone of the data, in which times of its own are meant at first.
+    zone: str
 
 
 @page("/exports/new", permission=Permission.EDIT, title="New export")
@@ -81,6 +87,7 @@ class _Editor:
     async def build(self, title: str, *, back: tuple[str, str]) -> None:
         """Put everything."""
         choices = await self._visit.load(_choices)
+        self._zone = choices.zone
         ui.add_head_html('<link rel="stylesheet" href="/asset/builder.css">')
         with heading(title, back=back):
             button("Check", self._check, icon_name="fact_check")
@@ -131,12 +138,6 @@ class _Editor:
                 choices={_USUAL: "what is usual there", **{m.value: m.value for m in Mode}},
             ),
             Field(name="schedule", label="When", kind="choice", choices=_SCHEDULES),
-            Field(
-                name="cron",
-                label="Times as a cron expression",
-                hint="30 6 * * 1-5 is 06:30 from Monday to Friday",
-            ),
-            Field(name="timezone", label="Time zone of these times"),
             Field(name="active", label="Active", kind="yes"),
         ):
             made = put_field(field)
@@ -144,6 +145,12 @@ class _Editor:
             self._inputs[field.name] = made
             if field.name == "columns":
                 self._columns = ColumnFields(self._write_text)
+            if field.name == "schedule":
+                self._own = Element("div").classes("m-names")
+                with self._own:
+                    self._times = Times(
+                        lambda: own_times(self._data), self._take_times, lambda: _USUAL_ZONE
+                    )
         if self._rev:
             self._inputs["name"].disable()
 
@@ -158,7 +165,6 @@ class _Editor:
         connection = data.get("connection", "")
         named = isinstance(connection, str)
         schedule = data.get("schedule", "after_refresh")
-        cron = schedule if isinstance(schedule, dict) else {}
         holdout = data.get("holdout")
         values = {
             "name": data.get("name", ""),
@@ -171,9 +177,7 @@ class _Editor:
             "columns": list(dict.fromkeys(map(column_of, data.get("columns") or []))),
             "format": data.get("format", Format.CSV.value),
             "mode": data.get("mode") or _USUAL,
-            "schedule": _CRON if cron else schedule,
-            "cron": cron.get("cron", ""),
-            "timezone": cron.get("timezone", "UTC"),
+            "schedule": _CRON if isinstance(schedule, dict) else schedule,
             "active": data.get("active", True),
         }
         for name, value in values.items():
@@ -185,8 +189,8 @@ class _Editor:
     def _show_fitting(self) -> None:
         given = self._inputs
         given["path"].set_visibility(given["connection"].value == _FOLDER)
-        for name in ("cron", "timezone"):
-            given[name].set_visibility(given["schedule"].value == _CRON)
+        self._own.set_visibility(given["schedule"].value == _CRON)
+        self._times.show()
         self._columns.show(self._data.setdefault("columns", []))
         if not self._data["columns"]:
             del self._data["columns"]
@@ -211,16 +215,17 @@ class _Editor:
         _put(data, "holdout", _holdout(data.get("holdout"), str(given["holdout"] or "")), None)
         _put(data, "format", given["format"], Format.CSV.value)
         _put(data, "mode", given["mode"], _USUAL)
-        own = {"cron": given["cron"] or "", "timezone": given["timezone"] or "UTC"}
-        _put(
-            data,
-            "schedule",
-            own if given["schedule"] == _CRON else given["schedule"],
-            "after_refresh",
-        )
+        schedule = given["schedule"]
+        if schedule == _CRON:
+            schedule = own_times(data) or {"cron": MORNING, "timezone": self._zone}
+        _put(data, "schedule", schedule, "after_refresh")
         _put(data, "active", bool(given["active"]), True)
         self._write_text()
         self._show_fitting()
+
+    def _take_times(self, own: dict[str, Any]) -> None:
+        self._data["schedule"] = own
+        self._write_text()
 
     def _read_text(self) -> bool:
         """Take over what was written into the form; tell whether it could be read."""
@@ -294,14 +299,16 @@ def _checked(found: CheckedExport | None) -> None:
 
 def _choices(workspace: Workspace) -> _Choices:
     try:
-        columns = list(show_catalog(workspace).profile.columns)
+        catalog = show_catalog(workspace)
+        columns, zone = list(catalog.profile.columns), catalog.timezone
     except Conflict:
         # no catalog yet: saving says so
-        columns = []
+        columns, zone = [], _USUAL_ZONE
     return _Choices(
         connections=[stored.name for stored in list_connections(workspace)],
         segments=[line.name for line in list_segments(workspace)],
         columns=columns,
+        zone=zone,
     )
 
 
