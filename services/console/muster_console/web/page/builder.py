@@ -93,8 +93,9 @@ class _Builder:
 
     @property
     def _memory(self) -> str:
-        """Return under which name the browser keeps what is not saved yet."""
-        return f"muster.draft.{'' if self._new else self._saved['name']}"
+        """Return under which name the browser keeps what is not saved yet: for whoever wrote it, nobody else."""
+        name = "" if self._new else self._saved["name"]
+        return f"muster.draft.{self._visit.principal.name}/{name}"
 
     def _text(self) -> str:
         return self._editor.written
