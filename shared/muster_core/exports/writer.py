@@ -93,8 +93,19 @@ def write_file(
     if form is Format.CSV:
         return _write_csv(output, schema, groups, raw)
     # Neither name nor time in the gzip header: the bytes are a function of the rows alone.
-    with gzip.GzipFile("", "wb", _GZIP_LEVEL, output, mtime=0) as packed:
+    with _Gzip("", "wb", _GZIP_LEVEL, output, mtime=0) as packed:
         return _write_csv(packed, schema, groups, raw)
+
+
+class _Gzip(gzip.GzipFile):
+    """A gzip file that is not closed again, when it is collected, where its header could not be written."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        try:
+            super().__init__(*arguments, **options)
+        except BaseException:
+            self.fileobj = None  # type: ignore[assignment]  # closed, in its own words
+            raise
 
 
 def _write_csv(output: Any, schema: Any, groups: Iterable[Any], raw: bool) -> int:

@@ -32,9 +32,13 @@ class Output(io.RawIOBase):
         self._abandoned = False
         self._passing = passing
         self.size = 0
-        with lake_errors(path):
-            file.parent.mkdir(parents=True, exist_ok=True)
-            self._fd = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+        try:
+            with lake_errors(path):
+                file.parent.mkdir(parents=True, exist_ok=True)
+                self._fd = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+        except BaseException:
+            super().close()  # or it would be closed when it is collected
+            raise
 
     @property
     def sha256(self) -> str:

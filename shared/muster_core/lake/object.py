@@ -101,8 +101,12 @@ class ObjectInput(io.RawIOBase):
     def __init__(self, store: ObjectStore, path: str, place: str) -> None:
         super().__init__()
         self._place = place
-        with remote_errors(place):
-            self._file = store.filesystem.open_input_file(f"{store.bucket}/{path}")
+        try:
+            with remote_errors(place):
+                self._file = store.filesystem.open_input_file(f"{store.bucket}/{path}")
+        except BaseException:
+            super().close()  # or it would be closed when it is collected
+            raise
 
     def readable(self) -> bool:
         """Return True."""
@@ -147,8 +151,12 @@ class ObjectOutput(io.RawIOBase):
         self._digest = hashlib.sha256()
         self._abandoned = False
         self.size = 0
-        with remote_errors(place):
-            self._stream = store.filesystem.open_output_stream(f"{store.bucket}/{path}")
+        try:
+            with remote_errors(place):
+                self._stream = store.filesystem.open_output_stream(f"{store.bucket}/{path}")
+        except BaseException:
+            super().close()  # or it would be closed when it is collected
+            raise
 
     @property
     def sha256(self) -> str:
