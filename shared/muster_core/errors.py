@@ -238,8 +238,11 @@ class TargetUnavailable(TransientError):
         *,
         hint: str | None = None,
         retry_after: float | None = None,
+        answered: bool = False,
     ) -> None:
         super().__init__(message, hint=hint)
+        #: Whether the target itself said so: it is there, and not in order.
+        self.answered = answered
         #: Seconds the target asked to be left alone; None where it said nothing.
         self.retry_after = retry_after
 

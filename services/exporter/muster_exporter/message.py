@@ -7,16 +7,23 @@ seen what follows it. The last message says how many there were.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Protocol
 
-from muster_core.errors import StoreDamaged, TargetRefused
+from muster_core.errors import StoreDamaged, TargetRefused, TargetUnavailable
 from muster_core.exports.cell import json_lines
 from muster_core.exports.claim import Chunk, Operation, Refused
 from muster_core.exports.manifest import instant
 from muster_exporter.version import Place, Receipt, Version
+
+#: Seconds before a message is sent again within one attempt.
+_WAITS = (0.5, 1.0, 2.0, 4.0)
+#: A receiver that asks for more patience is left to the queue, so that others have their turn.
+_LONGEST_WAIT = 10.0
+_LOOK_SECONDS = 0.2
 
 
 class MessageSink(Protocol):
@@ -64,11 +71,12 @@ def deliver_messages(
     """
     version.verify(check)
     known = _acknowledged(version)
+    sending = _Sending(sink, check)
     sent, size = sum(chunk.rows for chunk in known), sum(chunk.bytes for chunk in known)
     number = len(known)
     for message in _messages(version, sink.most_bytes, first=number, skip=sent, check=check):
         name = _message_id(version, str(message.number))
-        said = sink.send(name, message.body)
+        said = sending.send(name, message.body)
         acknowledge(
             Chunk(
                 number=message.number,
@@ -87,8 +95,45 @@ def deliver_messages(
     if sent != version.rows:
         raise StoreDamaged("The members ended before their published number.")
     check()
-    sink.send(_message_id(version, "end"), _end(version, messages=number))
+    sending.send(_message_id(version, "end"), _end(version, messages=number))
     return Receipt(rows=sent, size=size, files=number, location=sink.location, kept=len(known))
+
+
+class _Sending:
+    """Sends messages one after the other, and is patient with a receiver that lives and does not take all of them."""
+
+    def __init__(self, sink: MessageSink, check: Callable[[], None]) -> None:
+        self._sink = sink
+        self._check = check
+        self._took_some = False
+
+    def send(self, message_id: str, body: bytes) -> dict[int, str]:
+        """Send one message; where the receiver took others, or answers at all, it is sent again after a moment.
+
+        Raises:
+            TargetUnavailable: nobody answers, or it is not taken either way.
+        """
+        for wait in _WAITS:
+            try:
+                return self._sent(message_id, body)
+            except TargetUnavailable as exc:
+                wished = wait if exc.retry_after is None else max(wait, exc.retry_after)
+                if wished > _LONGEST_WAIT or not (self._took_some or exc.answered):
+                    raise
+                self._wait(wished)
+        return self._sent(message_id, body)
+
+    def _sent(self, message_id: str, body: bytes) -> dict[int, str]:
+        said = self._sink.send(message_id, body)
+        self._took_some = True
+        return said
+
+    def _wait(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            self._check()
+            time.sleep(min(left, _LOOK_SECONDS))
+        self._check()
 
 
 def _refused(place: Place, reason: str) -> Refused:

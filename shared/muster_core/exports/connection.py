@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
+import json
 import re
 from collections.abc import Mapping
 from pathlib import PurePosixPath
@@ -307,6 +309,22 @@ def dump_secret(secret: Secret) -> dict[str, str]:
 def target_json(target: Target) -> dict[str, Any]:
     """Return the document as it is stored."""
     return target.model_dump(mode="json", by_alias=True)
+
+
+#: What a document says beside where its destination is.
+_ELSEWHERE = frozenset(
+    {"name", "description", "concurrency", "contributors", "timeout_seconds", "chunk_bytes"}
+    | {"history", "sslmode", "region"}
+)
+
+
+def place_of_target(target: Target) -> str:
+    """Return which place a target is: equal where what was delivered before is still there.
+
+    It is a hash, since addresses of webhooks can hold what only their receiver should know.
+    """
+    place = {name: value for name, value in target_json(target).items() if name not in _ELSEWHERE}
+    return hashlib.sha256(json.dumps(place, sort_keys=True).encode()).hexdigest()
 
 
 def folder_of(connection: FolderConnection) -> FolderTarget:

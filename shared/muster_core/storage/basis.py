@@ -70,14 +70,18 @@ VERSION_FACTS = (
 def pin_basis(connection: Connection, delivery_id: int) -> None:
     """Choose what a delivery of changes stands on, once: every later attempt sends the same bytes.
 
-    Where the destination may hold a part of another version, everything is told.
+    Where the destination may hold a part of another version, everything is told; so it is where it is another
+    place than the one that acknowledged the version before.
     """
     row = connection.execute(sa.select(delivery).where(delivery.c.id == delivery_id)).one()
     if row.basis is not None or not _tells_changes(row.document):
         return
     found = connection.execute(
         sa.select(export_basis.c.version).where(
-            *_ours(export_basis, row), export_basis.c.version < row.version
+            *_ours(export_basis, row),
+            export_basis.c.version < row.version,
+            # before places were kept nothing was known of them
+            sa.func.coalesce(export_basis.c.destination, row.destination) == row.destination,
         )
     ).scalar_one_or_none()
     if found is not None and _has_parts_after(connection, row, found):
@@ -145,12 +149,17 @@ def keep_refused(
 def move_basis(connection: Connection, claim: ClaimedDelivery) -> None:
     """Note that the destination holds this version; rows refused before were offered with it, or are gone."""
     ids = _ids(connection, claim)
-    statement = insert(export_basis).values(**ids, version=claim.version)
+    place = connection.scalar(sa.select(delivery.c.destination).where(delivery.c.id == claim.id))
+    statement = insert(export_basis).values(**ids, version=claim.version, destination=place)
     connection.execute(
         statement.on_conflict_do_update(
             index_elements=["export_id", "segment_id"],
-            set_={"version": claim.version, "acknowledged_at": NOW},
-            where=export_basis.c.version < claim.version,
+            set_={"version": claim.version, "destination": place, "acknowledged_at": NOW},
+            # a place of its own holds this version, and nothing newer
+            where=sa.or_(
+                export_basis.c.version < claim.version,
+                export_basis.c.destination.is_distinct_from(place),
+            ),
         )
     )
     connection.execute(

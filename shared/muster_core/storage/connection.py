@@ -22,7 +22,7 @@ from muster_core.exports.connection import (
 from muster_core.exports.state import DeliveryState, Event
 from muster_core.security.secret import KeyRing
 from muster_core.spelling import name_hint
-from muster_core.storage.delivery_event import NOW, apply_event
+from muster_core.storage.delivery_event import NOW, apply_event, withdraw_waiting
 from muster_core.storage.export_table import connection as table
 from muster_core.storage.export_table import delivery, export
 
@@ -194,10 +194,7 @@ def detach_connection(connection: Connection, name: str) -> list[str]:
         )
         .returning(export.c.id, export.c.name)
     ).all()
-    for delivery_id in _waiting(connection, [e.id for e in found], DeliveryState.PENDING):
-        apply_event(
-            connection, delivery_id, Event.CANCELLED, actor="detached", values={"finished_at": NOW}
-        )
+    withdraw_waiting(connection, delivery.c.export_id.in_([e.id for e in found]), actor="detached")
     return sorted(e.name for e in found)
 
 
@@ -273,6 +270,7 @@ def note_outcome(
     connection: Connection, connection_id: int, *, transient_failure: bool, gone: str | None = None
 ) -> None:
     """Count failures in a row; at the fifth, leave the destination alone for a minute."""
+    which = [table.c.id == connection_id]
     if gone is not None:
         values: dict[str, Any] = {"disabled": gone}
     elif transient_failure:
@@ -281,7 +279,8 @@ def note_outcome(
         values = {"failures": count, "closed_until": closed}
     else:
         values = {"failures": 0, "closed_until": None}
-    connection.execute(table.update().where(table.c.id == connection_id).values(**values))
+        which.append(table.c.failures > 0)  # the row is locked only where there is something to say
+    connection.execute(table.update().where(*which).values(**values))
 
 
 def connection_id(connection: Connection, name: str) -> int:

@@ -27,13 +27,26 @@ from muster_core.storage.basis import (
     move_basis,
     pin_basis,
 )
+from muster_core.storage.connection import note_outcome
 from muster_core.storage.delivery_event import NOW, apply_event
+from muster_core.storage.destination import pin_destination
 from muster_core.storage.dispatch import next_delivery
 from muster_core.storage.erasure import sealed_erasures
 from muster_core.storage.export_table import delivery, delivery_chunk
 from muster_core.storage.never_sent import never_sent, pin_never_sent
 from muster_core.storage.schema import fence_seq
 
+#: Which attempt in a row this is that brings nothing; one that brought something is the first of a new row.
+_ATTEMPT = sa.case(
+    (
+        sa.exists().where(
+            delivery_chunk.c.delivery_id == delivery.c.id,
+            delivery_chunk.c.acknowledged_at >= delivery.c.started_at,
+        ),
+        1,
+    ),
+    else_=delivery.c.attempt,
+)
 _NO_LEASE: Mapping[str, Any] = {"lease_owner": None, "lease_expires_at": None}
 
 
@@ -81,6 +94,7 @@ def claim_delivery(
             "cancel_requested": False,
         },
     )
+    pin_destination(connection, delivery_id)
     pin_basis(connection, delivery_id)
     pin_never_sent(connection, delivery_id)
     # read behind the move above, which waits for whoever erases somebody: nobody is missed
@@ -110,6 +124,8 @@ def checkpoint_chunk(
 ) -> None:
     """Record that the destination holds `chunk`, but for rows it refused: where a later attempt resumes.
 
+    What arrives for the first time ends the row of failures: attempts that bring nothing run out, others do not.
+
     Raises:
         LeaseLost: the delivery belongs to somebody else now; nothing was written.
     """
@@ -123,12 +139,14 @@ def checkpoint_chunk(
     updated = connection.execute(
         delivery_chunk.update()
         .where(delivery_chunk.c.delivery_id == claim.id, delivery_chunk.c.number == chunk.number)
-        .values(**values, acknowledged_at=NOW)
+        .values(**values)
     )
     if updated.rowcount == 0:
         connection.execute(
             delivery_chunk.insert().values(delivery_id=claim.id, number=chunk.number, **values)
         )
+        if claim.connection_id is not None:
+            note_outcome(connection, claim.connection_id, transient_failure=False)
     keep_refused(connection, claim, refused)
 
 
@@ -184,17 +202,18 @@ def fail_delivery(
         LeaseLost: the delivery belongs to somebody else now.
     """
     _lock_held(connection, claim)
+    attempt = connection.execute(sa.select(_ATTEMPT).where(delivery.c.id == claim.id)).scalar_one()
     event = failure(
         transient=isinstance(error, TransientError),
-        attempt=claim.attempt,
+        attempt=attempt,
         max_attempts=claim.max_attempts,
     )
-    wait = backoff.delay(claim.attempt)
+    wait = backoff.delay(attempt)
     if isinstance(error, TargetUnavailable) and error.retry_after is not None:
         wait = max(wait, timedelta(seconds=error.retry_after))
     ended: dict[str, Any] = {"finished_at": NOW, "error": error.without_promise()}
     if event is Event.RETRY:
-        ended = {"available_at": NOW + wait, "error": str(error)}
+        ended = {"available_at": NOW + wait, "error": str(error), "attempt": attempt}
     apply_event(
         connection,
         claim.id,
@@ -236,7 +255,7 @@ def reap_deliveries(connection: Connection, *, actor: str = "reaper") -> ReapedD
         sa.select(
             delivery.c.id,
             delivery.c.fence,
-            delivery.c.attempt,
+            _ATTEMPT.label("attempt"),
             delivery.c.max_attempts,
             delivery.c.cancel_requested,
         )
@@ -253,7 +272,9 @@ def reap_deliveries(connection: Connection, *, actor: str = "reaper") -> ReapedD
         )
         values: dict[str, Any] = {**_NO_LEASE, "error_class": "lease_expired"}
         values["error"] = "The exporter that delivered this stopped answering."
-        values |= {"available_at": NOW} if event is Event.LEASE_EXPIRED else {"finished_at": NOW}
+        values |= {"finished_at": NOW}
+        if event is Event.LEASE_EXPIRED:
+            values |= {"finished_at": None, "available_at": NOW, "attempt": row.attempt}
         apply_event(connection, row.id, event, actor=actor, fence=row.fence, values=values)
         returned += event is Event.LEASE_EXPIRED
         failed += event is Event.GAVE_UP

@@ -10,6 +10,7 @@ from muster_core.exports.document import Mode
 from muster_core.exports.state import DeliveryState, Event, sources
 from muster_core.storage.collection import require_kept
 from muster_core.storage.delivery_event import NOW, apply_event
+from muster_core.storage.destination import tell_anew
 from muster_core.storage.export_table import delivery, export_basis
 
 
@@ -74,6 +75,7 @@ def redeliver(connection: Connection, delivery_id: int, *, actor: str) -> Delive
     require_kept(connection, row.segment_id, row.version)
     if row.basis is not None and row.basis.get("version") is not None:
         require_kept(connection, row.segment_id, row.basis["version"])
+    tell_anew(connection, delivery_id)
     return _move(connection, delivery_id, Event.REQUESTED, actor)
 
 

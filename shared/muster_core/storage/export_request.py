@@ -14,6 +14,7 @@ from muster_core.exports.state import DeliveryState, Event, sources
 from muster_core.storage.database import database_time
 from muster_core.storage.definition_table import segment
 from muster_core.storage.delivery_event import NOW, apply_event, create_delivery, withdraw_waiting
+from muster_core.storage.destination import tell_anew
 from muster_core.storage.export import StoredExport, get_export
 from muster_core.storage.export_table import delivery, delivery_chunk, export, export_segment
 from muster_core.storage.run_table import membership_pointer
@@ -173,5 +174,6 @@ def _ask_again(
             delivery_chunk.delete().where(delivery_chunk.c.delivery_id == delivery_id)
         )
         same = True
+    tell_anew(connection, delivery_id)
     apply_event(connection, delivery_id, Event.REQUESTED, actor=actor, values=values)
     return not same

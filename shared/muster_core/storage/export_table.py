@@ -90,6 +90,8 @@ delivery = Table(
     Column("erased", BigInteger, nullable=False, server_default=text("0")),
     # versions of segments whose members are never sent, pinned at the first claim
     Column("suppressed", JSONB),
+    # which place its last claim led to: what arrived elsewhere is not there
+    Column("destination", Text),
     UniqueConstraint("export_id", "segment_id", "version"),
     ForeignKeyConstraint(
         ["segment_id", "version"], [membership_version.c.segment_id, membership_version.c.version]
@@ -109,6 +111,8 @@ export_basis = Table(
     Column("hashes", Text),
     Column("hashes_sha256", Text),
     Column("acknowledged_at", Instant, nullable=False, server_default=NOW),
+    # which place acknowledged it; null: before this was kept
+    Column("destination", Text),
 )
 
 #: Rows a destination did not take, by their place in the store: no key stands here.

@@ -29,6 +29,7 @@ from muster_exporter.change import unequal
 pytestmark = pytest.mark.integration
 
 KEY = b"a key of thirty-two bytes, canary"[:32]
+SECRET = {"signing_secret": f"whsec_{base64.b64encode(KEY).decode()}"}
 Held = dict[str, dict[str, Any]]
 SENT = ["age", "note", "score", "tags", "seen"]
 
@@ -293,3 +294,47 @@ def test_missing_equals_missing_and_no_number_equals_itself():
     others = pa.chunked_array([pa.array([["a"], [], ["a", "null"]], pa.list_(pa.string()))])
     assert unequal(lists, others).tolist() == [False, True, True]
     assert unequal(lists.slice(0, 0), others.slice(0, 0)).dtype == np.bool_
+
+
+def test_another_place_is_told_everybody(world, tmp_path):
+    (tmp_path / "other").mkdir()
+    world.publish("vip")
+    world.export(mode="changes")
+    world.queue("crm", "vip", 1)
+    drain(world)
+    world.export(mode="changes", connection={"kind": "folder", "path": str(tmp_path / "other")})
+    world.queue("crm", "vip", world.publish("vip"))
+    drain(world)
+
+    there = tmp_path / "other" / "crm" / "vip" / "version=2" / "manifest.json"
+    manifest = ExportManifest.model_validate_json(there.read_bytes())
+    assert manifest.basis_version is None
+    assert manifest.changes == {"add": manifest.members, "update": 0, "remove": 0}
+
+
+def test_a_connection_that_leads_elsewhere_now_is_told_everybody(world, tmp_path):
+    """Also where the delivery had begun at the place before, and messages of it had arrived there."""
+    with running_receiver(KEY) as one, running_receiver(KEY) as other:
+        there = {"name": "there", "kind": "webhook", "chunk_bytes": 20_000}
+        connect(world, {**there, "url": one.url}, SECRET)
+        world.publish("vip")
+        world.export(mode="changes", connection="there", columns=SENT)
+        world.queue("crm", "vip", 1)
+        drain(world)
+        world.queue("crm", "vip", world.publish("vip"))
+        one.behave = lambda name, _: OK if name == "crm.vip.2.0" else (404, {}, b"")
+        drain(world)
+        assert deliveries(world)[0].state == "failed"
+        assert json.loads(dict(one.taken)["crm.vip.2.0"])["data"]["basis_version"] == 1
+
+        connect(world, {**there, "url": other.url}, SECRET)
+        with transaction(world.database) as connection:
+            request_delivery(connection, "crm", actor="test")
+        drain(world)
+
+    assert deliveries(world)[0].state == "delivered"
+    told = [json.loads(body)["data"] for name, body in other.taken if not name.endswith("end")]
+    assert {data["basis_version"] for data in told} == {None}
+    assert {name for name, _ in other.taken}.isdisjoint(name for name, _ in one.taken)
+    rows = [row for data in told for row in data["rows"]]
+    assert [row["id"] for row in rows] == world.members("vip", 2, ["id"])["id"].to_pylist()

@@ -14,7 +14,7 @@ from tests.waiting import eventually
 
 from muster_core.errors import Conflict, InvalidInput
 from muster_core.exports.document import parse_export
-from muster_core.storage.connection import note_outcome, pause_connection
+from muster_core.storage.connection import detach_connection, note_outcome, pause_connection
 from muster_core.storage.database import transaction
 from muster_core.storage.delivery import claim_delivery
 from muster_core.storage.delivery_control import (
@@ -267,3 +267,11 @@ def test_a_schedule_that_is_none_is_refused(changes, pointer):
     with pytest.raises(InvalidInput) as caught:
         parse_export({"name": "crm", "connection": "there", "segments": ["vip"], **changes})
     assert [p.pointer for p in caught.value.problems] == [pointer]
+
+
+def test_what_is_held_for_a_connection_that_is_taken_away_is_cancelled(world):
+    world.queue("crm", "vip", 1)
+    with transaction(world.database) as connection:
+        hold_delivery(connection, deliveries(world)[0].id, actor="test")
+        detach_connection(connection, "there")
+    assert deliveries(world)[0].state == "cancelled"

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
+from tests.integration.exporter.connected import drain
 from tests.integration.exporter.world import COLUMNS, HOSTILE, World, build_world
 
 from muster_core.exports.document import Format
@@ -337,3 +338,21 @@ def test_text_that_is_no_valid_unicode_is_mended_and_no_row_is_lost(
     else:
         found = pq.read_table(folder / "part-00000.parquet").column("note").to_pylist()
     assert found == ["C1", "C\ufffd2", "\ufffd\ufffd\ufffd=1", "fine"]
+
+
+def test_a_pipe_in_place_of_a_file_holds_nobody_up(world):
+    world.publish("vip")
+    world.export()
+    world.queue("crm", "vip", 1)
+    drain(world)
+    folder = world.folder("crm", "vip", 1)
+    delivered = (folder / "part-00000.csv").read_bytes()
+    for place in (folder / "part-00000.csv", folder.parent / "latest.json"):
+        place.unlink()
+        os.mkfifo(place)
+    with transaction(world.database) as connection:
+        request_delivery(connection, "crm", actor="test")
+    drain(world)
+
+    assert (folder / "part-00000.csv").read_bytes() == delivered
+    assert json.loads((folder.parent / "latest.json").read_bytes())["segment_version"] == 1

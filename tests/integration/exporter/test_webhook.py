@@ -16,8 +16,11 @@ from tests.receiver import OK, Answer, Receiver, running_receiver
 
 from muster_core.storage.connection import ask_test
 from muster_core.storage.database import transaction
+from muster_core.storage.delivery_control import redeliver
+from muster_core.storage.export_request import request_delivery
 from muster_core.storage.export_table import connection as table
 from muster_core.storage.export_table import delivery
+from muster_exporter import message
 
 pytestmark = pytest.mark.integration
 
@@ -60,7 +63,10 @@ def test_every_row_arrives_in_signed_messages_and_the_end_comes_last(world, hook
     assert hook.forged == 0
 
 
-def test_a_receiver_that_fails_and_hangs_up_gets_everything_under_constant_ids(world, hook):
+def test_a_receiver_that_fails_and_hangs_up_gets_everything_under_constant_ids(
+    world, hook, monkeypatch
+):
+    monkeypatch.setattr(message, "_WAITS", (0.01, 0.01))
     chance = random.Random(6)
 
     def behave(_: str, __: bytes) -> Answer:
@@ -72,8 +78,6 @@ def test_a_receiver_that_fails_and_hangs_up_gets_everything_under_constant_ids(w
         return (429, {"retry-after": "0"}, b"") if drawn < 0.5 else OK
 
     hook.behave = behave
-    with transaction(world.database) as connection:
-        connection.execute(delivery.update().values(max_attempts=1000))
     for _ in range(500):
         drain_open(world)
         if deliveries(world)[0].state != "pending":
@@ -109,7 +113,8 @@ def test_retry_after_is_kept_to(world, hook):
     assert 900 < float(wait) <= 1000
 
 
-def test_a_wait_that_nobody_can_read_is_the_usual_one(world, hook):
+def test_a_wait_that_nobody_can_read_is_the_usual_one(world, hook, monkeypatch):
+    monkeypatch.setattr(message, "_WAITS", ())
     hook.behave = lambda _id, _body: (503, {"retry-after": "\u00b2"}, b"")
     exporter(world).work()
     (found,) = deliveries(world)
@@ -136,7 +141,8 @@ def test_a_receiver_that_is_gone_gets_nothing_more_until_somebody_says_so(world,
     assert not exporter(world).work()
 
 
-def test_after_five_failures_the_receiver_is_left_alone(world, hook):
+def test_after_five_failures_the_receiver_is_left_alone(world, hook, monkeypatch):
+    monkeypatch.setattr(message, "_WAITS", ())
     hook.behave = lambda _id, _body: (500, {}, b"")
     with transaction(world.database) as connection:
         connection.execute(delivery.update().values(max_attempts=100))
@@ -158,3 +164,57 @@ def test_a_test_sends_one_signed_message(world, hook):
 
     assert connection_of(world).test_error is None
     assert [json.loads(body)["type"] for _, body in hook.taken] == ["muster.test"]
+
+
+def test_a_delivery_that_moves_on_never_runs_out_of_attempts(world, hook):
+    seen: set[str] = set()
+
+    def behave(message_id: str, _: bytes) -> Answer:
+        if message_id in seen:
+            return OK
+        seen.add(message_id)
+        return (429, {"retry-after": "60"}, b"")  # longer than anybody waits for in place
+
+    hook.behave = behave
+    for _ in range(200):
+        drain_open(world)
+        if deliveries(world)[0].state != "pending":
+            break
+
+    assert deliveries(world)[0].state == "delivered"
+    assert len(seen) > 5  # as many failures, one for each message
+    assert len(received(hook)) == world.members("vip", 1, ["id"]).num_rows
+
+
+def test_a_message_is_sent_again_at_once_where_the_receiver_lives(world, hook, monkeypatch):
+    monkeypatch.setattr(message, "_WAITS", (0.01,))
+    seen: set[str] = set()
+
+    def behave(message_id: str, _: bytes) -> Answer:
+        if message_id in seen:
+            return OK
+        seen.add(message_id)
+        # the first one is answered; of the others one is taken and the answer lost
+        return (500, {}, b"") if len(seen) != 2 else None
+
+    hook.behave = behave
+    with transaction(world.database) as connection:
+        connection.execute(delivery.update().values(max_attempts=1))
+    assert exporter(world).work()
+
+    assert deliveries(world)[0].state == "delivered"
+    assert len(received(hook)) == world.members("vip", 1, ["id"]).num_rows
+
+
+def test_what_arrived_is_sent_again_under_its_ids_where_somebody_asks_for_it(world, hook):
+    drain(world)
+    first = list(hook.taken)
+    with transaction(world.database) as connection:
+        request_delivery(connection, "crm", actor="test")
+    drain(world)
+    assert sorted(hook.taken) == sorted(first + first)
+
+    with transaction(world.database) as connection:
+        redeliver(connection, deliveries(world)[0].id, actor="test")
+    drain(world)
+    assert sorted(hook.taken) == sorted(first * 3)

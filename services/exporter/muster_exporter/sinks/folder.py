@@ -11,6 +11,7 @@ import errno
 import fcntl
 import hashlib
 import os
+import stat
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -37,7 +38,10 @@ _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 #: Member data: for the owner and the group, which a setgid target folder chooses.
 _FILE_MODE = 0o640
 _FOLDER_MODE = 0o750
-_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+#: A pipe that somebody put in a file's place is opened without waiting for a writer, and reads as empty.
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+#: More than any pointer has.
+_POINTER_BYTES = 65_536
 
 
 class FolderSink:
@@ -88,6 +92,8 @@ class FolderSink:
             except FileNotFoundError:
                 return False
             with os.fdopen(descriptor, "rb") as found:
+                if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                    return False
                 digest = hashlib.file_digest(found, "sha256").hexdigest()
                 return (found.tell(), digest) == (file.size, file.sha256)
 
@@ -220,6 +226,6 @@ def _latest_version(folder: int) -> int:
         return 0
     with os.fdopen(descriptor, "rb") as file:
         try:
-            return Latest.model_validate_json(file.read()).segment_version
+            return Latest.model_validate_json(file.read(_POINTER_BYTES)).segment_version
         except ValidationError:
             return 0

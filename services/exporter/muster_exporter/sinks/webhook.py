@@ -21,9 +21,12 @@ from muster_core.errors import TargetGone, TargetRefused, TargetUnavailable
 from muster_core.exports.connection import WebhookSecret, WebhookTarget, signing_key
 from muster_core.security.address import read_url
 from muster_core.security.outbound import Guard
+from muster_exporter.deadline import Deadline
 
-#: Most bytes of an answer that are read; refusals of one message are far below.
-_MOST_ANSWER = 1_000_000
+#: Most bytes of an answer that are read: so many, and so many for each byte of the message. Refusals of all of its
+#: rows have fewer.
+_MOST_ANSWER = 100_000
+_MOST_ANSWER_EACH = 8
 _LONGEST_WAIT = 6 * 3600.0
 _GONE = 410
 #: Answers that pass by themselves; every other 4xx does not.
@@ -89,39 +92,48 @@ class WebhookSink:
         self.send(f"test_{time.time_ns()}", json.dumps(message).encode())
 
     def _post(self, body: bytes, headers: dict[str, str]) -> tuple[int, str | None, bytes]:
+        seconds = self._target.timeout_seconds
         try:
-            connection = self._connected()
-            connection.request("POST", self._path, body, headers)
-            answer = connection.getresponse()
-            data = answer.read(_MOST_ANSWER)
+            with Deadline(seconds) as deadline:
+                connection = self._connected(deadline)
+                connection.request("POST", self._path, body, headers)
+                answer = connection.getresponse()
+                data = _whole(answer, _MOST_ANSWER + _MOST_ANSWER_EACH * len(body))
+                if deadline.passed:
+                    raise TimeoutError  # what was read may end where the deadline fell
         except (OSError, http.client.HTTPException) as exc:
             # whether it arrived is not known: it is sent again under the same id
             self._drop()
+            why = f"within {seconds:g} seconds" if deadline.passed else f"({type(exc).__name__})"
             raise TargetUnavailable(
-                f"The receiver {self._place.host} does not answer ({type(exc).__name__}).",
+                f"The receiver {self._place.host} does not answer {why}.",
                 hint="It is tried again.",
             ) from None
         if answer.will_close or not answer.isclosed():
             self._drop()
         return answer.status, answer.getheader("Retry-After"), data
 
-    def _connected(self) -> http.client.HTTPConnection:
+    def _connected(self, deadline: Deadline) -> http.client.HTTPConnection:
         if self._connection is None:
             place, seconds = self._place, self._target.timeout_seconds
             found = self._guard.connect(place.host, place.port, seconds=seconds)
             found.settimeout(seconds)
-            if place.scheme == "https":
-                try:
+            try:
+                if place.scheme == "https":
                     found = ssl.create_default_context().wrap_socket(
-                        found, server_hostname=place.host
+                        found, server_hostname=place.host, do_handshake_on_connect=False
                     )
-                except BaseException:
-                    found.close()
-                    raise
+                deadline.watch(found)
+                if isinstance(found, ssl.SSLSocket):
+                    found.do_handshake()
+            except BaseException:
+                found.close()
+                raise
             # it only speaks HTTP on a socket that is connected already
             self._connection = http.client.HTTPConnection(place.host, place.port)
             self._connection.sock = found
             self._connection.auto_open = 0
+        deadline.watch(self._connection.sock)
         return self._connection
 
     def _drop(self) -> None:
@@ -141,8 +153,23 @@ class WebhookSink:
         if 400 <= status < 500 and status not in _PASSING:
             return TargetRefused(f"{said}.", hint="Look at its address and its credentials.")
         return TargetUnavailable(
-            f"{said}.", hint="It is tried again.", retry_after=_seconds(retry_after)
+            f"{said}.",
+            hint="It is tried again.",
+            retry_after=_seconds(retry_after),
+            answered=True,
         )
+
+
+def _whole(answer: http.client.HTTPResponse, most: int) -> bytes:
+    """Return an answer's body, or as much of it as is read.
+
+    Raises:
+        IncompleteRead: it ends before its announced length: rows may be refused in what is missing.
+    """
+    data = answer.read(most)
+    if answer.length and len(data) < most:
+        raise http.client.IncompleteRead(data, answer.length)
+    return data
 
 
 def _seconds(written: str | None) -> float | None:
@@ -165,7 +192,7 @@ def _refusals(data: bytes) -> dict[int, str]:
     """
     try:
         said: Any = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     listed = said.get("refused") if isinstance(said, dict) else None
     found: dict[int, str] = {}
