@@ -122,7 +122,12 @@ class Database:
                 f"{where} does not let the user do this.",
                 hint="It needs CREATE and USAGE on the schema, and to own Muster's tables there.",
             )
-        if state is not None and state[:2] in ("22", "23", "42", "0A") and state != "23505":
+        if state == "54000":
+            return TargetRefused(
+                f"{where} does not take a value this long.",
+                hint="A customer key there has at most 2,704 bytes, packed.",
+            )
+        if state is not None and state[:2] in ("21", "22", "23", "42", "0A") and state != "23505":
             return TargetRefused(f"{said}.", hint="Look at the table it is sent to.")
         if state is None and not hasattr(self, "connection"):
             return self._unconnected(str(exc))
@@ -214,10 +219,34 @@ def column_type(kind: Any) -> LiteralString:
 
 
 def _without_nul(table: Any) -> Any:
+    """Return a table whose texts hold no NUL; neither `text` nor `jsonb` can, though JSON has a way to write it."""
     for number, field in enumerate(table.schema):
-        if pa.types.is_string(field.type) or pa.types.is_large_string(field.type):
-            column = table.column(number)
-            if pc.any(pc.match_substring(column, "\x00")).as_py():
+        column = table.column(number)
+        if _is_text(field.type):
+            if _has_nul(column):
                 mended = pc.replace_substring(column, "\x00", _REPLACEMENT)
                 table = table.set_column(number, field, mended)
+        elif _is_list(field.type) and _is_text(field.type.value_type):
+            whole = column.combine_chunks()
+            texts = whole.flatten()
+            if _has_nul(texts):
+                lengths = pc.fill_null(pc.list_value_length(whole), 0).to_numpy()
+                mended = pa.ListArray.from_arrays(
+                    pa.array([0, *lengths.cumsum().tolist()], pa.int32()),
+                    pc.replace_substring(texts, "\x00", _REPLACEMENT),
+                    mask=pc.is_null(whole),
+                )
+                table = table.set_column(number, field, mended.cast(field.type))
     return table
+
+
+def _is_text(kind: Any) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
+def _is_list(kind: Any) -> bool:
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind))
+
+
+def _has_nul(texts: Any) -> bool:
+    return bool(pc.any(pc.match_substring(texts, "\x00")).as_py())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -9,8 +10,10 @@ from contextlib import contextmanager
 from typing import Any
 
 import psycopg
+import pyarrow as pa
 import pytest
 import sqlalchemy as sa
+from psycopg import sql
 from tests.integration.exporter import connected
 from tests.integration.exporter.connected import connect, connection_of, deliveries, drain, exporter
 from tests.integration.exporter.world import AS_OF, COLUMNS, World
@@ -20,6 +23,7 @@ from muster_core.exports.connection import parse_secret, parse_target
 from muster_core.storage.connection import OpenedConnection, ask_test
 from muster_core.storage.database import transaction
 from muster_core.storage.export_request import request_delivery
+from muster_exporter.database import copy_rows
 from muster_exporter.opening import table_sink
 
 pytestmark = pytest.mark.integration
@@ -282,3 +286,49 @@ def test_what_a_table_takes_without_effect_is_refused(world, rows):
     with pytest.raises(InvalidInput) as caught:
         world.export(connection="feed")
     assert [p.pointer for p in caught.value.problems] == ["/columns"]
+
+
+def test_nul_in_texts_and_in_lists_becomes_a_character_that_databases_have(database_url):
+    lists = [["cut off"], None, [], ["a\x00b", None, "\\u0000"], ["plain"]]
+    table = pa.table({"note": ["", "x\x00", None, "y", "z"], "tags": lists}).slice(1)
+    with psycopg.connect(database_url) as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE TEMPORARY TABLE stage (note text, tags jsonb)")
+        copy_rows(cursor, sql.Identifier("stage"), table.schema, [table])
+        found = cursor.execute("SELECT note, tags FROM stage").fetchall()
+
+    assert found == [
+        ("x\ufffd", None),
+        (None, []),
+        ("y", ["a\ufffdb", None, "\\u0000"]),
+        ("z", ["plain"]),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("ALTER TABLE {} ADD COLUMN extra text NOT NULL", "must have a value .* extra"),
+        ("ALTER TABLE {} DROP CONSTRAINT crm_pkey", "no unique key of muster_segment and id"),
+        ("DROP TABLE {0}; CREATE VIEW {0} AS SELECT 1 AS x", "no plain table"),
+        (
+            "DROP TABLE {0}; CREATE TABLE {0} (muster_segment text, key text NOT NULL)",
+            "must have a value .* key",
+        ),
+    ],
+    ids=["demanding column", "no key", "view", "another key"],
+)
+def test_a_table_that_somebody_altered_says_what_is_wrong_with_it(
+    world, rows, database_url, change, said
+):
+    first = world.publish("vip", keys=())
+    export(world, columns=["age"])
+    world.queue("crm", "vip", first)
+    drain(world)
+    with psycopg.connect(database_url, autocommit=True) as admin:
+        admin.execute(change.format("crm_in.crm").encode())
+    world.queue("crm", "vip", world.publish("vip"))
+    drain(world)
+
+    found = deliveries(world)[0]
+    assert (found.state, found.error_class) == ("failed", "target_refused")
+    assert re.search(said, str(found.error))

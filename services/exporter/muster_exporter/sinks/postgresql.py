@@ -104,7 +104,7 @@ class PostgresSink:
         """Make the table, or add the columns it does not have yet.
 
         Raises:
-            TargetRefused: a column stands there with another type.
+            TargetRefused: what stands there under its name was made for something else, or altered.
         """
         place = self._database.name(table)
         types = {field.name: column_type(field.type) for field in version.schema}
@@ -121,6 +121,7 @@ class PostgresSink:
         )
         cursor.execute(_COLUMNS, [self._database.target.db_schema, table])
         found: dict[str, str] = dict(cursor.fetchall())
+        self._require_fit(cursor, table, [SEGMENT, *types])
         other = [name for name in types if name in found and found[name] != types[name]]
         if other:
             raise TargetRefused(
@@ -132,6 +133,25 @@ class PostgresSink:
                 sql.SQL("ALTER TABLE {} ADD COLUMN {} {}").format(
                     place, sql.Identifier(name), sql.SQL(types[name])
                 )
+            )
+
+    def _require_fit(self, cursor: Cursor, table: str, names: list[str]) -> None:
+        """Make sure that rows can be told apart by segment and key, and that no other column must have a value."""
+        hint = "Drop it, or put right what was altered; another export name makes another table."
+        cursor.execute(_KIND, [self._database.target.db_schema, table])
+        if cursor.fetchone() != ("r",):
+            raise TargetRefused(f"{table} is no plain table.", hint=hint)
+        cursor.execute(_DEMANDING, [self._database.target.db_schema, table, names])
+        if demanding := [name for (name,) in cursor.fetchall()]:
+            raise TargetRefused(
+                f"The table {table} has columns that must have a value and are not delivered:"
+                f" {', '.join(demanding)}.",
+                hint=hint,
+            )
+        cursor.execute(_UNIQUE, [self._database.target.db_schema, table])
+        if sorted(names[:2]) not in [sorted(columns) for (columns,) in cursor.fetchall()]:
+            raise TargetRefused(
+                f"The table {table} has no unique key of {names[0]} and {names[1]}.", hint=hint
             )
 
 
@@ -203,4 +223,22 @@ DELETE FROM {table} t USING {versions} v
 _COLUMNS = sql.SQL("""
 SELECT column_name, data_type FROM information_schema.columns
  WHERE table_schema = %s AND table_name = %s
+""")
+_KIND = sql.SQL("""
+SELECT c.relkind::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+ WHERE n.nspname = %s AND c.relname = %s
+""")
+_DEMANDING = sql.SQL("""
+SELECT column_name::text FROM information_schema.columns
+ WHERE table_schema = %s AND table_name = %s AND is_nullable = 'NO' AND column_default IS NULL
+   AND is_identity = 'NO' AND is_generated = 'NEVER' AND NOT column_name = ANY(%s)
+ ORDER BY ordinal_position
+""")
+_UNIQUE = sql.SQL("""
+SELECT array_agg(a.attname::text)
+  FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+  JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = ANY(i.indkey)
+ WHERE n.nspname = %s AND c.relname = %s
+   AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL
+ GROUP BY i.indexrelid
 """)
