@@ -16,6 +16,7 @@ from muster_core.lake.manifest import Pointer
 from muster_core.storage.definition_table import segment, segment_revision
 from muster_core.storage.delivery_event import NOW
 from muster_core.storage.delivery_record import VERSION
+from muster_core.storage.destination import leads_to
 from muster_core.storage.export_table import (
     delivery,
     delivery_chunk,
@@ -43,7 +44,7 @@ VERSION_FACTS = (
         snapshot.c.manifest.label("snapshot_manifest"),
         snapshot.c.manifest_sha256.label("snapshot_sha256"),
         refresh_run.c.inputs,
-        export.c.connection_id,
+        leads_to().label("connection_id"),
     )
     .join_from(delivery, export, delivery.c.export_id == export.c.id)
     .join(segment, delivery.c.segment_id == segment.c.id)

@@ -14,7 +14,7 @@ from muster_core.exports.connection import folder_of, parse_target, place_of_tar
 from muster_core.exports.document import FolderConnection
 from muster_core.exports.state import DeliveryState
 from muster_core.storage.export_table import connection as table
-from muster_core.storage.export_table import delivery, delivery_chunk
+from muster_core.storage.export_table import delivery, delivery_chunk, export
 
 
 def pin_destination(connection: Connection, delivery_id: int) -> None:
@@ -23,7 +23,7 @@ def pin_destination(connection: Connection, delivery_id: int) -> None:
     Its messages get new ids then, since what they tell may differ from what was told under the old ones.
     """
     row = connection.execute(sa.select(delivery).where(delivery.c.id == delivery_id)).one()
-    found = _place(connection, row.document)
+    found = place_now(connection, row.document)
     if found is None or found == row.destination:
         return
     values: dict[str, Any] = {"destination": found}
@@ -35,8 +35,27 @@ def pin_destination(connection: Connection, delivery_id: int) -> None:
     connection.execute(delivery.update().where(delivery.c.id == delivery_id).values(**values))
 
 
-def _place(connection: Connection, document: Mapping[str, Any]) -> str | None:
-    """Return the place that a stored export names; None where whoever delivers will say what is wrong with it."""
+def leads_to() -> sa.ColumnElement[int | None]:
+    """Return the id of the connection that a delivery leads to: the one its own document names.
+
+    The export may name another one by now. None where it names a folder, or where the connection was taken away
+    from the export or removed.
+    """
+    named = (
+        sa.select(table.c.id)
+        .where(table.c.name == delivery.c.document["connection"].astext)
+        .correlate(delivery)
+        .scalar_subquery()
+    )
+    detached = sa.and_(
+        export.c.connection_id.is_(None),
+        sa.func.jsonb_typeof(export.c.document["connection"]) == "string",
+    )
+    return sa.case((detached, None), else_=named)
+
+
+def place_now(connection: Connection, document: Mapping[str, Any]) -> str | None:
+    """Return the place that a stored export leads to; None where whoever delivers will say what is wrong with it."""
     named = document.get("connection")
     try:
         if not isinstance(named, str):

@@ -37,6 +37,9 @@ from muster_core.storage.erasure_table import erasure, erasure_part, erasure_sec
 from muster_core.storage.export_table import connection as target
 from muster_core.storage.schema import fence_seq
 
+#: The error class of what could not be done from the first.
+_UNREACHABLE = "not_rewritten"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewPart:
@@ -96,6 +99,8 @@ def add_parts(connection: Connection, erasure_id: int, parts: Sequence[NewPart])
             erasure_part.c.erasure_id == erasure_id,
             erasure_part.c.state == PartState.FAILED,
             erasure_part.c.how == How.REMOVAL,
+            # where there is nothing to be reached any more, nothing is tried
+            erasure_part.c.error_class.is_distinct_from(_UNREACHABLE),
         )
         .values(state=PartState.PENDING, attempt=0, available_at=NOW)
     )
@@ -112,7 +117,7 @@ def add_parts(connection: Connection, erasure_id: int, parts: Sequence[NewPart])
                 delivery_id=part.delivery_id,
                 versions=dict(part.versions),
                 available_at=NOW + part.wait,
-                error_class=None if part.error is None else "not_rewritten",
+                error_class=None if part.error is None else _UNREACHABLE,
                 error=part.error,
             )
         )

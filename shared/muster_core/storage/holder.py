@@ -25,6 +25,7 @@ from muster_core.security.secret import KeyRing
 from muster_core.storage.collection import require_kept
 from muster_core.storage.definition_table import segment
 from muster_core.storage.delivery_event import NOW, apply_event
+from muster_core.storage.destination import leads_to, place_now
 from muster_core.storage.erasure import NewPart, add_parts, count_refused, insert_erasure
 from muster_core.storage.erasure_table import erasure_part
 from muster_core.storage.export_table import connection as target
@@ -138,13 +139,13 @@ def _candidates(connection: Connection, erasure_id: int | None = None) -> list[A
         sa.select(
             delivery,
             export.c.name.label("export_name"),
-            export.c.connection_id,
+            target.c.id.label("connection_id"),
             target.c.kind,
             segment.c.name.label("segment_name"),
         )
         .join_from(delivery, export, delivery.c.export_id == export.c.id)
         .join(segment, delivery.c.segment_id == segment.c.id)
-        .outerjoin(target, target.c.id == export.c.connection_id)
+        .outerjoin(target, target.c.id == leads_to())
         .where(delivery.c.started_at.is_not(None))
         .order_by(delivery.c.id)
     )
@@ -227,8 +228,8 @@ def _rewrite(connection: Connection, held: _Held, lease: timedelta) -> NewPart |
         apply_event(connection, row.id, Event.RELEASED, actor="erasure", values=values)
     if not _takes_files(row) or not (had_parts or row.rows is not None or wait):
         return None
-    if row.connection_id is None and parse_export(row.document).folder is None:
-        return _part(row, error="The connection was taken away from the export.")
+    if lost := _lost(connection, row):
+        return _part(row, error=lost)
     if row.state in ENDED:
         values = {"attempt": 0, "available_at": NOW, "finished_at": None}
         values |= {"error_class": None, "error": None}
@@ -251,27 +252,29 @@ def _removals(
     connection: Connection, held: list[_Held], erasure_id: int, lease: timedelta
 ) -> list[NewPart]:
     """Return what destinations are told of that take rows, or changes: one for each export."""
-    told = set(
-        connection.scalars(
-            sa.select(erasure_part.c.export).where(
+    told = {
+        (part.export, str(part.document.get("connection")))
+        for part in connection.execute(
+            sa.select(erasure_part.c.export, erasure_part.c.document).where(
                 erasure_part.c.erasure_id == erasure_id, erasure_part.c.how == How.REMOVAL
             )
         )
-    )
-    by_export: dict[str, list[_Held]] = {}
+    }
+    # an export may have led elsewhere before, and what it brought there is there still
+    by_place: dict[tuple[str, str, str | None], list[_Held]] = {}
     for one in held:
         row = one.row
-        if row.export_name in told or (_takes_files(row) and not changes_rows(row.document)):
+        place = (row.export_name, str(row.document.get("connection")))
+        if place in told or (_takes_files(row) and not changes_rows(row.document)):
             continue
-        by_export.setdefault(row.export_name, []).append(one)
+        by_place.setdefault((*place, _lost(connection, row)), []).append(one)
     parts = []
-    for found in by_export.values():
+    for (_, _, lost), found in by_place.items():
         versions: dict[str, list[int]] = {}
         for h in found:
             versions.setdefault(h.row.segment_name, []).append(h.row.version)
         newest = found[-1].row
         running = any(h.row.state == DeliveryState.RUNNING for h in found)
-        lost = newest.connection_id is None and parse_export(newest.document).folder is None
         parts.append(
             NewPart(
                 export=newest.export_name,
@@ -281,10 +284,21 @@ def _removals(
                 connection_id=newest.connection_id,
                 versions=versions,
                 wait=lease if running else timedelta(0),
-                error="The connection was taken away from the export." if lost else None,
+                error=lost,
             )
         )
     return parts
+
+
+def _lost(connection: Connection, row: Any) -> str | None:
+    """Return why the place that a delivery led to cannot be reached any more; None where it can."""
+    document = parse_export(row.document)
+    if row.connection_id is None and document.folder is None:
+        return "The connection was taken away from the export."
+    if row.destination in (None, place_now(connection, row.document)):
+        return None
+    where = f" Remove it there by hand: {row.location}." if row.location else ""
+    return f"The connection `{document.target}` leads to another place now.{where}"
 
 
 def _part(row: Any, *, wait: timedelta = timedelta(0), error: str | None = None) -> NewPart:

@@ -357,3 +357,35 @@ def test_nobody_sees_them_and_a_new_secret_key_changes_nothing(world):
     )
     keys = found.column("id").to_pylist()
     assert sorted([*keys, gone]) == sorted(world.members("vip", 1, ["id"]).column("id").to_pylist())
+
+
+def test_every_place_is_told_that_an_export_led_to(world):
+    publish(world)
+    gone = somebody(world)
+    secret = {"signing_secret": f"whsec_{base64.b64encode(KEY).decode()}"}
+    with running_receiver(KEY) as one, running_receiver(KEY) as other, running_receiver(KEY) as new:
+        for number, hook in enumerate((one, other), start=1):
+            connect(world, {"name": f"hook{number}", "kind": "webhook", "url": hook.url}, secret)
+            world.export(connection=f"hook{number}", columns=["age"])
+            world.queue("crm", "vip", number)
+            drain(world)
+            publish(world)
+        done = finish(world, erased(world, gone))
+        assert [(p.destination, p.state) for p in done.parts] == [
+            ("hook1", "acknowledged"),
+            ("hook2", "acknowledged"),
+        ]
+        for hook in (one, other):
+            assert json.loads(hook.taken[-1][1])["data"]["rows"] == [{"id": gone}]
+
+        next_one = str(world.members("vip", 1, ["id"]).column("id")[6])
+        connect(world, {"name": "hook1", "kind": "webhook", "url": new.url}, secret)
+        for _ in range(2):  # asking again does not make it told
+            done = finish(world, erased(world, next_one))
+            assert done.state == "failed"
+            assert [(p.destination, p.state) for p in done.parts] == [
+                ("hook1", "failed"),
+                ("hook2", "acknowledged"),
+            ]
+            assert "leads to another place" in str(done.parts[0].error)
+        assert new.taken == []

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from muster_console.cli.name import LARGEST
-from muster_console.cli.output import JsonOption, print_facts, print_json, print_table
+from muster_console.cli.output import JsonOption, console, print_facts, print_json, print_table
 from muster_console.operation import erasure as operation
 from muster_console.operation.erasure import receipt_json
 from muster_console.operation.workspace import open_workspace
@@ -78,6 +78,9 @@ def _print(receipt: Receipt, *, json: bool) -> None:
     if receipt.listed_in:
         facts.append(("take the key out of", ", ".join(receipt.listed_in)))
     print_facts(f"erasure {receipt.id}", facts)
+    if not receipt.parts:
+        console.print("No destination held a customer with this key: compare its spelling.")
+        return
     columns = ("export", "to", "how", "held", "state", "sent", "acknowledged", "rows", "where")
     rows = [
         (
