@@ -309,7 +309,7 @@ def test_nul_in_texts_and_in_lists_becomes_a_character_that_databases_have(datab
     [
         ("ALTER TABLE {} ADD COLUMN extra text NOT NULL", "must have a value .* extra"),
         ("ALTER TABLE {} DROP CONSTRAINT crm_pkey", "no unique key of muster_segment and id"),
-        ("DROP TABLE {0}; CREATE VIEW {0} AS SELECT 1 AS x", "no plain table"),
+        ("DROP TABLE {0}; CREATE VIEW {0} AS SELECT 1 AS x", "no table"),
         (
             "DROP TABLE {0}; CREATE TABLE {0} (muster_segment text, key text NOT NULL)",
             "must have a value .* key",

@@ -139,8 +139,8 @@ class PostgresSink:
         """Make sure that rows can be told apart by segment and key, and that no other column must have a value."""
         hint = "Drop it, or put right what was altered; another export name makes another table."
         cursor.execute(_KIND, [self._database.target.db_schema, table])
-        if cursor.fetchone() != ("r",):
-            raise TargetRefused(f"{table} is no plain table.", hint=hint)
+        if cursor.fetchone() not in [("r",), ("p",)]:
+            raise TargetRefused(f"{table} is no table.", hint=hint)
         cursor.execute(_DEMANDING, [self._database.target.db_schema, table, names])
         if demanding := [name for (name,) in cursor.fetchall()]:
             raise TargetRefused(
@@ -224,6 +224,7 @@ _COLUMNS = sql.SQL("""
 SELECT column_name, data_type FROM information_schema.columns
  WHERE table_schema = %s AND table_name = %s
 """)
+# r: a table, p: one in partitions
 _KIND = sql.SQL("""
 SELECT c.relkind::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
  WHERE n.nspname = %s AND c.relname = %s
