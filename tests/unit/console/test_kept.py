@@ -22,7 +22,12 @@ class Shop:
 
     def __init__(self, *, most: int = 1_000_000) -> None:
         self.asked: list[str] = []
-        paths = {"/still/script.js": self._script, "/still/font": self._font, "/page": self._script}
+        paths = {
+            "/still/script.js": self._script,
+            "/still/font": self._font,
+            "/still/mine": self._mine,
+            "/page": self._script,
+        }
         app = Starlette(routes=[Route(path, answer) for path, answer in paths.items()])
         app.add_middleware(
             Kept, never_changes=lambda scope: scope["path"].startswith("/still/"), most=most
@@ -45,6 +50,15 @@ class Shop:
     async def _font(self, request: Request) -> Response:
         self.asked.append(request.url.path)
         return Response(bytes(range(256)), media_type="font/woff2")
+
+    async def _mine(self, request: Request) -> Response:
+        self.asked.append(request.url.path)
+        return PlainTextResponse("x", headers={"Set-Cookie": f"of={len(self.asked)}"})
+
+
+def test_what_sets_a_cookie_is_never_kept() -> None:
+    shop = Shop()
+    assert [shop.get("/still/mine").headers["set-cookie"] for _ in range(2)] == ["of=1", "of=2"]
 
 
 def test_it_is_made_once_for_those_who_take_it_compressed_and_once_for_the_others() -> None:

@@ -83,7 +83,9 @@ class Kept:
                 headers["Content-Length"] = str(len(body))
         headers.add_vary_header("Accept-Encoding")
         answer = _Answer(status=start["status"], headers=headers.raw, body=body)
-        if whole and key not in self._kept and len(body) <= self._room:
+        # what is meant for one browser is nobody else's
+        shared = whole and "set-cookie" not in headers
+        if shared and key not in self._kept and len(body) <= self._room:
             self._room -= len(body)
             self._kept[key] = answer
         return answer
