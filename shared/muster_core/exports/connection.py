@@ -36,6 +36,8 @@ _PREFIX_PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._=-]{0,63}", re.ASCII)
 _BUCKET = r"^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$"
 _IDENTIFIER = r"^[a-z_][a-z0-9_]{0,40}$"
 _MAX_PREFIX = 512
+# it is sent as a header, in which an end of line would begin another one
+_TOKEN = re.compile(r"[!-~]+", re.ASCII)
 
 
 def prefix_fault(prefix: str) -> str | None:
@@ -71,9 +73,13 @@ def _key_fault(written: str) -> str | None:
     if len(words) < 2 or not re.fullmatch(r"[a-z0-9@.-]+", words[0]):
         return "a host key is written as in known_hosts: its type, then the key in base64"
     try:
-        base64.b64decode(words[1], validate=True)
+        key = base64.b64decode(words[1], validate=True)
     except (binascii.Error, ValueError):
         return "the second word of a host key is base64"
+    # the key begins with the length of its type's name and that name
+    size = int.from_bytes(key[:4])
+    if len(key) <= 4 + size or key[4 : 4 + size] != words[0].encode():
+        return f"the second word of a host key is no {words[0]} key; copy the whole line"
     return None
 
 
@@ -206,7 +212,7 @@ class WebhookSecret(_Secret):
     """The secret that messages are signed with, ``whsec_`` and 24 to 64 bytes in base64."""
 
     signing_secret: Annotated[SecretStr, AfterValidator(lambda s: _signing(s))]
-    bearer_token: SecretStr | None = None
+    bearer_token: Annotated[SecretStr | None, AfterValidator(lambda s: _token(s))] = None
 
 
 class DatabaseSecret(_Secret):
@@ -267,6 +273,12 @@ def signing_key(secret: str) -> bytes:
     return key
 
 
+def _token(secret: SecretStr | None) -> SecretStr | None:
+    if secret is not None and not _TOKEN.fullmatch(secret.get_secret_value()):
+        raise ValueError("a bearer token has letters, digits and other visible ASCII, no space")
+    return secret
+
+
 def _signing(secret: SecretStr) -> SecretStr:
     signing_key(secret.get_secret_value())
     return secret
@@ -281,7 +293,8 @@ def parse_target(data: object, *, file: str | None = None) -> Target:
     try:
         return _TARGETS.validate_python(data)
     except ValidationError as error:
-        raise invalid(error, _TARGETS, file=file) from None
+        # the kind that was chosen is no part of the document's own places
+        raise invalid(error, _TARGETS, file=file, leave_out=KINDS) from None
 
 
 def parse_secret(kind: str, data: object) -> Secret:

@@ -58,6 +58,25 @@ def _message(fault: Any) -> str:
             return "this needs a kind"
         case "string_type":
             return "this is a text, not what stands here"
+        case "list_type":
+            return "this is a list, not what stands here"
+        case "model_type" | "dict_type" | "model_attributes_type":
+            return "this has fields of its own, and something else stands here"
+        case "int_type" | "int_parsing" | "int_from_float":
+            return "this is a whole number, not what stands here"
+        case "float_type" | "float_parsing":
+            return "this is a number, not what stands here"
+        case "bool_type" | "bool_parsing":
+            return "this is true or false, not what stands here"
+        case "too_short" | "string_too_short":
+            least = fault["ctx"]["min_length"]
+            return (
+                "this must not be empty" if least == 1 else f"this has at least {least} characters"
+            )
+        case "too_long":
+            return f"this has at most {fault['ctx']['max_length']} entries"
+        case "string_too_long":
+            return f"this text has at most {fault['ctx']['max_length']} characters"
         case "string_pattern_mismatch":
             pattern = fault["ctx"]["pattern"]
             return _LOOKS.get(pattern, f"this text does not look like {pattern}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
@@ -61,7 +61,10 @@ def apply_export(connection: Connection, document: ExportDocument) -> Change:
     """
     segments = _segment_ids(connection, document.segments)
     if problems := find_problems(connection, document):
-        raise InvalidInput(problems)
+        # a file may hold many, and these problems have no line
+        raise InvalidInput(
+            [replace(p, message=f"export `{document.name}`: {p.message}") for p in problems]
+        )
     target = _named_connection(connection, document)
     stored = connection.execute(
         sa.select(export.c.id, export.c.document, export.c.active, export.c.connection_id)

@@ -145,3 +145,27 @@ def test_a_name_that_is_none_is_told_in_words():
     assert problems_of(document(name="Bad name")) == {
         "/name": "a name has up to 64 small letters, digits, _ and -, and begins with a letter"
     }
+
+
+@pytest.mark.parametrize(
+    ("changes", "pointer", "said"),
+    [
+        ({"segments": []}, "/segments", "must not be empty"),
+        ({"segments": "vip"}, "/segments", "this is a list"),
+        ({"columns": [5]}, "/columns/0", "has fields of its own"),
+        ({"holdout": 5}, "/holdout", "has fields of its own"),
+        ({"rows_per_file": "many"}, "/rows_per_file", "a whole number"),
+        ({"rows_per_file": 1.5}, "/rows_per_file", "a whole number"),
+        ({"holdout": {"percent": "some"}}, "/holdout/percent", "this is a number"),
+        ({"active": "maybe"}, "/active", "true or false"),
+        ({"description": "x" * 3000}, "/description", "at most 2000 characters"),
+        ({"suppress": ["s"] * 200}, "/suppress", "at most 100 entries"),
+    ],
+)
+def test_a_wrong_type_is_told_in_words_of_the_document(changes, pointer, said):
+    document = {"name": "crm", "connection": "there", "segments": ["vip"], **changes}
+    with pytest.raises(InvalidInput) as caught:
+        parse_export(document)
+    (problem,) = caught.value.problems
+    assert problem.pointer == pointer
+    assert said in problem.message

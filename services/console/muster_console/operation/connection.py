@@ -51,7 +51,10 @@ def create_connection(workspace: Workspace, path: Path, secrets: Path | None) ->
     found = [w for file in document_files(path) for w in read_text(read_file(file), file=str(file))]
     if len(found) != 1:
         raise InvalidInput([Problem(message="the file holds one connection", file=str(path))])
-    target = parse_target(found[0].data, file=str(path))
+    try:
+        target = parse_target(found[0].data)
+    except InvalidInput as exc:
+        raise InvalidInput([found[0].place(problem) for problem in exc.problems]) from exc
     secret = None if secrets is None else read_secret(target.kind, secrets)
     return target.name, save_connection(workspace, target, secret)
 

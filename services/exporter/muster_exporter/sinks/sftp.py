@@ -144,7 +144,13 @@ class SftpSink:
 
     async def _connect(self) -> None:
         target, secret = self._target, self._secret
-        protocol = asyncssh.import_public_key(" ".join(target.host_key.split()[:2]))
+        try:
+            protocol = asyncssh.import_public_key(" ".join(target.host_key.split()[:2]))
+        except asyncssh.KeyImportError:
+            raise TargetRefused(
+                "The host key of the connection cannot be read.",
+                hint="Copy `host_key` from known_hosts, the type of the key and the key.",
+            ) from None
         password = secret.password.get_secret_value() if secret.password else None
         connected = await asyncio.to_thread(self._guard.connect, target.host, target.port)
         try:
