@@ -188,6 +188,75 @@ def test_times_that_are_no_time_of_a_day_stay_as_an_export_has_them(
     )
 
 
+def test_who_saves_an_export_or_a_measure_second_is_told_and_loses_nothing(
+    browser: Browser, console: Console
+) -> None:
+    shared = {"name": "shared", "connection": "shelf", "segments": ["segment_000"]}
+    apply_export_documents(console.workspace, [parse_export(shared)])
+    for path, label in (("/exports/shared", "Description"), ("/measures/orders_of", "description")):
+        with (
+            signed_in(browser, console, "administrator") as one,
+            signed_in(browser, console, "administrator") as two,
+        ):
+            for page, words in ((one, "first"), (two, "second")):
+                settled(page, f"{path}/edit")
+                field = page.get_by_label(label, exact=True)
+                field.fill(words)
+                field.blur()
+                expect(
+                    page.get_by_label("Definition").or_(page.get_by_label("YAML or JSON"))
+                ).to_have_value(re.compile(f"description: {words}"))
+            one.get_by_role("button", name="Save", exact=True).click()
+            one.wait_for_url(f"**{path}")
+            two.get_by_role("button", name="Save", exact=True).click()
+            met = two.get_by_role("dialog", name="Changed by somebody else")
+            expect(met.locator("pre")).to_contain_text("-description: first")
+            met.get_by_role("button", name="Go on editing").click()
+            expect(met).to_be_hidden()
+            two.get_by_role("button", name="Save", exact=True).click()
+            met.get_by_role("button", name="Take theirs").click()
+            expect(two.get_by_label(label, exact=True)).to_have_value("first")
+            field = two.get_by_label(label, exact=True)
+            field.fill("both")
+            field.blur()
+            two.get_by_role("button", name="Save", exact=True).click()
+            two.wait_for_url(f"**{path}")
+    assert get_export(console.workspace, "shared").document.description == "both"
+
+
+def test_a_form_with_changes_is_not_left_unasked(browser: Browser, console: Console) -> None:
+    asked: list[str] = []
+    with signed_in(browser, console, "administrator") as page:
+        page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
+        settled(page, "/exports/newsletter/edit")
+        text = page.get_by_label("YAML or JSON")
+        for broken in ("segments: 5", "columns: {a: 1}", "connection: [1]"):
+            text.fill(f"name: newsletter\n{broken}")
+            text.blur()
+            part = broken.partition(":")[0]
+            expect(page.get_by_text(re.compile(f"^{part}: this .*, not what"))).to_be_visible()
+        page.get_by_label("Description").fill("not saved")
+        expect(text).to_have_value(re.compile("not saved"))
+        assert asked == []
+        page.reload()
+        assert asked == ["beforeunload"]
+        # the builder keeps what it took from a field, and asks for what is still being typed
+        settled(page, "/segments/segment_000/edit")
+        field = page.get_by_label("description", exact=True)
+        field.press_sequentially("half a wor")
+        page.reload()
+        assert asked == ["beforeunload"] * 2
+        field.fill("taken")
+        field.blur()
+        expect(page.get_by_label("Undo")).to_be_enabled()
+        page.reload()
+        page.get_by_role("button", name="Restore them").click()
+        expect(field).to_have_value("taken")
+        page.get_by_role("button", name="Save as draft").click()
+        page.wait_for_url("**/segments/segment_000")
+    assert asked == ["beforeunload"] * 2
+
+
 def test_a_customer_is_erased_with_a_receipt_that_does_not_name_them(
     browser: Browser, console: Console
 ) -> None:

@@ -61,6 +61,14 @@ def test_a_form_of_another_page_is_refused(console: Console) -> None:
             assert "set-cookie" not in answer.headers
 
 
+def test_nothing_has_a_nul_in_its_name(console: Console) -> None:
+    cookie = {"Cookie": f"muster_session={console.token('viewer')}"}
+    with client(console) as caller:
+        for path in ("/exports/a%00b", "/measures/%00", "/download?name=%00", "/%00", "/asset/%00"):
+            answer = caller.get(path, headers=cookie)
+            assert (answer.status_code, answer.text) == (404, "Nothing has a NUL in its name.")
+
+
 def test_a_wrong_password_is_told_and_the_form_stays(browser: Browser, console: Console) -> None:
     with signed_in(browser, console, None) as page:
         page.goto("/runs")

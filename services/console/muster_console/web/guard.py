@@ -12,6 +12,7 @@ import socketio
 from nicegui import Client, core
 from nicegui import __version__ as nicegui_version
 from starlette.datastructures import MutableHeaders
+from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from muster_console.web.cookie import COOKIE
@@ -34,6 +35,9 @@ _HEADERS = {
 _VERSIONED = f"/_nicegui/{nicegui_version}/"
 #: What makes an open page load itself again; NiceGUI's script knows this word.
 _RELOAD = "Implicit handshake failed"
+
+
+_NOTHING = PlainTextResponse("Nothing has a NUL in its name.", 404)
 
 
 class Harden:
@@ -73,7 +77,9 @@ class Harden:
                 message = {"type": "http.response.body", "body": page}
             await send(message)
 
-        await self._app(scope, receive, hardened)
+        # PostgreSQL holds no text with NUL: whatever is asked for, nothing is called so
+        nul = "\0" in scope["path"] or b"%00" in scope["query_string"]
+        await (_NOTHING if nul else self._app)(scope, receive, hardened)
 
 
 def never_changes(scope: Scope) -> bool:

@@ -30,7 +30,7 @@ class Trouble:
     @property
     def line(self) -> str:
         """Return it on one line."""
-        listed = "; ".join(problem_line(problem) for problem in self.problems[:5])
+        listed = "; ".join(placed_line(problem) for problem in self.problems[:5])
         more = len(self.problems) - 5
         tail = f"; and {more} more" if more > 0 else ""
         return " ".join(part for part in (self.text, self.hint, listed + tail) if part)

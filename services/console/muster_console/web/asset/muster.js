@@ -30,7 +30,23 @@
   const relative = new Intl.RelativeTimeFormat(locale, { numeric: "auto", style: "short" });
   const STEPS = [["second", 60], ["minute", 60], ["hour", 24], ["day", 7]];
 
+  // What a page holds that is nowhere else is not left without asking: what the console says was not saved, and what
+  // is being typed into a field of the builder, which takes it when the field is left.
+  let typing = null;
+  const begin = (event) => {
+    const field = event.target;
+    // a list that is searched by typing takes nothing that is typed
+    const takes = field.closest && field.closest(".m-builder") && "value" in field && field.getAttribute("role") !== "combobox";
+    typing = takes ? { field, before: field.value } : null;
+  };
+  for (const name of ["focusin", "change"]) document.addEventListener(name, begin);
+  window.addEventListener("beforeunload", (event) => {
+    const typed = typing && typing.field === document.activeElement && typing.field.value !== typing.before;
+    if (window.muster.unsaved || typed) event.preventDefault();
+  });
+
   window.muster = {
+    unsaved: false,
     tone: (word) => BY_WORD[String(word).toLowerCase()] || { tone: "idle", icon: "circle" },
     number: (value) => (value === null || value === undefined || value === "" ? "–" : whole.format(value)),
     instant: (value) => (value ? exact.format(new Date(value)) : "–"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Callable
 from functools import partial
@@ -17,6 +16,7 @@ from muster_console.web.builder.choice import Choices
 from muster_console.web.builder.draft import Draft
 from muster_console.web.builder.spelling import plain_of, read_yaml, yaml_of
 from muster_console.web.component.markup import button, card, icon, path_to, text
+from muster_console.web.component.meeting import meet
 from muster_console.web.editor.carried import Carried
 from muster_console.web.editor.count import Counter
 from muster_console.web.editor.field import choose, write
@@ -274,26 +274,14 @@ class _Builder:
         if self._new:
             tell(f"There is a segment {name} already: choose another name.", bad=True)
             return
-        theirs = await self._visit.load(lambda workspace: open_building(workspace, name))
-        assert theirs.document is not None
-        other = plain_of(theirs.document)
-        lines = difflib.unified_diff(
-            yaml_of(other).splitlines(), yaml_of(document).splitlines(), "theirs", "yours", n=2
+        outcome = await self._visit.do(
+            Permission.EDIT, lambda workspace: open_building(workspace, name)
         )
-        with ui.dialog() as dialog, Element("div").classes("m-dialog m-dialog--wide"):
-            dialog.props["aria-label"] = "Changed by somebody else"
-            text("Somebody else changed this segment meanwhile", tag="h2")
-            words = (
-                "Nothing is lost: yours is still here, theirs is saved. This is how yours differs."
-            )
-            text(words, tag="p")
-            text("\n".join(lines) or "They are equal.", tag="pre").classes("m-code")
-            with Element("div").classes("m-dialog-foot"):
-                button("Go on editing", lambda: dialog.submit("stay"))
-                button("Take theirs", lambda: dialog.submit("theirs"))
-                button("Save mine over theirs", lambda: dialog.submit("mine"), kind="danger")
-        chosen = await dialog
-        dialog.delete()
+        theirs = outcome.value
+        if theirs is None or theirs.document is None:
+            return
+        other = plain_of(theirs.document)
+        chosen = await meet("segment", theirs=yaml_of(other), mine=yaml_of(document))
         if chosen == "theirs":
             self._editor.rev = theirs.rev
             self._editor.hidden.update(theirs.hidden)

@@ -30,6 +30,7 @@ from muster_console.web.component.dialog import Field, put_field
 from muster_console.web.component.markup import button, card, note, row, stack, text
 from muster_console.web.editor.field import choose, choose_column, write
 from muster_console.web.frame import heading
+from muster_console.web.leaving import Unsaved
 from muster_console.web.live import redraw
 from muster_console.web.numeral import numerals
 from muster_console.web.policy import page
@@ -59,6 +60,8 @@ class _Editor:
     def __init__(self, visit: Visit, draft: CatalogDraft) -> None:
         self._visit = visit
         self._id = draft.id
+        self._unsaved = Unsaved()
+        self._first = ""
         self._data: dict[str, Any] = draft.document or {
             "profile": {"table": "customers", "key": "", "source": {"parquet": ""}}
         }
@@ -309,6 +312,8 @@ class _Editor:
     def _write_text(self) -> None:
         self._text.value = yaml.safe_dump(self._data, sort_keys=False, allow_unicode=True)
         self._written = self._text.value
+        self._first = self._first or self._written
+        self._unsaved.tell(self._written != self._first)
 
     def _read_text(self) -> bool:
         """Take over what was written into the form; tell whether it could be read."""
@@ -349,6 +354,7 @@ class _Editor:
         if outcome.trouble is not None:
             self._tell(outcome.trouble)
         else:
+            self._unsaved.tell(False)
             ui.navigate.to("/catalog")
 
     def _tell(self, trouble: Trouble) -> None:

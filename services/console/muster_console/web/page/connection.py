@@ -18,6 +18,7 @@ from muster_console.operation.workspace import Workspace
 from muster_console.web.component.dialog import Field, put_field
 from muster_console.web.component.markup import button, card, note, stack, text
 from muster_console.web.frame import heading
+from muster_console.web.leaving import Unsaved
 from muster_console.web.live import redraw
 from muster_console.web.policy import page
 from muster_console.web.visit import Visit
@@ -75,6 +76,7 @@ class _Editor:
         self._rev = rev
         self._fields: dict[str, Any] = {}
         self._secrets: dict[str, Any] = {}
+        self._unsaved = Unsaved()
 
     def build(self, title: str) -> None:
         """Put everything."""
@@ -137,6 +139,8 @@ class _Editor:
                 )
                 for name in secrets
             }
+        for made in (*self._fields.values(), *self._secrets.values()):
+            made.on_value_change(lambda _: self._unsaved.tell(True))
 
     async def _save(self, *, test: bool) -> None:
         data = {**self._read(self._fields), "kind": self._data["kind"]}
@@ -159,6 +163,7 @@ class _Editor:
         if outcome.trouble is not None:
             self._tell(outcome.trouble)
         else:
+            self._unsaved.tell(False)
             ui.navigate.to("/exports/connections")
 
     def _tell(self, trouble: Trouble) -> None:

@@ -12,6 +12,7 @@ from muster_console.operation.building import open_broken_draft, save_draft_text
 from muster_console.web.component.dialog import Field, put_field
 from muster_console.web.component.markup import button, card, note, path_to, stack, text
 from muster_console.web.frame import heading
+from muster_console.web.leaving import Unsaved
 from muster_console.web.live import redraw
 from muster_console.web.visit import Visit
 from muster_console.web.words import Trouble, placed_line
@@ -28,6 +29,7 @@ async def mend_draft(visit: Visit, name: str) -> None:
     """
     found = await visit.load(lambda workspace: open_broken_draft(workspace, name))
     state = {"rev": found.rev}
+    unsaved = Unsaved()
     ui.add_head_html('<link rel="stylesheet" href="/asset/builder.css">')
 
     async def save() -> None:
@@ -41,6 +43,7 @@ async def mend_draft(visit: Visit, name: str) -> None:
         if trouble is not None:
             redraw(wrong, lambda: _refused(trouble))
         else:
+            unsaved.tell(False)
             # the builder, where its form is right by now, else this page with what is left
             ui.navigate.to(path_to("segments", name, "edit"))
 
@@ -50,6 +53,7 @@ async def mend_draft(visit: Visit, name: str) -> None:
         with card("As it was written"):
             area = put_field(Field(name="definition", label="YAML", kind="area", rows=24))
             area.value = yaml.safe_dump(found.data, sort_keys=False, allow_unicode=True)
+            area.on_value_change(lambda _: unsaved.tell(True))
         with Element("aside").classes("m-stack"), card("To mend"):
             words = "This draft is no segment yet. Once what is named here is mended, the builder opens it."
             text(words, tag="p").classes("m-muted")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -25,9 +25,11 @@ from muster_console.operation.workspace import Workspace
 from muster_console.web.builder.spelling import yaml_of
 from muster_console.web.component.dialog import Field, put_field
 from muster_console.web.component.markup import button, card, note, path_to, row, stack, text
+from muster_console.web.component.meeting import meet
 from muster_console.web.component.table import Figure
 from muster_console.web.editor.timing import MORNING, Times, own_times
 from muster_console.web.frame import heading
+from muster_console.web.leaving import Unsaved
 from muster_console.web.live import redraw
 from muster_console.web.page.export import document_text
 from muster_console.web.page.export_column import ColumnFields, chosen_columns, column_of
@@ -35,7 +37,7 @@ from muster_console.web.policy import page
 from muster_console.web.visit import Visit
 from muster_console.web.words import Trouble, explain_error, placed_line
 from muster_core.documents.text import read_text
-from muster_core.errors import Conflict, InvalidInput, MusterError, Problem
+from muster_core.errors import ChangedMeanwhile, Conflict, InvalidInput, MusterError, Problem
 from muster_core.exports.document import ExportCron, Format, Mode, parse_export
 from muster_core.security.role import Permission
 
@@ -47,6 +49,11 @@ _SCHEDULES = {
     "manual": "by hand",
     _CRON: "at times of its own",
 }
+
+
+#: Fields that hold a text, and those that hold one or fields of their own.
+_TEXTS = ("name", "description", "format", "mode")
+_TEXTS_OR_MORE = ("connection", "schedule")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +88,8 @@ class _Editor:
         self._visit = visit
         self._data = data
         self._rev = rev
+        self._saved = yaml_of(data)
+        self._unsaved = Unsaved()
         self._inputs: dict[str, Any] = {}
         self._filling = False
 
@@ -157,6 +166,7 @@ class _Editor:
     def _write_text(self) -> None:
         # numbers are kept as they were written: a plain dump refuses decimals
         self._text.value = yaml_of(self._data)
+        self._unsaved.tell(self._text.value != self._saved)
 
     def _fill(self) -> None:
         """Bring form and text to what the document says."""
@@ -236,6 +246,8 @@ class _Editor:
             name = self._data["name"]
             if self._rev and found[0].data.get("name") != name:
                 raise Conflict(f"The name {name} is fixed.", hint="Make another export instead.")
+            if not _can_be_shown(found[0].data):
+                parse_export(found[0].data)
         except MusterError as exc:
             self._tell(explain_error(exc))
             return False
@@ -260,17 +272,43 @@ class _Editor:
         if not self._read_text():
             return
         name = str(self._data.get("name", ""))
-        outcome = await self._visit.do(
-            Permission.EDIT,
-            lambda w: apply_export_documents(
-                w, [parse_export(self._data)], expected={name: self._rev}
-            ),
-            said=f"{name} is saved.",
-        )
-        if outcome.trouble is not None:
+        changed: list[ChangedMeanwhile] = []
+
+        def save(workspace: Workspace) -> None:
+            document = parse_export(self._data)
+            try:
+                apply_export_documents(workspace, [document], expected={name: self._rev})
+            except ChangedMeanwhile as exc:
+                if not self._rev:
+                    raise
+                changed.append(exc)
+
+        outcome = await self._visit.do(Permission.EDIT, save)
+        if changed:
+            await self._meet(name)
+        elif outcome.trouble is not None:
             self._tell(outcome.trouble)
         else:
+            self._visit.tell(f"{name} is saved.")
+            self._unsaved.tell(False)
             ui.navigate.to(path_to("exports", name))
+
+    async def _meet(self, name: str) -> None:
+        """Somebody else saved meanwhile: show both, and let people decide."""
+        outcome = await self._visit.do(Permission.EDIT, lambda w: get_export(w, name))
+        if outcome.value is None:
+            return
+        theirs = yaml.safe_load(document_text(outcome.value))
+        chosen = await meet("export", theirs=yaml_of(theirs), mine=yaml_of(self._data))
+        if chosen == "stay":
+            return
+        self._rev = revision_of(outcome.value.updated_at)
+        if chosen == "mine":
+            await self._save()
+        else:
+            self._data, self._saved = theirs, yaml_of(theirs)
+            self._said.clear()
+            self._fill()
 
     def _tell(self, trouble: Trouble) -> None:
         def words() -> None:
@@ -309,6 +347,18 @@ def _choices(workspace: Workspace) -> _Choices:
         segments=[line.name for line in list_segments(workspace)],
         columns=columns,
         zone=zone,
+    )
+
+
+def _can_be_shown(data: Mapping[str, Any]) -> bool:
+    """Tell whether every field holds what the form has a place for; it need not be right, nor be there."""
+    lists = [data.get(name) or [] for name in ("segments", "suppress", "columns")]
+    return (
+        all(isinstance(value, list) for value in lists)
+        and all(isinstance(word, str) for value in lists[:2] for word in value)
+        and all(isinstance(entry, str | dict) for entry in lists[2])
+        and all(isinstance(data.get(name) or "", str) for name in _TEXTS)
+        and all(isinstance(data.get(name) or "", str | dict) for name in _TEXTS_OR_MORE)
     )
 
 

@@ -20,6 +20,7 @@ from muster_console.operation.measure import (
     list_measures,
     show_measure,
 )
+from muster_console.operation.workspace import Workspace
 from muster_console.web.builder.blank import measurable
 from muster_console.web.builder.choice import Choices
 from muster_console.web.builder.draft import Draft
@@ -35,6 +36,7 @@ from muster_console.web.component.markup import (
     path_to,
     text,
 )
+from muster_console.web.component.meeting import meet
 from muster_console.web.component.table import Column, DataTable, Figure
 from muster_console.web.editor.field import write
 from muster_console.web.editor.insight import values_with
@@ -42,11 +44,12 @@ from muster_console.web.editor.side import problem_card, yaml_card
 from muster_console.web.editor.state import Editor
 from muster_console.web.editor.tree import Tree
 from muster_console.web.frame import heading
-from muster_console.web.live import Live
+from muster_console.web.leaving import Unsaved
+from muster_console.web.live import Live, redraw
 from muster_console.web.page.catalog import no_catalog
 from muster_console.web.policy import page
 from muster_console.web.visit import Visit
-from muster_core.errors import Conflict
+from muster_core.errors import ChangedMeanwhile, Conflict
 from muster_core.rules.check import Known
 from muster_core.security.role import Permission
 from muster_core.storage.measure import MeasureRecord
@@ -193,15 +196,43 @@ def _builder(visit: Visit, ground: MeasureBuilding, document: dict[str, Any]) ->
     )
     editor.judge()
     new = ground.rev == 0
+    unsaved = Unsaved()
 
     async def save() -> None:
         saved = yaml_of(editor.document)
         name = editor.document["name"]
-        outcome = await visit.do(
-            Permission.EDIT, lambda w: save_measure_text(w, saved, rev=editor.rev)
-        )
-        if outcome.ok:
+        changed: list[ChangedMeanwhile] = []
+
+        def write(workspace: Workspace) -> object:
+            try:
+                return save_measure_text(workspace, saved, rev=editor.rev)
+            except ChangedMeanwhile as exc:
+                if new:
+                    raise
+                changed.append(exc)
+                return None
+
+        outcome = await visit.do(Permission.EDIT, write)
+        if changed:
+            await decide(name, saved)
+        elif outcome.ok:
+            unsaved.tell(False)
             ui.navigate.to(path_to("measures", name))
+
+    async def decide(name: str, mine: str) -> None:
+        opened = await visit.do(Permission.EDIT, lambda w: open_measure_building(w, name))
+        theirs = opened.value
+        if theirs is None or theirs.document is None:
+            return
+        other = plain_of(theirs.document)
+        chosen = await meet("measure", theirs=yaml_of(other), mine=mine)
+        if chosen == "theirs":
+            editor.rev = theirs.rev
+            editor.hidden.update(theirs.hidden)
+            editor.change("take theirs", other)
+        elif chosen == "mine":
+            editor.rev = theirs.rev
+            await save()
 
     back = (
         ("/measures", "Measures")
@@ -229,11 +260,12 @@ def _builder(visit: Visit, ground: MeasureBuilding, document: dict[str, Any]) ->
         undo.set_enabled(bool(editor.draft.past))
         redo.set_enabled(bool(editor.draft.future))
         keep.set_enabled(editor.judgement.fine)
+        unsaved.tell(editor.document != document)
 
     editor.on_text(show)
     with Element("div").classes("m-builder"):
         with Element("div").classes("m-stack"):
-            with card(), Element("div").classes("m-fields"):
+            with card():
                 _names(editor, new=new)
             with card("What it measures"):
                 Tree(editor)
@@ -245,13 +277,31 @@ def _builder(visit: Visit, ground: MeasureBuilding, document: dict[str, Any]) ->
 
 
 def _names(editor: Editor, *, new: bool) -> None:
+    """Put what the measure is called; it follows undoing and the text, too."""
+    part = Element("div").classes("m-fields")
+    shown: list[dict[str, Any]] = []
+
+    def named() -> dict[str, Any]:
+        return {name: value for name, value in editor.document.items() if name != "by"}
+
     def put(name: str, value: str) -> None:
         editor.set_field("", name, value or None)
 
-    if new:
-        made = write("name", editor.document["name"], partial(put, "name"), most=100)
-        made.props["hint"] = "small letters, digits and _; it stays"
-    shown = editor.document.get("display_name") or ""
-    write("display name", shown, partial(put, "display_name"), most=200)
-    described = editor.document.get("description", "")
-    write("description", described, partial(put, "description"), most=2_000, wide=True)
+    def draw() -> None:
+        shown[:] = [named()]
+        if new:
+            made = write("name", editor.document["name"], partial(put, "name"), most=100)
+            made.props["hint"] = "small letters, digits and _; it stays"
+        display = editor.document.get("display_name") or ""
+        write("display name", display, partial(put, "display_name"), most=200)
+        described = editor.document.get("description", "")
+        write("description", described, partial(put, "description"), most=2_000, wide=True)
+
+    def show() -> None:
+        # typed here already, unless it was undone or came from elsewhere
+        if shown != [named()]:
+            redraw(part, draw)
+
+    with part:
+        draw()
+    editor.on_shape(show)
