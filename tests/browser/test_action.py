@@ -6,7 +6,7 @@ import re
 from contextlib import suppress
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, TimeoutError, expect
+from playwright.sync_api import Browser, Dialog, Locator, Page, TimeoutError, expect
 from tests.browser.hand import choose
 from tests.browser.look import settled, unbroken
 from tests.browser.world import Console, signed_in
@@ -226,8 +226,13 @@ def test_who_saves_an_export_or_a_measure_second_is_told_and_loses_nothing(
 
 def test_a_form_with_changes_is_not_left_unasked(browser: Browser, console: Console) -> None:
     asked: list[str] = []
+
+    def go_on(opened: Dialog) -> None:
+        asked.append(opened.type)
+        opened.accept()
+
     with signed_in(browser, console, "administrator") as page:
-        page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
+        page.on("dialog", go_on)
         settled(page, "/exports/newsletter/edit")
         text = page.get_by_label("YAML or JSON")
         for broken in ("segments: 5", "columns: {a: 1}", "connection: [1]"):

@@ -102,7 +102,7 @@ export default {
               <span v-else-if="column.kind === 'yes'">{{ row[column.name] ? 'yes' : 'no' }}</span>
               <code v-else-if="column.kind === 'code'"><bdi>{{ text(row[column.name]) }}</bdi></code>
               <span v-else-if="column.kind === 'actions'" class="m-row-actions">
-                <button v-for="action in row[column.name] || []" :key="action.name" type="button" class="m-icon" :title="action.label" :aria-label="action.label + ' ' + row[rowKey]" @click="$emit('action', {name: action.name, key: row[rowKey]})"><i class="material-icons" aria-hidden="true">{{ action.icon }}</i></button>
+                <button v-for="action in row[column.name] || []" :key="action.name" type="button" class="m-icon" :title="action.label" :aria-label="action.label + ' ' + row[rowKey]" @click="$emit('action', {name: action.name, key: row[rowKey]})"><i class="material-icons" aria-hidden="true">{{ action.icon }}</i><span class="m-icon-word" aria-hidden="true">{{ action.label }}</span></button>
               </span>
               <bdi v-else>{{ text(row[column.name]) }}</bdi>
             </td>

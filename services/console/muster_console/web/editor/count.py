@@ -15,6 +15,9 @@ from muster_core.errors import Conflict
 
 #: How long after the last change counting begins, in seconds.
 PAUSE = 0.35
+#: Seconds until what was gone is asked again, and how often: for the five minutes a person may wait.
+_AGAIN = 3.0
+_TRIES = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,27 +93,35 @@ class Counter:
                 done = self._wanted
                 await asyncio.sleep(PAUSE)
                 # somebody is still typing
-                if done == self._wanted and self.busy:
-                    await self._one(done)
+                passing = done == self._wanted and self.busy and await self._one(done)
+                for _ in range(_TRIES):
+                    if not passing:
+                        break
+                    # nobody else asks for a draft that stays as it is
+                    await asyncio.sleep(_AGAIN)
+                    passing = done == self._wanted and await self._one(done)
         finally:
             self._at_work = False
 
-    async def _one(self, number: int) -> None:
+    async def _one(self, number: int) -> bool:
+        """Count once; return whether it failed in a way that may pass."""
         try:
             counted = await self._count(self._text(), self._exact)
         except NotSignedIn:
             self._editor.visit.leave()
-            return
+            return False
         except Conflict as exc:
             self._ended(number, None, explain_error(exc).line, early=True)
-            return
+            return False
         except NotAllowed as exc:
             self._ended(number, None, explain_error(exc).line)
-            return
+            return False
         except Exception as exc:  # noqa: BLE001 - the page says so, and the log
-            self._ended(number, None, explain_error(exc).line)
-            return
+            trouble = explain_error(exc)
+            self._ended(number, None, trouble.line)
+            return trouble.passing
         self._ended(number, counted, None)
+        return False
 
     def _ended(
         self, number: int, counted: Counted | None, trouble: str | None, *, early: bool = False

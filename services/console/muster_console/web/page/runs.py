@@ -137,7 +137,9 @@ async def held(visit: Visit) -> None:
 
     async def act(name: str, key: int) -> None:
         if name == "approve":
-            await approve(visit, await visit.load(lambda w: look_at_run(w, key).run))
+            found = await visit.do(Permission.EDIT, lambda w: look_at_run(w, key).run)
+            if found.value is not None:
+                await approve(visit, found.value)
         else:
             ask_why(visit, key)
 
