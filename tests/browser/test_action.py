@@ -239,7 +239,7 @@ def test_a_form_with_changes_is_not_left_unasked(browser: Browser, console: Cons
             text.fill(f"name: newsletter\n{broken}")
             text.blur()
             part = broken.partition(":")[0]
-            expect(page.get_by_text(re.compile(f"^{part}: this .*, not what"))).to_be_visible()
+            expect(page.get_by_text(re.compile(f"{part}: this "))).to_be_visible()
         page.get_by_label("Description").fill("not saved")
         expect(text).to_have_value(re.compile("not saved"))
         assert asked == []

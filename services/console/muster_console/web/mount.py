@@ -19,6 +19,7 @@ from muster_console.api.app import create_api
 from muster_console.operation.access import principal_of_token
 from muster_console.operation.workspace import Workspace
 from muster_console.web import policy
+from muster_console.web.arrival import bring_values
 from muster_console.web.component.markup import empty, link, text
 from muster_console.web.cookie import session_token
 from muster_console.web.door import door, to_sign_in, unavailable
@@ -139,6 +140,8 @@ def _shown(page: Page, workspace: Workspace) -> Callable[..., Awaitable[Response
         )
         with frame(visit, section=page.section, title=page.title):
             await _build(page, visit, given)
+        if not visit.client.has_socket_connection:
+            await bring_values(visit.client)
         return None
 
     names = ["request", *page.parameters]

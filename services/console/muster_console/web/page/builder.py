@@ -12,6 +12,7 @@ from nicegui.element import Element
 
 from muster_console.operation.building import Building, open_building, save_text, values_behind
 from muster_console.operation.refresh import refresh_segments
+from muster_console.web.arrival import bring_values
 from muster_console.web.builder.choice import Choices
 from muster_console.web.builder.draft import Draft
 from muster_console.web.builder.spelling import plain_of, read_yaml, yaml_of
@@ -312,7 +313,9 @@ class _Builder:
         self._editor.hidden.update(outcome.value or {})
 
     async def _recall(self) -> None:
-        await ui.context.client.connected()
+        # the browser gets the page while this waits
+        await bring_values(self._client)
+        await self._client.connected()
         recall = f"return localStorage.getItem({json.dumps(self._memory)})"
         kept = await ui.run_javascript(recall, timeout=_BROWSER_SECONDS)
         if not isinstance(kept, str):
