@@ -28,6 +28,7 @@ from muster_core.storage.export_table import (
     export_segment,
 )
 from muster_core.storage.nearest import require_segments
+from muster_core.storage.process_table import alert
 
 Change = Literal["created", "changed", "unchanged"]
 
@@ -182,7 +183,8 @@ def delete_export(connection: Connection, name: str) -> int:
             hint="Wait until it has ended, then delete again.",
         )
     ours = sa.select(delivery.c.id).where(delivery.c.export_id == stored.id).scalar_subquery()
-    for table in (delivery_chunk, delivery_event):
+    # what was told of its failures is about nothing any more
+    for table in (delivery_chunk, delivery_event, alert):
         connection.execute(table.delete().where(table.c.delivery_id.in_(ours)))
     give_up_rewrites(connection, ours)
     connection.execute(delivery.delete().where(delivery.c.export_id == stored.id))

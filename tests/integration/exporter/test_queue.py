@@ -37,6 +37,7 @@ from muster_core.storage.export import (
 )
 from muster_core.storage.export_request import request_delivery
 from muster_core.storage.export_table import delivery, delivery_chunk, delivery_event, export
+from muster_core.storage.process_table import alert
 
 pytestmark = pytest.mark.integration
 
@@ -335,6 +336,15 @@ def test_deleting_is_refused_while_a_delivery_runs(queued):
         assert delete_export(connection, "crm") == 1
         assert connection.execute(sa.select(export)).all() == []
         assert connection.execute(sa.select(delivery_event)).all() == []
+
+
+def test_an_export_that_failed_once_can_be_deleted(queued):
+    taken = claim(queued)
+    with transaction(queued.database) as connection:
+        fail_delivery(connection, taken, StoreDamaged(), backoff=BACKOFF)
+        assert connection.execute(sa.select(alert)).all() != []
+        assert delete_export(connection, "crm") == 1
+        assert connection.execute(sa.select(alert)).all() == []
 
 
 def test_a_stored_document_nobody_can_read_fails_alone(queued):
