@@ -50,7 +50,12 @@ def test_a_segment_is_renamed_copied_and_deleted(browser: Browser, console: Cons
     console.desk.apply("short_lived")
     with signed_in(browser, console, "contributor") as page:
         settled(page, "/segments/short_lived")
-        page.get_by_role("button", name="More to do").click()
+        page.get_by_role("button", name="More to do").press("Enter")
+        entries = page.locator(".m-menu .q-item")
+        expect(entries.first).to_be_visible()
+        for key, entry in (("ArrowDown", entries.first), ("ArrowUp", entries.last)):
+            page.keyboard.press(key)
+            expect(entry).to_be_focused()
         page.get_by_text("Rename", exact=True).click()
         page.get_by_label("Display name").fill("Short lived")
         page.get_by_role("dialog").get_by_role("button", name="Save").click()

@@ -74,7 +74,21 @@
   document.addEventListener("click", (event) => {
     if (event.target.closest && event.target.closest(".m-keys-open")) help();
   });
+  // In an open menu the arrows go from entry to entry, as everywhere; Quasar knows Tab only.
+  const STEPS = { ArrowDown: 1, ArrowUp: -1, Home: 0, End: 0 };
+  function step(event) {
+    // a menu that is just coming up has no focus yet
+    const menu = typing(event.target) ? null : document.querySelector(".m-menu");
+    const entries = menu ? [...menu.querySelectorAll(".q-item[tabindex='0']")] : [];
+    if (!entries.length) return;
+    event.preventDefault();
+    const now = entries.indexOf(document.activeElement);
+    const next = event.key === "Home" ? 0 : event.key === "End" ? entries.length - 1 : now < 0 && STEPS[event.key] < 0 ? entries.length - 1 : now + STEPS[event.key];
+    entries[(next + entries.length) % entries.length].focus();
+  }
+
   document.addEventListener("keydown", (event) => {
+    if (event.key in STEPS) step(event);
     if ((event.ctrlKey || event.metaKey) && !event.shiftKey && !event.altKey && event.key.toLowerCase() === "s") {
       const save = document.querySelector(".m-save");
       if (!save) return;

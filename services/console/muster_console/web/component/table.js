@@ -44,7 +44,7 @@ export default {
       </label>
       <button type="button" class="m-plain" v-if="narrowed" @click="widen">Clear</button>
       <span class="m-grow"></span>
-      <details class="m-columns" v-if="arrangeable" @keydown.esc="$event.currentTarget.open = false">
+      <details class="m-columns" v-if="arrangeable" @keydown.esc="shut($event.currentTarget)">
         <summary><i class="material-icons" aria-hidden="true">view_column</i> Columns</summary>
         <ul>
           <li v-for="(column, place) in arranged" :key="column.name">
@@ -61,7 +61,7 @@ export default {
       <button v-for="action in bulk.filter((a) => !a.more)" :key="action.name" type="button" class="m-plain" :class="{'m-plain--bad': action.bad}" @click="$emit('bulk', {name: action.name, keys: [...selected]})">
         <i class="material-icons" aria-hidden="true">{{ action.icon }}</i> {{ action.label }}
       </button>
-      <details class="m-columns" v-if="bulk.some((a) => a.more)" @keydown.esc="$event.currentTarget.open = false">
+      <details class="m-columns" v-if="bulk.some((a) => a.more)" @keydown.esc="shut($event.currentTarget)">
         <summary>More</summary>
         <ul>
           <li v-for="action in bulk.filter((a) => a.more)" :key="action.name">
@@ -221,6 +221,10 @@ export default {
       return [...counts].map(([word, count]) => ({ word, count })).sort((a, b) => COLLATOR.compare(a.word, b.word));
     },
     first() { this.page = 0; },
+    shut(details) {
+      details.open = false;
+      details.querySelector("summary").focus();
+    },
     filter(name, word) { this.filters = { ...this.filters, [name]: word }; this.page = 0; },
     widen() { this.search = ""; this.filters = {}; this.page = 0; },
     order(name) {
