@@ -89,5 +89,5 @@ def test_an_export_of_a_column_that_one_segment_does_not_put_out_is_refused(worl
     with pytest.raises(InvalidInput) as refused:
         world.export(segments=["vip", "other"], columns=["years"])
     (problem,) = refused.value.problems
-    assert problem.message == "not every segment puts out `years`: other does not"
+    assert problem.message == "export `crm`: not every segment puts out `years`: other does not"
     assert problem.hint is None
