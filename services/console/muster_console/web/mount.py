@@ -162,11 +162,9 @@ async def _build(page: Page, visit: Visit, given: dict[str, str]) -> None:
     client: Client = ui.context.client
     if not visit.allows(page.permission):
         client.status_code = 403
-        empty(
-            "This page is not for you",
-            f"It needs the permission “{page.permission}”. Ask an administrator for it.",
-            icon_name="lock",
-        )
+        words = f"It needs the permission “{page.permission}”. Ask an administrator for it."
+        with empty("This page is not for you", words, icon_name="lock"):
+            _lead_back(page.section)
         return
     try:
         await page.build(visit, **given)
