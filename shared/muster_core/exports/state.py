@@ -30,6 +30,7 @@ class Event(StrEnum):
     REQUESTED = "requested"
     CANCELLED = "cancelled"
     HELD = "held"
+    PAUSED = "paused"
     RESUMED = "resumed"
     SUPERSEDED = "superseded"
 
@@ -49,6 +50,7 @@ _MOVES: dict[Event, tuple[frozenset[DeliveryState], DeliveryState]] = {
     ),
     Event.CANCELLED: (frozenset({_S.PENDING, _S.RUNNING, _S.HELD}), _S.CANCELLED),
     Event.HELD: (frozenset({_S.PENDING}), _S.HELD),
+    Event.PAUSED: (frozenset({_S.PENDING}), _S.HELD),
     Event.RESUMED: (frozenset({_S.HELD}), _S.PENDING),
     Event.SUPERSEDED: (frozenset({_S.PENDING}), _S.SUPERSEDED),
 }

@@ -214,18 +214,26 @@ def delete_connection(connection: Connection, name: str) -> None:
 
 
 def pause_connection(connection: Connection, name: str, *, paused: bool, actor: str) -> int:
-    """Hold what waits for the connection, or let it go on; return how many deliveries that moved."""
+    """Hold what waits for the connection, or let it go on; return how many deliveries that moved.
+
+    What somebody holds by itself stays held.
+    """
     row = _row(connection, name, lock=True)
     values: dict[str, Any] = {"paused": paused, "updated_at": NOW}
     if not paused:
         values |= {"disabled": None, "failures": 0, "closed_until": None}
     connection.execute(table.update().where(table.c.id == row.id).values(**values))
-    exports = list(
-        connection.scalars(sa.select(export.c.id).where(export.c.connection_id == row.id))
-    )
-    state = DeliveryState.PENDING if paused else DeliveryState.HELD
-    event = Event.HELD if paused else Event.RESUMED
-    waiting = _waiting(connection, exports, state)
+    waits = delivery.c.state == DeliveryState.PENDING
+    if not paused:
+        waits = sa.and_(delivery.c.state == DeliveryState.HELD, delivery.c.reason == Event.PAUSED)
+    waiting = connection.scalars(
+        sa.select(delivery.c.id)
+        .join_from(delivery, export, delivery.c.export_id == export.c.id)
+        .where(export.c.connection_id == row.id, waits)
+        .order_by(delivery.c.id)
+        .with_for_update(of=delivery)
+    ).all()
+    event = Event.PAUSED if paused else Event.RESUMED
     return sum(apply_event(connection, number, event, actor=actor) for number in waiting)
 
 
@@ -290,17 +298,6 @@ def connection_id(connection: Connection, name: str) -> int:
         NotFound: there is none of that name.
     """
     return int(_row(connection, name).id)
-
-
-def _waiting(connection: Connection, exports: list[int], state: DeliveryState) -> list[int]:
-    return list(
-        connection.scalars(
-            sa.select(delivery.c.id)
-            .where(delivery.c.export_id.in_(exports), delivery.c.state == state)
-            .order_by(delivery.c.id)
-            .with_for_update()
-        )
-    )
 
 
 def _context(connection_id: int, rev: int) -> str:

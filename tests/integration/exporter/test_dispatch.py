@@ -125,6 +125,17 @@ def test_a_connection_that_is_not_to_be_used_gets_nothing(world, fault, said):
     assert take(world)
 
 
+def test_what_somebody_holds_stays_held_when_a_pause_ends(world):
+    queue(world)
+    with transaction(world.database) as connection:
+        first, *others = [d.id for d in list_deliveries(connection)]
+        hold_delivery(connection, first, actor="somebody")
+        assert pause_connection(connection, "there", paused=True, actor="test") == len(others)
+        assert {d.state for d in list_deliveries(connection)} == {"held"}
+        assert pause_connection(connection, "there", paused=False, actor="test") == len(others)
+        assert [d.id for d in list_deliveries(connection) if d.state == "held"] == [first]
+
+
 def test_after_it_was_left_alone_one_delivery_tries_first(world):
     queue(world)
     with transaction(world.database) as connection:
