@@ -13,6 +13,10 @@ from muster_core.storage.delivery_event import NOW
 from muster_core.storage.export_table import connection as target
 from muster_core.storage.export_table import delivery, export
 
+#: The most deliveries at once of an export that names its folder itself: a folder on a server that hangs must not
+#: keep every thread of an exporter. Two exporters that claim in the same moment may begin one more.
+IN_PLACE_MOST = 4
+
 _RUNNING = delivery.alias("running")
 _RUNNING_EXPORT = export.alias("running_export")
 
@@ -43,7 +47,7 @@ def _candidate(passed: set[int]) -> sa.Select[Any]:
             delivery.c.available_at <= NOW,
             delivery.c.attempt < delivery.c.max_attempts,
             sa.or_(
-                export.c.connection_id.is_(None),
+                sa.and_(export.c.connection_id.is_(None), _running_in_place() < IN_PLACE_MOST),
                 sa.and_(
                     _is_open(), export.c.connection_id.not_in(passed), _running_count() < _most()
                 ),
@@ -97,6 +101,18 @@ def _running_count() -> sa.ScalarSelect[int]:
             _RUNNING_EXPORT.c.connection_id == target.c.id,
         )
         .correlate(target)
+        .scalar_subquery()
+    )
+
+
+def _running_in_place() -> sa.ScalarSelect[int]:
+    return (
+        sa.select(sa.func.count())
+        .where(
+            _RUNNING.c.state == DeliveryState.RUNNING,
+            _RUNNING.c.export_id == delivery.c.export_id,
+        )
+        .correlate(delivery)
         .scalar_subquery()
     )
 

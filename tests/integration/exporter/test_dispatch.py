@@ -24,6 +24,7 @@ from muster_core.storage.delivery_control import (
     resume_delivery,
 )
 from muster_core.storage.delivery_record import list_deliveries
+from muster_core.storage.dispatch import IN_PLACE_MOST
 from muster_core.storage.export_request import queue_due_exports, request_delivery
 from muster_core.storage.export_table import connection as table
 from muster_core.storage.export_table import export
@@ -66,6 +67,23 @@ def test_a_connection_takes_no_more_than_it_says(world):
     queue(world)
 
     assert [take(world), take(world), take(world)] == [True, True, False]
+
+
+def test_an_export_that_names_its_folder_leaves_threads_to_others(world):
+    names = [f"s{number}" for number in range(IN_PLACE_MOST + 1)]
+    for name in names:
+        world.publish(name)
+    world.export(name="hangs", segments=names)
+    world.export(name="other", segments=names[:1])
+    for name in names:
+        world.queue("hangs", name, 1)
+    world.queue("other", names[0], 1)
+
+    taken = []
+    with transaction(world.database) as connection:
+        while claim := claim_delivery(connection, exporter="one", lease=LEASE):
+            taken.append(claim.export)
+    assert taken == ["hangs"] * IN_PLACE_MOST + ["other"]
 
 
 def test_while_one_claims_for_a_connection_others_go_on_without_waiting(world):
