@@ -24,6 +24,7 @@ from pathlib import Path
 from benchmarks import (
     browsing,
     exporting,
+    hanging,
     kinds,
     listing,
     previewing,
@@ -54,7 +55,7 @@ def main() -> int:
             part.add_argument("--segments", type=int, nargs="+", default=[12, 120, 1_200])
     delivering = parts.add_parser("export")
     delivering.add_argument("--members", type=int, default=1_000_000)
-    delivering.add_argument("--hang-members", type=int, default=exporting.HANG_MEMBERS)
+    delivering.add_argument("--hang-members", type=int, default=hanging.HANG_MEMBERS)
     delivering.add_argument("--rounds", type=int, default=3, help="pairs, in turn")
     delivering.add_argument(
         "--pairs", type=int, default=20, help="with a sink that hangs and without, in turn"
